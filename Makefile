@@ -1,0 +1,41 @@
+# make demo         set up what is missing, then open the app on http://127.0.0.1:7860
+# make test         set up what is missing (Chromium included), then run every test
+# make lint         check the style
+# make train-smoke  a two-minute training run, to see that training works here
+#
+# The first call installs about 2 GB into .venv (a few minutes); later calls start at once.
+# Another interpreter: make demo PYTHON=/path/to/python3.11
+
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := bash scripts/setup.sh
+
+.PHONY: demo test lint train-smoke
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.runtime
+	@$(SETUP) system packages.txt
+	$(BIN)/python app.py
+
+test: $(VENV)/.dev
+	@$(SETUP) system packages.txt packages-dev.txt
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+
+train-smoke: $(VENV)/.runtime
+	@$(SETUP) system packages.txt
+	$(BIN)/python -m training.train_autoencoder --config training/configs/smoke.yaml
+
+$(BIN)/python:
+	@$(SETUP) venv $(VENV) $(PYTHON)
+
+# Stamp files: pip runs again only after its list of requirements has changed.
+$(VENV)/.runtime: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	$(BIN)/python -m pip install -r requirements-dev.txt
+	@touch $@
