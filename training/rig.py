@@ -1,0 +1,213 @@
+"""Synthetic faces with known geometry: people, expressions and views drawn from the rig in assets/rig.
+
+A render is a G-buffer without light, so that training draws light and camera effects afresh every time it is used:
+image = albedo * (ambient + diffuse * max(0, normal . light)), with normal and light in the canonical frame.
+
+Convention: core.geometry (pinhole of 10 degrees, x right, y down, z away from the camera, R = Rz Ry Rx about (0, 0, 1),
+then translation). Normals point away from the camera: a frontal patch has (0, 0, +1).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from training.rig_raster import OVERSAMPLE, shade_samples, vertex_normals, visible_triangles
+
+RIG_FOLDER = Path(__file__).parents[1] / "assets" / "rig"
+IDENTITY_MODES = 100
+PIVOT_CM = np.array([0.0, -0.57, 0.0], np.float32)  # lands on the optical axis
+SCALE = 0.0875 / 7.08  # camera units per cm: the alignment crop's half side is 7.08 cm at distance 1
+DEPTH_ORIGIN = 1.127  # depth of the rig's origin: frontal faces then average about 0.995
+BACKGROUND_DEPTH = 1.1
+FIELD_OF_VIEW = np.radians(10.0)
+BLINK_CAP = 0.85  # above it the eyeball pokes through the lid
+
+# Coarse expressions as activations at full strength; a name without _L / _R moves both sides.
+EXPRESSIONS = {
+    "neutral": {},
+    "smile": {"mouthSmile": 0.8, "cheekSquint": 0.4, "mouthDimple": 0.2},
+    "laugh": {"mouthSmile": 0.9, "jawOpen": 0.35, "cheekSquint": 0.7, "eyeSquint": 0.4, "mouthUpperUp": 0.4},
+    "surprise": {"browInnerUp": 0.9, "browOuterUp": 0.8, "eyeWide": 0.8, "jawOpen": 0.5},
+    "anger": {"browDown": 0.95, "noseSneer": 0.5, "eyeSquint": 0.4, "mouthPress": 0.6, "mouthFrown": 0.3},
+    "sadness": {"browInnerUp": 0.9, "mouthFrown": 0.8, "mouthShrugLower": 0.4, "eyeSquint": 0.2, "eyeBlink": 0.2},
+    "disgust": {"noseSneer": 0.95, "mouthUpperUp": 0.6, "browDown": 0.5, "cheekSquint": 0.5},
+    "fear": {"browInnerUp": 0.9, "browOuterUp": 0.3, "eyeWide": 0.9, "mouthStretch": 0.7, "jawOpen": 0.25},
+    "pucker": {"mouthPucker": 0.95},
+    "funnel": {"mouthFunnel": 0.9, "jawOpen": 0.2},
+    "blink": {"eyeBlink": BLINK_CAP},
+    "open": {"jawOpen": 0.8},
+    "teeth": {"mouthSmile": 0.4, "mouthUpperUp": 0.7, "mouthLowerDown": 0.8, "mouthStretch": 0.2},
+    "puff": {"cheekPuff": 0.9, "mouthPress": 0.3},
+    "left": {"mouthLeft": 0.8, "jawLeft": 0.5},
+    "right": {"mouthRight": 0.8, "jawRight": 0.5},
+}
+NEVER_RANDOM = ("PupilDilate", "eyeLook", "eyeBlink", "mouthClose", "jawOpen")  # drawn on purpose or not at all
+
+# 0-255: gums and tongue, teeth, sclera, pupil; then the irises people have, brown first because most have it
+GUMS, TEETH, SCLERA, PUPIL = (150, 55, 52), (226, 218, 204), (222, 218, 214), (18, 16, 16)
+IRISES = np.array([(72, 46, 30), (52, 34, 24), (96, 74, 44), (88, 112, 134), (100, 120, 110), (92, 108, 76)])
+IRIS_ODDS = np.array([0.35, 0.25, 0.12, 0.14, 0.08, 0.06])
+
+
+@dataclass
+class Person:
+    """One synthetic person: shape, skin and eye colours."""
+
+    coefficients: np.ndarray  # (100,) float32 identity modes
+    vertices: np.ndarray  # (V * 3,) float32 neutral shape in cm, rig frame
+    texture: np.ndarray  # (h, w, 3) uint8 skin albedo
+    palette: np.ndarray  # (8, 3) float32 0-255, see rig_raster.shade_samples
+    id: int = 0
+
+
+@dataclass
+class RigSample:
+    """Unlit images of one person, size n, in the canonical and in the input view; normals in the canonical frame."""
+
+    canon_depth: np.ndarray  # (n, n) float32, background 1.1
+    canon_mask: np.ndarray  # (n, n) bool
+    canon_albedo: np.ndarray  # (n, n, 3) uint8
+    canon_normal: np.ndarray  # (n, n, 3) float32
+    depth: np.ndarray  # (n, n) float32 in the input view's camera
+    mask: np.ndarray  # (n, n) bool
+    albedo: np.ndarray  # (n, n, 3) uint8
+    normal: np.ndarray  # (n, n, 3) float32
+    view: np.ndarray  # (5,) float32 pitch, yaw, roll in radians, x and y shift
+    expression: np.ndarray  # (57,) float32
+    identity: np.ndarray  # (100,) float32
+    person: int
+
+
+def rotation_matrix(rotation):
+    """(3, 3) matrix Rz Ry Rx of (pitch, yaw, roll) in radians."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos(rotation), np.sin(rotation)
+    pitch = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    yaw = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    roll = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return (roll @ yaw @ pitch).astype(np.float32)
+
+
+def apply_view(points, view):
+    """Canonical points (..., 3) to the input view's camera; `view` is (5,) pitch, yaw, roll, x, y."""
+    pivot = np.array([0, 0, 1], np.float32)
+    shift = np.array([view[3], view[4], 0], np.float32)
+    return (points - pivot) @ rotation_matrix(view[:3]).T + pivot + shift
+
+
+class Rig:
+    """A morphable head with people to mix. Make one with `Rig.load`."""
+
+    def __init__(self, arrays, textures):
+        """`arrays`: what assets/rig/rig.npz holds, people already selected; `textures`: (P, h, w, 3) uint8."""
+        self.neutral = arrays["neutral"].reshape(-1)
+        # one contiguous (modes, V * 3) matrix: a tensordot on (modes, V, 3) copies it at every call
+        modes = arrays["modes"].astype(np.float32) * arrays["mode_step"][:, None]
+        self.identity_modes, self.expression_modes = modes[:IDENTITY_MODES], modes[IDENTITY_MODES:]
+        self.expression_names = [str(name) for name in arrays["expression_names"]]
+        self.triangles = arrays["triangles"].astype(np.int32)
+        self.uvs, self.triangle_uvs = arrays["uvs"], arrays["triangle_uvs"].astype(np.int32)
+        self.triangle_material = arrays["triangle_material"].astype(np.int32)
+        self.fits = arrays["identity_coefficients"]
+        self.ids = arrays["ids"]
+        self.textures = textures
+        self._library = [self._activations(shape) for shape in EXPRESSIONS.values()]
+        self._random = np.array([not name.startswith(NEVER_RANDOM) for name in self.expression_names])
+
+    @classmethod
+    def load(cls, folder=RIG_FOLDER, split="rig"):
+        """Read the rig with the people of one split.
+
+        Args:
+            folder: assets/rig, as written by training.slim_rig.
+            split: "rig" (61 people, training) or "heldout" (41 people, validation).
+        """
+        arrays = dict(np.load(Path(folder) / "rig.npz"))
+        chosen = arrays["splits"] == split
+        if not chosen.any():
+            raise ValueError(f"The rig has no people of split {split!r}; use 'rig' or 'heldout'.")
+        arrays.update({key: arrays[key][chosen] for key in ("ids", "identity_coefficients", "skin", "hair")})
+        textures = [np.asarray(Image.open(Path(folder) / f"textures/{person}.jpg")) for person in arrays["ids"]]
+        return cls(arrays, np.stack(textures))
+
+    def _activations(self, shape):
+        """(57,) weights of one entry of EXPRESSIONS."""
+        return np.array([shape.get(name, shape.get(name.removesuffix("_L").removesuffix("_R"), 0))
+                         for name in self.expression_names], np.float32)
+
+    def sample_person(self, rng):
+        """Mix shape and skin of two people, with noise on the modes and a skin tint."""
+        first, second = rng.choice(len(self.fits), 2, replace=False)
+        blend = rng.uniform()
+        coefficients = rng.normal(0, 0.6, IDENTITY_MODES).astype(np.float32)
+        coefficients[: self.fits.shape[1]] += blend * self.fits[first] + (1 - blend) * self.fits[second]
+        skin_blend = rng.beta(0.5, 0.5)  # near one of the two, so that most skins stay sharp
+        texture = skin_blend * self.textures[first].astype(np.float32) + (1 - skin_blend) * self.textures[second]
+        tint = np.exp(rng.normal(0, 0.15) + rng.normal(0, 0.04, 3))
+        texture = np.clip(texture * tint, 0, 255).astype(np.uint8)
+        return Person(coefficients, self.neutral + coefficients @ self.identity_modes, texture,
+                      self._sample_palette(texture, rng))
+
+    def _sample_palette(self, texture, rng):
+        """(8, 3) colours: face (unused), back of head, gums, teeth, two scleras, pupil, iris."""
+        iris = IRISES[rng.choice(len(IRISES), p=IRIS_ODDS)] * rng.uniform(0.75, 1.25)
+        rows = np.array([texture[2, 2], texture[2, 2], GUMS, TEETH, SCLERA, SCLERA, PUPIL, iris], np.float32)
+        rows[2:6] *= rng.uniform(0.75, 1.05)  # mouth and eyes of one person share how light they look
+        return rows
+
+    def sample_expression(self, rng):
+        """(57,) activations in [0, 1]: one or two of the library at random strength, gaze, small random ones."""
+        strength = rng.uniform(0.2, 1.0, 2) * (1.0, rng.uniform() < 0.3)
+        picks = rng.integers(len(self._library), size=2)
+        weights = strength[0] * self._library[picks[0]] + strength[1] * self._library[picks[1]]
+        weights = weights * rng.normal(1, 0.12, len(weights))  # sides and muscles never move quite alike
+        active = (rng.uniform(size=len(weights)) < 0.15) & self._random
+        weights = weights + active * rng.uniform(0, 0.3, len(weights)) + self._sample_gaze(rng)
+        caps = [BLINK_CAP if name.startswith("eyeBlink") else 1.0 for name in self.expression_names]
+        return np.clip(weights, 0, caps).astype(np.float32)
+
+    def _sample_gaze(self, rng):
+        """(57,) eyeLook activations, both eyes towards the same point."""
+        across, down = rng.normal(0, 0.25, 2)
+        return self._activations({
+            "eyeLookOut_L": max(across, 0), "eyeLookIn_R": max(across, 0), "eyeLookIn_L": max(-across, 0),
+            "eyeLookOut_R": max(-across, 0), "eyeLookDown": max(down, 0), "eyeLookUp": max(-down, 0)})
+
+    def sample_view(self, rng):
+        """(5,) pitch, yaw, roll in radians (sigma 15, 27, 3 degrees, within 60) and x, y shift (sigma 0.006)."""
+        degrees = np.clip(rng.normal(0, (15, 27, 3)), -60, 60)
+        return np.concatenate([np.radians(degrees), np.clip(rng.normal(0, 0.006, 2), -0.1, 0.1)]).astype(np.float32)
+
+    def canonical_vertices(self, person, expression):
+        """(V, 3) float32 vertices in the canonical camera frame."""
+        vertices = (person.vertices + expression @ self.expression_modes).reshape(-1, 3)
+        return (vertices - PIVOT_CM) * np.array([SCALE, -SCALE, -SCALE], np.float32) + np.array(
+            [0, 0, DEPTH_ORIGIN], np.float32)
+
+    def render(self, person, expression, view, size=64):
+        """Images of one person in the canonical view and in `view`.
+
+        Args:
+            person: from `sample_person`.
+            expression: (57,) activations.
+            view: (5,) pitch, yaw, roll in radians, x and y shift.
+            size: image side in pixels.
+        """
+        vertices = self.canonical_vertices(person, expression)
+        normals = vertex_normals(vertices, self.triangles)
+        canonical = self._draw(vertices, normals, person, size)
+        seen = self._draw(apply_view(vertices, view), normals, person, size)
+        return RigSample(*canonical, *seen, np.asarray(view, np.float32), np.asarray(expression, np.float32),
+                         person.coefficients, person.id)
+
+    def _draw(self, vertices, normals, person, size):
+        """Depth, mask, albedo, normal of camera-frame `vertices`."""
+        focal, centre = (size - 1) / 2 / np.tan(FIELD_OF_VIEW / 2), (size - 1) / 2
+        points = np.empty_like(vertices)
+        points[:, 2] = 1 / vertices[:, 2]
+        middle = OVERSAMPLE // 2
+        points[:, :2] = (focal * vertices[:, :2] * points[:, 2:] + centre) * OVERSAMPLE + middle
+        index = visible_triangles(points, self.triangles, size * OVERSAMPLE)
+        return shade_samples(index, points, normals, self.triangles, self.uvs, self.triangle_uvs,
+                             self.triangle_material, person.texture, person.palette, BACKGROUND_DEPTH)
