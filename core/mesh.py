@@ -1,0 +1,166 @@
+"""A canonical face as a textured triangle mesh, and its export as GLB.
+
+Convention: a mesh is in glTF's axes, x right, y up, z towards the viewer. The origin is the face's pivot, and the
+image spans -1 to 1 at the pivot's distance. Counter-clockwise triangles face outwards.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from core.errors import OutputUnwritable
+from core.geometry import FIELD_OF_VIEW, PIVOT, backproject, depth_to_normal
+
+GRID = 256
+"""Upper bound of the mesh's grid; a 64-pixel depth map is subdivided to 253 × 253 vertices at most."""
+RIM = 2
+"""Outer pixels of a depth map that are held at the border depth and so belong to no face."""
+STEEPEST = math.cos(math.radians(80))
+"""Smallest cosine between surface and line of sight; beyond it a surface is a step between two depths."""
+SYNTHETIC = {"synthetic": True, "source": "LatentFace", "note": "A model's estimate from one photo."}
+"""What exported files say about themselves."""
+
+
+@dataclass
+class Mesh:
+    """A textured triangle mesh, see the module for its axes."""
+
+    vertices: np.ndarray
+    """(V, 3) float32."""
+    faces: np.ndarray
+    """(F, 3) int64 indices of vertices."""
+    normals: np.ndarray
+    """(V, 3) float32, unit length, outwards."""
+    uv: np.ndarray
+    """(V, 2) float32, [0, 1], origin at the texture's lower left corner (its first row is v near 1)."""
+    texture: Image.Image
+    """RGB."""
+
+
+def face_mesh(canon_depth: Tensor, texture: Tensor, mask: Tensor | None = None) -> Mesh:
+    """Build the mesh of a canonical face (paper section 3.1: the depth map as a grid of vertices).
+
+    The depth is subdivided bicubically. Triangles outside the mask, or stretched over a step in depth, are
+    left out, and of what remains the largest piece is kept.
+
+    Convention: depth, texture and mask are images of the canonical camera, the centres of their outer pixels
+    on the edge of the field of view, whatever their sizes.
+
+    Args:
+        canon_depth: (H, H), camera-distance units.
+        texture: (3, S, S) RGB, [0, 1]: albedo or canonical image.
+        mask: (h, w) bool, or [0, 1], true where the face is; by default everything but the rim.
+
+    Returns:
+        The mesh.
+
+    Raises:
+        ValueError: the shapes do not fit, or the mask leaves no triangle.
+    """
+    size = canon_depth.shape[-1]
+    if canon_depth.shape != (size, size) or texture.dim() != 3 or texture.shape[0] != 3:
+        shapes = f"{tuple(canon_depth.shape)} and {tuple(texture.shape)}"
+        raise ValueError(f"need a depth map (H, H) and a texture (3, S, S), got {shapes}")
+    canon_depth, texture = canon_depth.detach().float().cpu(), texture.detach().float().cpu()
+    if mask is None:
+        mask = F.pad(torch.ones(size - 2 * RIM, size - 2 * RIM), (RIM,) * 4)
+
+    count = (size - 1) * max(1, GRID // size) + 1
+    depth = _resize(canon_depth, count)
+    normals = depth_to_normal(depth[None])[0]
+    solid = (_resize(mask.detach().float().cpu(), count) > 0.5) & (normals[..., 2] > STEEPEST)
+    cells = _largest_piece((solid[1:, 1:] & solid[1:, :-1] & solid[:-1, 1:] & solid[:-1, :-1]).numpy())
+    if not cells.any():
+        raise ValueError("the mask leaves no triangle")
+
+    scale = 1 / math.tan(FIELD_OF_VIEW / 2)
+    vertices = (backproject(depth[None])[0] - torch.tensor(PIVOT)) * torch.tensor([scale, -scale, -scale])
+    # Model normals point away from the camera: turned outwards (-x, -y, -z), then to glTF's axes.
+    normals = normals * torch.tensor([-1.0, 1.0, 1.0])
+    used, faces = np.unique(_triangles(cells), return_inverse=True)
+    return Mesh(
+        vertices=vertices.flatten(0, 1).numpy()[used],
+        faces=faces.reshape(-1, 3),
+        normals=normals.flatten(0, 1).numpy()[used],
+        uv=_texture_coordinates(count, texture.shape[-1]).reshape(-1, 2)[used],
+        texture=Image.fromarray((texture.clamp(0, 1) * 255).round().byte().movedim(0, -1).numpy()),
+    )
+
+
+def write_glb(mesh: Mesh, path: str | Path) -> None:
+    """Write a mesh as GLB 2.0 with normals and an embedded PNG texture, marked as synthetic in its metadata.
+
+    Args:
+        mesh: the mesh.
+        path: file to write; an existing file is replaced.
+
+    Raises:
+        OutputUnwritable: the file cannot be written.
+    """
+    import trimesh
+    from trimesh.exchange.gltf import export_glb
+
+    material = trimesh.visual.material.PBRMaterial(
+        name="skin", baseColorTexture=mesh.texture, metallicFactor=0.0, roughnessFactor=1.0, doubleSided=True
+    )
+    textured = trimesh.Trimesh(
+        vertices=mesh.vertices,
+        faces=mesh.faces,
+        vertex_normals=mesh.normals,
+        visual=trimesh.visual.TextureVisuals(uv=mesh.uv, material=material),
+        metadata=SYNTHETIC,
+        process=False,
+    )
+
+    def mark(tree: dict) -> None:
+        tree["asset"].update(generator="LatentFace (synthetic)", extras=SYNTHETIC)
+
+    scene = trimesh.Scene({"face": textured})
+    content = export_glb(scene, include_normals=True, tree_postprocessor=mark)
+    try:
+        Path(path).write_bytes(content)
+    except OSError as error:
+        raise OutputUnwritable(f"Cannot write {path} ({error.strerror}): choose another folder.") from error
+
+
+def _resize(image: Tensor, size: int) -> Tensor:
+    """(h, w) to (size, size), corner pixels on corner pixels."""
+    return F.interpolate(image[None, None], (size, size), mode="bicubic", align_corners=True)[0, 0]
+
+
+def _largest_piece(cells: np.ndarray) -> np.ndarray:
+    """The largest connected region of a boolean image."""
+    from scipy.ndimage import label
+
+    labels, _ = label(cells)
+    sizes = np.bincount(labels.ravel(), weights=cells.ravel())
+    return cells & (labels == sizes.argmax())
+
+
+def _triangles(cells: np.ndarray) -> np.ndarray:
+    """(F, 3) indices into the row-major vertex grid: two triangles for each true cell of (n - 1, n - 1)."""
+    rows, columns = np.nonzero(cells)
+    count = cells.shape[0] + 1
+    upper_left = rows * count + columns
+    upper_right, lower_left, lower_right = upper_left + 1, upper_left + count, upper_left + count + 1
+    first = np.stack([upper_left, lower_left, upper_right], -1)
+    second = np.stack([upper_right, lower_left, lower_right], -1)
+    return np.concatenate([first, second])
+
+
+def _texture_coordinates(count: int, texture_size: int) -> np.ndarray:
+    """(n, n, 2) texture coordinates of the vertex grid.
+
+    Vertex i lies on the centre of texel i·(S - 1)/(n - 1), while texture coordinates count from the texture's
+    edge, half a texel before the first centre.
+    """
+    across = (np.linspace(0, texture_size - 1, count, dtype=np.float32) + 0.5) / texture_size
+    return np.stack(np.meshgrid(across, 1 - across), -1)
