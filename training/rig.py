@@ -1,10 +1,10 @@
 """Synthetic faces with known geometry: people, expressions and views drawn from the rig in assets/rig.
 
-A render is a G-buffer without light, so that training draws light and camera effects afresh every time it is used:
+A render is a G-buffer without light, so that training draws light and camera effects afresh at each use:
 image = albedo * (ambient + diffuse * max(0, normal . light)), with normal and light in the canonical frame.
 
-Convention: core.geometry (pinhole of 10 degrees, x right, y down, z away from the camera, R = Rz Ry Rx about (0, 0, 1),
-then translation). Normals point away from the camera: a frontal patch has (0, 0, +1).
+Convention: core.geometry (pinhole of 10 degrees, x right, y down, z away from the camera, R = Rz Ry Rx about
+(0, 0, 1), then translation). Normals point away from the camera: a frontal patch has (0, 0, +1).
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.rig_raster import OVERSAMPLE, shade_samples, vertex_normals, visible_triangles
+from training.rig_raster import (
+    OVERSAMPLE,
+    centre_geometry,
+    mean_albedo,
+    project,
+    vertex_normals,
+    visible_triangles,
+)
 
 RIG_FOLDER = Path(__file__).parents[1] / "assets" / "rig"
 IDENTITY_MODES = 100
 PIVOT_CM = np.array([0.0, -0.57, 0.0], np.float32)  # lands on the optical axis
 SCALE = 0.0875 / 7.08  # camera units per cm: the alignment crop's half side is 7.08 cm at distance 1
-DEPTH_ORIGIN = 1.127  # depth of the rig's origin: frontal faces then average about 0.995
+DEPTH_ORIGIN = 1.127  # depth of the rig's origin, before each person's own correction
+MEAN_DEPTH, FAR_DEPTH = 1.0172, 1.07  # a neutral head's mean visible depth; the neck counts as at most 1.07
 BACKGROUND_DEPTH = 1.1
 FIELD_OF_VIEW = np.radians(10.0)
 BLINK_CAP = 0.85  # above it the eyeball pokes through the lid
@@ -31,7 +39,7 @@ EXPRESSIONS = {
     "laugh": {"mouthSmile": 0.9, "jawOpen": 0.35, "cheekSquint": 0.7, "eyeSquint": 0.4, "mouthUpperUp": 0.4},
     "surprise": {"browInnerUp": 0.9, "browOuterUp": 0.8, "eyeWide": 0.8, "jawOpen": 0.5},
     "anger": {"browDown": 0.95, "noseSneer": 0.5, "eyeSquint": 0.4, "mouthPress": 0.6, "mouthFrown": 0.3},
-    "sadness": {"browInnerUp": 0.9, "mouthFrown": 0.8, "mouthShrugLower": 0.4, "eyeSquint": 0.2, "eyeBlink": 0.2},
+    "sadness": {"browInnerUp": 0.9, "mouthFrown": 0.8, "mouthShrugLower": 0.4, "eyeBlink": 0.25},
     "disgust": {"noseSneer": 0.95, "mouthUpperUp": 0.6, "browDown": 0.5, "cheekSquint": 0.5},
     "fear": {"browInnerUp": 0.9, "browOuterUp": 0.3, "eyeWide": 0.9, "mouthStretch": 0.7, "jawOpen": 0.25},
     "pucker": {"mouthPucker": 0.95},
@@ -43,7 +51,7 @@ EXPRESSIONS = {
     "left": {"mouthLeft": 0.8, "jawLeft": 0.5},
     "right": {"mouthRight": 0.8, "jawRight": 0.5},
 }
-NEVER_RANDOM = ("PupilDilate", "eyeLook", "eyeBlink", "mouthClose", "jawOpen")  # drawn on purpose or not at all
+NEVER_RANDOM = ("PupilDilate", "eyeLook", "eyeBlink", "mouthClose", "jawOpen")  # drawn on purpose or not
 
 # 0-255: gums and tongue, teeth, sclera, pupil; then the irises people have, brown first because most have it
 GUMS, TEETH, SCLERA, PUPIL = (150, 55, 52), (226, 218, 204), (222, 218, 214), (18, 16, 16)
@@ -58,13 +66,14 @@ class Person:
     coefficients: np.ndarray  # (100,) float32 identity modes
     vertices: np.ndarray  # (V * 3,) float32 neutral shape in cm, rig frame
     texture: np.ndarray  # (h, w, 3) uint8 skin albedo
-    palette: np.ndarray  # (8, 3) float32 0-255, see rig_raster.shade_samples
+    palette: np.ndarray  # (8, 3) float32 0-255, see rig_raster.mean_albedo
+    depth_origin: float = DEPTH_ORIGIN  # depth of the rig's origin in the canonical frame
     id: int = 0
 
 
 @dataclass
 class RigSample:
-    """Unlit images of one person, size n, in the canonical and in the input view; normals in the canonical frame."""
+    """Unlit images of one person, size n, canonical and input view; normals in the canonical frame."""
 
     canon_depth: np.ndarray  # (n, n) float32, background 1.1
     canon_mask: np.ndarray  # (n, n) bool
@@ -100,7 +109,7 @@ class Rig:
     """A morphable head with people to mix. Make one with `Rig.load`."""
 
     def __init__(self, arrays, textures):
-        """`arrays`: what assets/rig/rig.npz holds, people already selected; `textures`: (P, h, w, 3) uint8."""
+        """`arrays`: assets/rig/rig.npz, people already selected; `textures`: (P, h, w, 3) uint8."""
         self.neutral = arrays["neutral"].reshape(-1)
         # one contiguous (modes, V * 3) matrix: a tensordot on (modes, V, 3) copies it at every call
         modes = arrays["modes"].astype(np.float32) * arrays["mode_step"][:, None]
@@ -128,8 +137,8 @@ class Rig:
         if not chosen.any():
             raise ValueError(f"The rig has no people of split {split!r}; use 'rig' or 'heldout'.")
         arrays.update({key: arrays[key][chosen] for key in ("ids", "identity_coefficients", "skin", "hair")})
-        textures = [np.asarray(Image.open(Path(folder) / f"textures/{person}.jpg")) for person in arrays["ids"]]
-        return cls(arrays, np.stack(textures))
+        paths = [Path(folder) / f"textures/{person}.jpg" for person in arrays["ids"]]
+        return cls(arrays, np.stack([np.asarray(Image.open(path)) for path in paths]))
 
     def _activations(self, shape):
         """(57,) weights of one entry of EXPRESSIONS."""
@@ -143,11 +152,19 @@ class Rig:
         coefficients = rng.normal(0, 0.6, IDENTITY_MODES).astype(np.float32)
         coefficients[: self.fits.shape[1]] += blend * self.fits[first] + (1 - blend) * self.fits[second]
         skin_blend = rng.beta(0.5, 0.5)  # near one of the two, so that most skins stay sharp
-        texture = skin_blend * self.textures[first].astype(np.float32) + (1 - skin_blend) * self.textures[second]
+        texture = skin_blend * self.textures[first] + (1 - skin_blend) * self.textures[second]
         tint = np.exp(rng.normal(0, 0.15) + rng.normal(0, 0.04, 3))
         texture = np.clip(texture * tint, 0, 255).astype(np.uint8)
-        return Person(coefficients, self.neutral + coefficients @ self.identity_modes, texture,
-                      self._sample_palette(texture, rng))
+        person = Person(coefficients, self.neutral + coefficients @ self.identity_modes, texture,
+                        self._sample_palette(texture, rng))
+        person.depth_origin += MEAN_DEPTH - self._mean_depth(person)
+        return person
+
+    def _mean_depth(self, person):
+        """Mean visible depth of the neutral face; the same for everybody, else distance varies unseen."""
+        vertices = self.canonical_vertices(person, np.zeros(len(self.expression_names), np.float32))
+        depth, mask, _, _ = self._draw(vertices, np.zeros_like(vertices), person, 32)
+        return np.minimum(depth[mask], FAR_DEPTH).mean()
 
     def _sample_palette(self, texture, rng):
         """(8, 3) colours: face (unused), back of head, gums, teeth, two scleras, pupil, iris."""
@@ -157,7 +174,7 @@ class Rig:
         return rows
 
     def sample_expression(self, rng):
-        """(57,) activations in [0, 1]: one or two of the library at random strength, gaze, small random ones."""
+        """(57,) activations in [0, 1]: one or two of the library, gaze, small random ones."""
         strength = rng.uniform(0.2, 1.0, 2) * (1.0, rng.uniform() < 0.3)
         picks = rng.integers(len(self._library), size=2)
         weights = strength[0] * self._library[picks[0]] + strength[1] * self._library[picks[1]]
@@ -175,15 +192,16 @@ class Rig:
             "eyeLookOut_R": max(-across, 0), "eyeLookDown": max(down, 0), "eyeLookUp": max(-down, 0)})
 
     def sample_view(self, rng):
-        """(5,) pitch, yaw, roll in radians (sigma 15, 27, 3 degrees, within 60) and x, y shift (sigma 0.006)."""
+        """(5,) pitch, yaw, roll in radians (sigma 15, 27, 3 degrees, within 60), x, y shift (sigma 0.006)."""
         degrees = np.clip(rng.normal(0, (15, 27, 3)), -60, 60)
-        return np.concatenate([np.radians(degrees), np.clip(rng.normal(0, 0.006, 2), -0.1, 0.1)]).astype(np.float32)
+        shift = np.clip(rng.normal(0, 0.006, 2), -0.1, 0.1)
+        return np.concatenate([np.radians(degrees), shift]).astype(np.float32)
 
     def canonical_vertices(self, person, expression):
         """(V, 3) float32 vertices in the canonical camera frame."""
         vertices = (person.vertices + expression @ self.expression_modes).reshape(-1, 3)
         return (vertices - PIVOT_CM) * np.array([SCALE, -SCALE, -SCALE], np.float32) + np.array(
-            [0, 0, DEPTH_ORIGIN], np.float32)
+            [0, 0, person.depth_origin], np.float32)
 
     def render(self, person, expression, view, size=64):
         """Images of one person in the canonical view and in `view`.
@@ -204,10 +222,10 @@ class Rig:
     def _draw(self, vertices, normals, person, size):
         """Depth, mask, albedo, normal of camera-frame `vertices`."""
         focal, centre = (size - 1) / 2 / np.tan(FIELD_OF_VIEW / 2), (size - 1) / 2
-        points = np.empty_like(vertices)
-        points[:, 2] = 1 / vertices[:, 2]
-        middle = OVERSAMPLE // 2
-        points[:, :2] = (focal * vertices[:, :2] * points[:, 2:] + centre) * OVERSAMPLE + middle
+        middle = centre * OVERSAMPLE + OVERSAMPLE // 2
+        points = project(vertices, np.float32(focal * OVERSAMPLE), np.float32(middle))
         index = visible_triangles(points, self.triangles, size * OVERSAMPLE)
-        return shade_samples(index, points, normals, self.triangles, self.uvs, self.triangle_uvs,
-                             self.triangle_material, person.texture, person.palette, BACKGROUND_DEPTH)
+        depth, mask, normal = centre_geometry(index, points, normals, self.triangles, BACKGROUND_DEPTH)
+        albedo = mean_albedo(index, points, self.triangles, self.uvs, self.triangle_uvs,
+                             self.triangle_material, person.texture, person.palette)
+        return depth, mask, albedo, normal

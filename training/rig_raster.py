@@ -1,8 +1,8 @@
 """Triangle z-buffer and shading pass for the face rig, compiled with numba.
 
-Convention: camera frame of core.geometry (x right, y down, z away from the camera); pixel positions are floats with
-integer pixel centres. Images are rendered OVERSAMPLE times denser per axis; OVERSAMPLE is odd, so that the middle
-sample of a cell is exactly the pixel centre, which gives depth, mask and normal, while the cell's mean gives albedo.
+Convention: camera frame of core.geometry (x right, y down, z away from the camera), integer pixel centres.
+Images are rendered OVERSAMPLE times denser per axis. OVERSAMPLE is odd, so that the middle sample of a cell
+is exactly the pixel centre, which gives depth, mask and normal, while the cell's mean gives albedo.
 """
 
 import numpy as np
@@ -13,8 +13,10 @@ FACE, SCLERA = 0, 4  # material indices of the rig: textured skin; sclera left a
 PUPIL_COLOUR, IRIS_COLOUR = 6, 7  # rows of the palette after the six materials
 PUPIL_RADIUS, IRIS_RADIUS = 0.05, 0.115  # in sclera UV about (.5, .5)
 
+compiled = njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 
-@njit(cache=True, nogil=True)
+
+@compiled
 def vertex_normals(vertices, triangles):
     """Area-weighted vertex normals, tangent_x x tangent_y sense: a frontal patch has (0, 0, +1).
 
@@ -28,25 +30,40 @@ def vertex_normals(vertices, triangles):
     normals = np.zeros_like(vertices)
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        ux, uy, uz = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1], vertices[b, 2] - vertices[a, 2]
-        vx, vy, vz = vertices[c, 0] - vertices[a, 0], vertices[c, 1] - vertices[a, 1], vertices[c, 2] - vertices[a, 2]
+        ax, ay, az = vertices[a, 0], vertices[a, 1], vertices[a, 2]
+        ux, uy, uz = vertices[b, 0] - ax, vertices[b, 1] - ay, vertices[b, 2] - az
+        vx, vy, vz = vertices[c, 0] - ax, vertices[c, 1] - ay, vertices[c, 2] - az
         nx, ny, nz = uz * vy - uy * vz, ux * vz - uz * vx, uy * vx - ux * vy
-        for k in (a, b, c):
-            normals[k, 0] += nx
-            normals[k, 1] += ny
-            normals[k, 2] += nz
+        for corner in (a, b, c):
+            normals[corner, 0] += nx
+            normals[corner, 1] += ny
+            normals[corner, 2] += nz
     for v in range(normals.shape[0]):
-        length = np.sqrt(normals[v, 0] ** 2 + normals[v, 1] ** 2 + normals[v, 2] ** 2) + 1e-20
-        normals[v] /= length
+        length = np.sqrt(normals[v, 0] ** 2 + normals[v, 1] ** 2 + normals[v, 2] ** 2)
+        if length > 0:
+            for k in range(3):
+                normals[v, k] /= length
     return normals
 
 
-@njit(cache=True, nogil=True)
+@compiled
+def project(vertices, focal, centre):
+    """Sample coordinates and inverse depth, (V, 3) float32, of camera-frame vertices; camera in samples."""
+    points = np.empty_like(vertices)
+    for v in range(vertices.shape[0]):
+        inverse = np.float32(1) / vertices[v, 2]
+        points[v, 0] = focal * vertices[v, 0] * inverse + centre
+        points[v, 1] = focal * vertices[v, 1] * inverse + centre
+        points[v, 2] = inverse
+    return points
+
+
+@compiled
 def visible_triangles(points, triangles, size):
     """Nearest front-facing triangle at every sample.
 
     Args:
-        points: (V, 3) sample x, sample y, 1 / z.
+        points: (V, 3) of `project`.
         triangles: (T, 3) vertex indices.
         size: side of the sample grid.
 
@@ -57,9 +74,10 @@ def visible_triangles(points, triangles, size):
     index = np.full((size, size), -1, np.int32)
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        ax, ay, bx, by, cx, cy = (points[a, 0], points[a, 1], points[b, 0], points[b, 1], points[c, 0], points[c, 1])
+        ax, bx, cx = points[a, 0], points[b, 0], points[c, 0]
+        ay, by, cy = points[a, 1], points[b, 1], points[c, 1]
         area = (cx - ax) * (by - ay) - (bx - ax) * (cy - ay)  # > 0: facing the camera
-        if area <= 1e-9:
+        if area <= 1e-6:
             continue
         left, right = max(0, int(np.ceil(min(ax, bx, cx)))), min(size - 1, int(np.floor(max(ax, bx, cx))))
         top, bottom = max(0, int(np.ceil(min(ay, by, cy)))), min(size - 1, int(np.floor(max(ay, by, cy))))
@@ -68,7 +86,7 @@ def visible_triangles(points, triangles, size):
                 wb = ((cx - ax) * (y - ay) - (x - ax) * (cy - ay)) / area
                 wc = ((x - ax) * (by - ay) - (bx - ax) * (y - ay)) / area
                 wa = 1 - wb - wc
-                if wa < -1e-6 or wb < -1e-6 or wc < -1e-6:
+                if min(wa, wb, wc) < -1e-5:
                     continue
                 inverse = wa * points[a, 2] + wb * points[b, 2] + wc * points[c, 2]
                 if inverse > nearest[y, x]:
@@ -76,10 +94,9 @@ def visible_triangles(points, triangles, size):
     return index
 
 
-@njit(cache=True, nogil=True)
-def barycentric(points, triangle, x, y):
-    """Perspective-correct weights of the three corners at sample (x, y), and the depth there."""
-    a, b, c = triangle
+@compiled
+def barycentric(points, a, b, c, x, y):
+    """Perspective-correct weights of corners a, b, c at sample (x, y), and the depth there."""
     ax, ay = points[a, 0], points[a, 1]
     bx, by, cx, cy = points[b, 0] - ax, points[b, 1] - ay, points[c, 0] - ax, points[c, 1] - ay
     area = cx * by - bx * cy
@@ -90,73 +107,91 @@ def barycentric(points, triangle, x, y):
     return wa * depth, wb * depth, wc * depth, depth
 
 
-@njit(cache=True, nogil=True)
-def bilinear(texture, u, v, k):
-    """Channel k of `texture` at UV (u, v), v up, edges clamped."""
+@compiled
+def add_texel(total, texture, u, v):
+    """Add the bilinear colour of `texture` (h, w, 3) at UV (u, v), v up, edges clamped, to `total` (3,)."""
     height, width = texture.shape[0], texture.shape[1]
-    x, y = min(max(u * width - 0.5, 0), width - 1.001), min(max((1 - v) * height - 0.5, 0), height - 1.001)
+    x = min(max(u * width - 0.5, 0.0), width - 1.001)
+    y = min(max((1 - v) * height - 0.5, 0.0), height - 1.001)
     i, j = int(x), int(y)
-    fx, fy = x - i, y - j
-    top = texture[j, i, k] * (1 - fx) + texture[j, i + 1, k] * fx
-    return top * (1 - fy) + (texture[j + 1, i, k] * (1 - fx) + texture[j + 1, i + 1, k] * fx) * fy
+    fx, fy = np.float32(x - i), np.float32(y - j)
+    for k in range(3):
+        top = texture[j, i, k] + fx * (np.float32(texture[j, i + 1, k]) - texture[j, i, k])
+        bottom = texture[j + 1, i, k] + fx * (np.float32(texture[j + 1, i + 1, k]) - texture[j + 1, i, k])
+        total[k] += top + fy * (bottom - top)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def palette_row(material, u, v):
     """Row of the palette that colours an untextured sample; paints iris and pupil on the sclera."""
-    if material < SCLERA:
-        return material
     radius = np.sqrt((u - 0.5) ** 2 + (v - 0.5) ** 2)
-    if radius < PUPIL_RADIUS:
-        return PUPIL_COLOUR
-    return IRIS_COLOUR if radius < IRIS_RADIUS else material
+    if material < SCLERA or radius >= IRIS_RADIUS:
+        return material
+    return PUPIL_COLOUR if radius < PUPIL_RADIUS else IRIS_COLOUR
 
 
-@njit(cache=True, nogil=True)
-def shade_samples(index, points, normals, triangles, uvs, triangle_uvs, materials, texture, palette, background):
-    """Depth, mask, albedo and normal images of size n from the n * OVERSAMPLE visibility grid.
+@compiled
+def mean_albedo(index, points, triangles, uvs, triangle_uvs, materials, texture, palette):
+    """Albedo (n, n, 3) uint8: each pixel the mean over its covered samples, black where there are none.
 
     Args:
         index: (n * OVERSAMPLE,) * 2 triangle indices of `visible_triangles`.
-        points: (V, 3) sample x, sample y, 1 / z.
-        normals: (V, 3) unit vectors.
+        points: (V, 3) of `project`.
         triangles, triangle_uvs: (T, 3) indices; uvs (U, 2); materials (T,).
-        texture: (h, w, 3) uint8 skin; palette: (8, 3) colours 0-255 per material, then pupil and iris.
-        background: depth where nothing is hit.
+        texture: (h, w, 3) uint8 skin; palette: (8, 3) float32 0-255 per material, then pupil and iris.
+    """
+    n = index.shape[0] // OVERSAMPLE
+    albedo, total = np.zeros((n, n, 3), np.uint8), np.zeros(3, np.float32)
+    for cell in range(n * n):
+        i, j = cell // n, cell % n
+        total[:] = 0
+        hits = 0
+        for sample in range(OVERSAMPLE * OVERSAMPLE):
+            y, x = i * OVERSAMPLE + sample // OVERSAMPLE, j * OVERSAMPLE + sample % OVERSAMPLE
+            t = index[y, x]
+            if t < 0:
+                continue
+            hits += 1
+            wa, wb, wc, _ = barycentric(points, triangles[t, 0], triangles[t, 1], triangles[t, 2], x, y)
+            p, q, r = triangle_uvs[t, 0], triangle_uvs[t, 1], triangle_uvs[t, 2]
+            u = wa * uvs[p, 0] + wb * uvs[q, 0] + wc * uvs[r, 0]
+            v = wa * uvs[p, 1] + wb * uvs[q, 1] + wc * uvs[r, 1]
+            if materials[t] == FACE:
+                add_texel(total, texture, u, v)
+            else:
+                row = palette_row(materials[t], u, v)
+                for k in range(3):
+                    total[k] += palette[row, k]
+        if hits:
+            for k in range(3):
+                albedo[i, j, k] = np.uint8(min(total[k] / hits + 0.5, 255))
+    return albedo
 
-    Returns:
-        depth (n, n) float32, mask (n, n) bool, albedo (n, n, 3) uint8, normal (n, n, 3) float32.
+
+@compiled
+def centre_geometry(index, points, normals, triangles, background):
+    """Depth (n, n) float32, mask (n, n) bool and unit normal (n, n, 3) float32 at the pixel centres.
+
+    Args:
+        index, points, triangles: as in `mean_albedo`.
+        normals: (V, 3) unit vectors.
+        background: depth where nothing is hit.
     """
     n = index.shape[0] // OVERSAMPLE
     depth, mask = np.full((n, n), background, np.float32), np.zeros((n, n), np.bool_)
-    albedo, normal = np.zeros((n, n, 3), np.uint8), np.zeros((n, n, 3), np.float32)
-    total = np.zeros(3)
+    normal = np.zeros((n, n, 3), np.float32)
     for i in range(n):
         for j in range(n):
-            total[:] = 0
-            hits = 0
-            for y in range(i * OVERSAMPLE, (i + 1) * OVERSAMPLE):
-                for x in range(j * OVERSAMPLE, (j + 1) * OVERSAMPLE):
-                    t = index[y, x]
-                    if t < 0:
-                        continue
-                    hits += 1
-                    a, b, c = triangles[t]
-                    wa, wb, wc, z = barycentric(points, (a, b, c), x, y)
-                    p, q, r = triangle_uvs[t]
-                    u = wa * uvs[p, 0] + wb * uvs[q, 0] + wc * uvs[r, 0]
-                    v = wa * uvs[p, 1] + wb * uvs[q, 1] + wc * uvs[r, 1]
-                    row = palette_row(materials[t], u, v)
-                    for k in range(3):
-                        total[k] += bilinear(texture, u, v, k) if materials[t] == FACE else palette[row, k]
-                    if y % OVERSAMPLE == OVERSAMPLE // 2 and x % OVERSAMPLE == OVERSAMPLE // 2:
-                        depth[i, j], mask[i, j] = z, True
-                        length = 0.0
-                        for k in range(3):
-                            normal[i, j, k] = wa * normals[a, k] + wb * normals[b, k] + wc * normals[c, k]
-                            length += normal[i, j, k] ** 2
-                        normal[i, j] /= np.sqrt(length) + 1e-12
-            if hits:
-                for k in range(3):
-                    albedo[i, j, k] = np.uint8(total[k] / hits + 0.5)
-    return depth, mask, albedo, normal
+            y, x = i * OVERSAMPLE + OVERSAMPLE // 2, j * OVERSAMPLE + OVERSAMPLE // 2
+            t = index[y, x]
+            if t < 0:
+                continue
+            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+            wa, wb, wc, depth[i, j] = barycentric(points, a, b, c, x, y)
+            mask[i, j] = True
+            for k in range(3):
+                normal[i, j, k] = wa * normals[a, k] + wb * normals[b, k] + wc * normals[c, k]
+            length = np.sqrt(normal[i, j, 0] ** 2 + normal[i, j, 1] ** 2 + normal[i, j, 2] ** 2)
+            for k in range(3):
+                normal[i, j, k] /= max(length, 1e-6)
+    return depth, mask, normal

@@ -3,8 +3,8 @@
 Run: python -m training.slim_rig <folder with rig/ and london/> [assets/rig]
 
 Source: ICT-FaceKit geometry (MIT) and textures derived from the Face Research Lab London Set (CC BY 4.0).
-Every mode becomes integers with one step per mode: the deflated integers are half the size of float16, and the step
-is small enough that vertices move by less than MAX_STEP / 2 per unit coefficient.
+Every mode becomes integers with one step per mode: deflated, they take half the space of float16, and
+vertices move by at most MAX_STEP / 2 per unit coefficient.
 """
 
 import argparse
