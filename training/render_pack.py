@@ -3,7 +3,7 @@
 Run: python -m training.render_pack --count 40000 --size 64 --seed 0 --workers 1 --out packs/rig64
 
 A shard is an uncompressed npz of SHARD samples, consecutive samples showing the same person. It depends on
-nothing but its seed: an interrupted run continues where it stopped, and finished shards can be read meanwhile.
+nothing but its seed: an interrupted run continues where it stopped; finished shards can be read meanwhile.
 """
 
 import argparse
