@@ -1,7 +1,7 @@
 """A canonical face as a textured triangle mesh, and its export as GLB.
 
-Convention: a mesh is in glTF's axes, x right, y up, z towards the viewer. The origin is the face's pivot, and the
-image spans -1 to 1 at the pivot's distance. Counter-clockwise triangles face outwards.
+Convention: a mesh is in glTF's axes, x right, y up, z towards the viewer. The origin is the face's pivot, and
+the image spans -1 to 1 at the pivot's distance. Counter-clockwise triangles face outwards.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ RIM = 2
 """Outer pixels of a depth map that are held at the border depth and so belong to no face."""
 STEEPEST = math.cos(math.radians(80))
 """Smallest cosine between surface and line of sight; beyond it a surface is a step between two depths."""
+INSIDE = 0.45
+"""Where an interpolated mask ends; at one half, rounding would fray every straight edge."""
 SYNTHETIC = {"synthetic": True, "source": "LatentFace", "note": "A model's estimate from one photo."}
 """What exported files say about themselves."""
 
@@ -48,8 +50,8 @@ class Mesh:
 def face_mesh(canon_depth: Tensor, texture: Tensor, mask: Tensor | None = None) -> Mesh:
     """Build the mesh of a canonical face (paper section 3.1: the depth map as a grid of vertices).
 
-    The depth is subdivided bicubically. Triangles outside the mask, or stretched over a step in depth, are
-    left out, and of what remains the largest piece is kept.
+    The depth is subdivided smoothly. Triangles outside the mask are left out; of the rest the largest piece
+    that no step in depth divides is kept.
 
     Convention: depth, texture and mask are images of the canonical camera, the centres of their outer pixels
     on the edge of the field of view, whatever their sizes.
@@ -76,8 +78,8 @@ def face_mesh(canon_depth: Tensor, texture: Tensor, mask: Tensor | None = None) 
     count = (size - 1) * max(1, GRID // size) + 1
     depth = _resize(canon_depth, count)
     normals = depth_to_normal(depth[None])[0]
-    solid = (_resize(mask.detach().float().cpu(), count) > 0.5) & (normals[..., 2] > STEEPEST)
-    cells = _largest_piece((solid[1:, 1:] & solid[1:, :-1] & solid[:-1, 1:] & solid[:-1, :-1]).numpy())
+    inside = _resize(mask.detach().float().cpu(), count) > INSIDE
+    cells = _whole_piece(_cells(inside), steep=~_cells(normals[..., 2] > STEEPEST))
     if not cells.any():
         raise ValueError("the mask leaves no triangle")
 
@@ -132,17 +134,29 @@ def write_glb(mesh: Mesh, path: str | Path) -> None:
 
 
 def _resize(image: Tensor, size: int) -> Tensor:
-    """(h, w) to (size, size), corner pixels on corner pixels."""
-    return F.interpolate(image[None, None], (size, size), mode="bicubic", align_corners=True)[0, 0]
+    """(h, w) to (size, size), corner pixels on corner pixels, by the interpolating cubic spline.
+
+    Its second derivative is continuous, so normals are smooth; torch's bicubic kernel leaves a visible grid.
+    """
+    from scipy.ndimage import zoom
+
+    factors = size / image.shape[0], size / image.shape[1]
+    return torch.from_numpy(zoom(image.numpy(), factors, order=3, mode="nearest"))
 
 
-def _largest_piece(cells: np.ndarray) -> np.ndarray:
-    """The largest connected region of a boolean image."""
-    from scipy.ndimage import label
+def _cells(corners: Tensor) -> np.ndarray:
+    """(n, n) booleans of vertices to (n - 1, n - 1) of cells: true where all four corners are."""
+    return (corners[1:, 1:] & corners[1:, :-1] & corners[:-1, 1:] & corners[:-1, :-1]).numpy()
 
-    labels, _ = label(cells)
-    sizes = np.bincount(labels.ravel(), weights=cells.ravel())
-    return cells & (labels == sizes.argmax())
+
+def _whole_piece(inside: np.ndarray, steep: np.ndarray) -> np.ndarray:
+    """The largest connected piece inside that is not steep, its holes (eyelids, nostrils, lips) filled."""
+    from scipy.ndimage import binary_fill_holes, label
+
+    labels, _ = label(inside & ~steep)
+    sizes = np.bincount(labels.ravel(), minlength=2)[1:]
+    piece = labels == 1 + sizes.argmax()
+    return binary_fill_holes(piece) & inside
 
 
 def _triangles(cells: np.ndarray) -> np.ndarray:

@@ -118,6 +118,14 @@ def test_border_and_depth_steps_are_cut(depth, texture):
     assert mesh.vertices[:, 0].max() < 40 / SIZE * 2 - 1
 
 
+def test_steep_pits_inside_the_face_stay_closed(texture):
+    pitted = torch.ones(SIZE, SIZE)
+    pitted[30:34, 30:34] = 1.04
+    mesh = face_mesh(pitted, texture)
+    radius = np.linalg.norm(mesh.vertices[:, :2], axis=-1)
+    assert (radius < 0.02).any()
+
+
 def test_wrong_shapes_and_empty_masks_are_refused(depth, texture):
     with pytest.raises(ValueError, match="depth map"):
         face_mesh(depth[None], texture)
