@@ -1,0 +1,41 @@
+"""Every error a user can meet. Each message is a sentence that says what to do."""
+
+
+class LatentFaceError(Exception):
+    """Base of all errors with a message meant for the user."""
+
+
+class FaceNotFound(LatentFaceError):
+    """No face was detected in a photo."""
+
+
+class ImageTooSmall(LatentFaceError):
+    """The picture has too few pixels to hold a face."""
+
+
+class ImageTooLarge(LatentFaceError):
+    """The picture exceeds the limits on bytes or pixels."""
+
+
+class ImageUnreadable(LatentFaceError):
+    """The file is not a picture, or is damaged."""
+
+
+class WeightsMissing(LatentFaceError):
+    """No weights were found where they were looked for."""
+
+
+class WeightsDamaged(LatentFaceError):
+    """The weights file cannot be read, or does not fit the model."""
+
+
+class ConfigError(LatentFaceError):
+    """A configuration has an unknown key or an impossible value."""
+
+
+class BackendMissing(LatentFaceError):
+    """An optional rendering backend was asked for where it is not installed."""
+
+
+class OutputUnwritable(LatentFaceError):
+    """Results cannot be written to the chosen folder."""

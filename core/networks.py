@@ -1,0 +1,78 @@
+"""The convolutional networks: encoder to a vector, decoder from a code, and encoder-decoder between images.
+
+Upsampling followed by a 3×3 convolution replaces the paper's transposed convolutions: it trains twice as fast on a CPU.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+
+def _widths(width: int, image_size: int) -> list[int]:
+    """Channels after each halving from `image_size` down to 4 × 4."""
+    return [width * min(2**level, 8) for level in range(int(math.log2(image_size // 4)))]
+
+
+def _down(inputs: int, outputs: int, normalize: bool = True) -> list[nn.Module]:
+    norm = [nn.GroupNorm(8, outputs)] if normalize else []
+    return [nn.Conv2d(inputs, outputs, 4, 2, 1, bias=not normalize), *norm, nn.LeakyReLU(0.2)]
+
+
+def _up(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False), nn.GroupNorm(8, outputs), nn.LeakyReLU(0.2),
+            nn.Upsample(scale_factor=2)]
+
+
+class Encoder(nn.Module):
+    """Image (B, 3, H, W) in [−1, 1] to a vector (B, outputs)."""
+
+    def __init__(self, image_size: int, width: int, outputs: int):
+        super().__init__()
+        widths = _widths(width, image_size)
+        layers = _down(3, widths[0], normalize=False)
+        for before, after in zip(widths, widths[1:], strict=False):
+            layers += _down(before, after)
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Linear(widths[-1] * 16, outputs)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.head(self.features(image).flatten(1))
+
+
+def _decoder_layers(image_size: int, width: int, outputs: int) -> list[nn.Module]:
+    widths = _widths(width, image_size)[::-1]
+    layers: list[nn.Module] = []
+    for before, after in zip(widths, widths[1:] + widths[-1:], strict=True):
+        layers += _up(before, after)
+    return [*layers, nn.Conv2d(width, width // 2, 3, 1, 1), nn.LeakyReLU(0.2),
+            nn.Conv2d(width // 2, outputs, 3, 1, 1)]
+
+
+class Decoder(nn.Module):
+    """Code (B, code_size) to a map (B, outputs, H, W), unbounded."""
+
+    def __init__(self, image_size: int, width: int, code_size: int, outputs: int):
+        super().__init__()
+        channels = _widths(width, image_size)[-1]
+        self.head = nn.Sequential(nn.Linear(code_size, channels * 16), nn.Unflatten(1, (channels, 4, 4)), nn.LeakyReLU(0.2))
+        self.layers = nn.Sequential(*_decoder_layers(image_size, width, outputs))
+
+    def forward(self, code: Tensor) -> Tensor:
+        return self.layers(self.head(code))
+
+
+class EncoderDecoder(nn.Module):
+    """Image (B, 3, H, W) in [−1, 1] to a map (B, outputs, H, W), unbounded."""
+
+    def __init__(self, image_size: int, width: int, outputs: int):
+        super().__init__()
+        widths = _widths(width, image_size)
+        layers = _down(3, widths[0], normalize=False)
+        for before, after in zip(widths, widths[1:], strict=False):
+            layers += _down(before, after)
+        self.layers = nn.Sequential(*layers, *_decoder_layers(image_size, width, outputs))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.layers(image)

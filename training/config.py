@@ -1,0 +1,108 @@
+"""Settings of the training runs. YAML files hold differences only; every value's home is here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from core.config import ModelConfig, from_dict
+from core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms of the autoencoder's loss."""
+
+    mirror: float = 0.5
+    """Likelihood of the mirrored reconstruction, relative to the plain one (paper section 3.1)."""
+    gradient: float = 4.0
+    """Gradient differences between reconstruction and image, three scales."""
+    curvature: float = 20.0
+    """Curvature of the canonical depth."""
+    depth: float = 40.0
+    """Renders: L1 of canonical depth."""
+    normal: float = 1.5
+    """Renders: 1 − cosine of canonical normals."""
+    albedo: float = 2.0
+    """Renders: L1 of albedo."""
+    view: float = 4.0
+    """Renders: L1 of pose."""
+    light: float = 1.0
+    """Renders: L1 of light."""
+    same_view: float = 2.0
+    """Photos: L1 between the poses found in two changed copies."""
+    same_depth: float = 10.0
+    """Photos: L1 between the depths found in two changed copies."""
+    same_albedo: float = 0.5
+    """Photos: L1 between the albedos found in two changed copies."""
+
+
+@dataclass(frozen=True)
+class AutoencoderTraining:
+    """Training of the 3D-aware autoencoder (paper section 3.1)."""
+
+    photos: str = "packs/photos"
+    """Folder of aligned photos (python -m training.prepare)."""
+    renders: str = "packs/rig64"
+    """Folder of renders (python -m training.render_pack); empty: photos only."""
+    limit: int = 0
+    """Read only the first so many photos; 0: all."""
+    batch: int = 32
+    """Pictures a step: copies of photos, in pairs, and renders."""
+    renders_share: float = 0.5
+    """Part of the batch that is rendered, where there are renders."""
+    steps: int = 12000
+    """Optimizer steps."""
+    lr: float = 4e-4
+    """Learning rate after warm-up."""
+    final_lr: float = 0.02
+    """Learning rate at the end, as a part of `lr` (cosine)."""
+    warmup: int = 200
+    """Steps of linear warm-up."""
+    weight_decay: float = 1e-4
+    """Of AdamW."""
+    clip: float = 2.0
+    """Largest norm of the gradient."""
+    ema: float = 0.998
+    """Decay of the averaged weights, per step."""
+    bf16: bool = True
+    """Convolutions in bfloat16."""
+    device: str = "cpu"
+    """cpu or cuda."""
+    threads: int = 2
+    """CPU threads."""
+    seed: int = 0
+    """Of weights and batches."""
+    checkpoint_minutes: float = 3.0
+    """Minutes between checkpoints."""
+    log_every: int = 50
+    """Steps between lines of metrics.jsonl."""
+    sample_every: int = 500
+    """Steps between sample sheets."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """Sizes and ranges of the model."""
+    loss: LossWeights = field(default_factory=LossWeights)
+    """Weights of the terms of the loss."""
+
+    def __post_init__(self):
+        if self.batch < 4 or self.batch % 4:
+            raise ConfigError(f"batch must be a multiple of 4, got {self.batch}.")
+        if not 0 <= self.renders_share < 1:
+            raise ConfigError(f"renders_share must be in [0, 1), got {self.renders_share}.")
+
+    to_dict = asdict
+
+
+def load_config(cls, path: str | Path):
+    """Read a YAML file of differences from the defaults of `cls`.
+
+    Raises:
+        ConfigError: no such file, not YAML, an unknown key or a wrong type.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"Cannot read the configuration {path}: {error}") from error
+    return from_dict(cls, values)

@@ -1,0 +1,87 @@
+"""The losses: the paper's likelihood under the confidence maps, and what renders and changed copies add."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.geometry import depth_to_normal
+from core.types import Factors
+from training.photos import Photos
+from training.renders import Renders
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of values (B, C, H, W) under mask (B, 1, H, W)."""
+    return (values * mask).sum() / (mask.sum() * values.shape[1]).clamp(min=1)
+
+
+def laplace_nll(error: Tensor, sigma: Tensor, mask: Tensor) -> Tensor:
+    """Laplace negative log-likelihood |e|·√2/σ + log σ, mean over the mask (paper section 3.1).
+
+    Args:
+        error: (B, 3, H, W) reconstruction minus image.
+        sigma: (B, 1, H, W) expected error.
+        mask: (B, 1, H, W).
+    """
+    return masked_mean(error.abs().mean(1, keepdim=True) * math.sqrt(2) / sigma + sigma.log(), mask)
+
+
+def gradient_difference(recon: Tensor, image: Tensor, mask: Tensor, scales: int = 3) -> Tensor:
+    """L1 between the spatial gradients of two pictures at several scales: sharpness without perceptual features."""
+    error, total = recon - image, 0.0
+    for _ in range(scales):
+        dx = (error[..., 1:] - error[..., :-1]) * torch.minimum(mask[..., 1:], mask[..., :-1])
+        dy = (error[..., 1:, :] - error[..., :-1, :]) * torch.minimum(mask[..., 1:, :], mask[..., :-1, :])
+        total = total + dx.abs().mean() + dy.abs().mean()
+        error, mask = F.avg_pool2d(error, 2), F.avg_pool2d(mask, 2).floor()
+    return total / scales
+
+
+def depth_curvature(depth: Tensor) -> Tensor:
+    """Mean absolute second difference of depth (B, H, W): prefers smooth surfaces."""
+    dxx = depth[..., 2:] - 2 * depth[..., 1:-1] + depth[..., :-2]
+    dyy = depth[:, 2:] - 2 * depth[:, 1:-1] + depth[:, :-2]
+    return dxx.abs().mean() + dyy.abs().mean()
+
+
+def view_distance(rotation_error: Tensor, translation_error: Tensor) -> Tensor:
+    """L1 of rotation (radians) plus 3 × L1 of shift."""
+    return rotation_error.abs().mean() + 3 * translation_error.abs().mean()
+
+
+def known_factors(factors: Factors, truth: Renders) -> dict[str, Tensor]:
+    """What a render's known depth, albedo, light and view ask of the factors found in it (method, hybrid regime)."""
+    mask = truth.canon_mask[:, 0]
+    weight = mask + 0.2 * (1 - mask)
+    depth_error = (factors.canon_depth - truth.canon_depth).abs()
+    cosine = (factors.canon_normal * depth_to_normal(truth.canon_depth)).sum(-1)
+    light, known = factors.light, truth.light
+    strength = (light.ambient - known.ambient).abs() + (light.diffuse - known.diffuse).abs()
+    # The direction of a weak lamp cannot be seen: count it by the lamp's strength.
+    direction = (light.direction - known.direction).abs().mean(-1) * (known.diffuse / 0.4)
+    return {
+        "depth": (depth_error * weight).sum() / weight.sum(),
+        "normal": ((1 - cosine) * mask).sum() / mask.sum(),
+        "albedo": masked_mean((factors.canon_albedo - truth.canon_albedo).abs(), truth.canon_mask),
+        "view": view_distance(factors.view.rotation - truth.view.rotation,
+                              factors.view.translation - truth.view.translation),
+        "light": (strength / 2 + 1.5 * direction).mean(),
+    }
+
+
+def same_face(factors: Factors, photos: Photos) -> dict[str, Tensor]:
+    """What two changed copies of a photo ask of each other: one shape, one albedo up to tint, one pose."""
+    view = photos.original_view(factors.view)
+    depth = photos.unmirror(factors.canon_depth)
+    albedo = photos.unmirror(factors.canon_albedo) / photos.tint
+    half = len(depth) // 2
+    return {
+        "same_view": view_distance(view.rotation[:half] - view.rotation[half:],
+                                   view.translation[:half] - view.translation[half:]),
+        "same_depth": (depth[:half] - depth[half:]).abs().mean(),
+        "same_albedo": (albedo[:half] - albedo[half:]).abs().mean(),
+    }

@@ -1,0 +1,176 @@
+"""Rendered faces for training: light, background and camera are drawn anew each time a stored render is used.
+
+The shards (training.render_pack) hold unlit faces, so that 40,000 renders never look the same twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from core.errors import ConfigError
+from core.types import Batched, Light, View
+from training.render_pack import FARTHEST, NEAREST
+
+FAR = 1.07
+"""Canonical depth targets end here, camera-distance units: neck and background lie on one plane behind the face."""
+
+
+@dataclass
+class Renders(Batched):
+    """A batch of lit renders with everything that is known about them."""
+
+    image: Tensor
+    """(B, 3, H, W), [0, 1]."""
+    mask: Tensor
+    """(B, 1, H, W) 1 on the head in the image."""
+    canon_depth: Tensor
+    """(B, H, W), at most `FAR`."""
+    canon_mask: Tensor
+    """(B, 1, H, W) 1 on the head in the canonical frame."""
+    canon_albedo: Tensor
+    """(B, 3, H, W), [0, 1]."""
+    light: Light
+    view: View
+
+
+class RenderPack:
+    """Shards of unlit renders, all in memory as stored (72 kB a render of 64 px).
+
+    Args:
+        folder: where `python -m training.render_pack` wrote.
+        size: side in pixels that the model wants.
+
+    Raises:
+        ConfigError: no shards, or shards of another size.
+    """
+
+    KEYS = ("canon_depth", "canon_mask", "canon_albedo", "mask", "albedo", "normal", "view")
+
+    def __init__(self, folder: str | Path, size: int, split: str = "rig"):
+        paths = sorted(Path(folder).glob(f"{split}_*.npz"))
+        if not paths:
+            raise ConfigError(f"There are no renders in {folder}: run `python -m training.render_pack --out {folder}`.")
+        shards = [_read(path, self.KEYS) for path in tqdm(paths, desc="renders", leave=False)]
+        self.arrays = {key: torch.cat([shard[key] for shard in shards]) for key in self.KEYS}
+        found = self.arrays["mask"].shape[-1]
+        if found != size:
+            raise ConfigError(f"The renders in {folder} are {found} px and the model wants {size}: "
+                              f"run `python -m training.render_pack --size {size}`.")
+
+    def __len__(self) -> int:
+        return len(self.arrays["view"])
+
+    def draw(self, count: int, backgrounds: Tensor, generator: torch.Generator) -> Renders:
+        """Light and photograph `count` random renders.
+
+        Args:
+            count: B.
+            backgrounds: (N, 3, H, W) pictures in [0, 1] to put behind the heads.
+            generator: source of all randomness.
+
+        Returns:
+            B renders.
+        """
+        index = torch.randint(len(self), (count,), generator=generator)
+        stored = {key: array[index] for key, array in self.arrays.items()}
+        depth = stored["canon_depth"].to(torch.int32).float() / 65535 * (FARTHEST - NEAREST) + NEAREST
+        mask, canon_mask = (stored[key][:, None].float() for key in ("mask", "canon_mask"))
+        albedo, canon_albedo = (stored[key].movedim(-1, 1).float() / 255 for key in ("albedo", "canon_albedo"))
+        normal = stored["normal"].float() / 127
+
+        light = random_light(count, generator)
+        image = albedo * _uneven_shading(normal, light, generator)
+        behind = backgrounds[torch.randint(len(backgrounds), (count,), generator=generator)]
+        image = image * mask + random_background(behind, generator) * (1 - mask)
+        image = occlude(image, generator)
+        image, canon_albedo = _develop(image, canon_albedo, generator)
+        view = View(stored["view"][:, :3], stored["view"][:, 3:])
+        return Renders(camera(image, generator), mask, depth.clamp(max=FAR), canon_mask, canon_albedo, light, view)
+
+
+def _read(path: Path, keys: tuple[str, ...]) -> dict[str, Tensor]:
+    with np.load(path) as shard:
+        return {key: torch.from_numpy(shard[key]) for key in keys}
+
+
+def uniform(count: int, low: float, high: float, generator: torch.Generator, channels: int = 1) -> Tensor:
+    """(count, channels, 1, 1) uniform numbers."""
+    return torch.rand(count, channels, 1, 1, generator=generator) * (high - low) + low
+
+
+def random_light(count: int, generator: torch.Generator) -> Light:
+    """Ambient .25 … .9, diffuse .05 … .75, directions scattered about the camera's axis."""
+    draw = torch.rand(2, count, generator=generator)
+    slope = torch.randn(count, 2, generator=generator) * 0.65
+    direction = F.normalize(F.pad(slope, (0, 1), value=1.0), dim=-1)
+    return Light(0.25 + 0.65 * draw[0], 0.05 + 0.7 * draw[1], direction)
+
+
+def _uneven_shading(normal: Tensor, light: Light, generator: torch.Generator) -> Tensor:
+    """Lambert shading, and on half of the renders a weak tinted second lamp that the model is not told of."""
+    count = len(normal)
+    shading = light.ambient[:, None, None] + light.diffuse[:, None, None] * _cosine(normal, light.direction)
+    second = F.normalize(torch.randn(count, 3, generator=generator), dim=-1)
+    strength = uniform(count, 0, 0.25, generator, 3) * (uniform(count, 0, 1, generator) < 0.5)
+    return shading[:, None] + strength * _cosine(normal, second)[:, None]
+
+
+def _cosine(normal: Tensor, direction: Tensor) -> Tensor:
+    return (normal * direction[:, None, None]).sum(-1).clamp(min=0)
+
+
+def random_background(photos: Tensor, generator: torch.Generator) -> Tensor:
+    """Magnified parts of photos, or soft blotches of colour."""
+    count, _, size, _ = photos.shape
+    zoom = 0.25 + 0.5 * torch.rand(count, generator=generator)
+    shift = (torch.rand(count, 2, generator=generator) * 2 - 1) * (1 - zoom[:, None])
+    theta = torch.zeros(count, 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = zoom, zoom, shift
+    magnified = F.grid_sample(photos, F.affine_grid(theta, photos.shape, align_corners=False), align_corners=False)
+    blotches = F.interpolate(torch.rand(count, 3, 4, 4, generator=generator), (size, size), mode="bilinear")
+    return torch.where(uniform(count, 0, 1, generator) < 0.6, magnified, blotches)
+
+
+def occlude(image: Tensor, generator: torch.Generator, chance: float = 0.35) -> Tensor:
+    """Cover some pictures with hair-like caps above the brow and with soft ellipses of one colour."""
+    count, _, size, _ = image.shape
+    axis = torch.linspace(-1, 1, size)
+    y, x = axis[:, None], axis[None, :]
+    colour = uniform(count, 0.02, 0.9, generator) ** 2 * torch.tensor([1, 0.78, 0.58])[:, None, None]
+    colour = colour * uniform(count, 0.8, 1.2, generator, 3)
+    line, curve = uniform(count, 0.5, 1.0, generator), uniform(count, 0.0, 0.8, generator)
+    grain = 1 + 0.3 * F.interpolate(torch.randn(count, 1, size // 8, size, generator=generator), (size, size))
+    cap = torch.sigmoid((-(y + line) + curve * (x - uniform(count, -0.3, 0.3, generator)) ** 2) * 18)
+    cap = cap * (uniform(count, 0, 1, generator) < chance)
+    image = image * (1 - cap) + (colour * grain).clamp(0, 1) * cap
+    for _ in range(2):
+        centre_x, centre_y = uniform(count, -1, 1, generator), uniform(count, -1, 1, generator)
+        radius_x, radius_y = uniform(count, 0.08, 0.45, generator), uniform(count, 0.08, 0.45, generator)
+        inside = 1 - ((x - centre_x) / radius_x) ** 2 - ((y - centre_y) / radius_y) ** 2
+        alpha = torch.sigmoid(inside * 10) * (uniform(count, 0, 1, generator) < chance / 2)
+        image = image * (1 - alpha) + uniform(count, 0, 1, generator, 3) * alpha
+    return image
+
+
+def _develop(image: Tensor, albedo: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """White balance and tone curve, applied to the picture and to the albedo it should give back."""
+    count = len(image)
+    tint = 1 + 0.05 * torch.randn(count, 3, 1, 1, generator=generator)
+    gamma = uniform(count, 0.8, 1.25, generator)
+    return tuple((maps * tint).clamp(1e-4, 1) ** gamma for maps in (image, albedo))
+
+
+def camera(image: Tensor, generator: torch.Generator) -> Tensor:
+    """Blur on a third of the pictures, noise on all."""
+    count = len(image)
+    blurred = F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    image = torch.where(uniform(count, 0, 1, generator) < 0.33, blurred, image)
+    noise = torch.randn(image.shape, generator=generator) * uniform(count, 0, 0.04, generator)
+    return (image + noise).clamp(0, 1)

@@ -1,0 +1,37 @@
+"""Sample sheets: one row a picture with everything the model finds in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from core.shading import relight
+from core.types import Factors, Light
+
+COLUMNS = "image, reconstruction, depth, normals, albedo, shading, canonical image, lit from the right, confidence"
+
+
+def sheet(factors: Factors) -> Image.Image:
+    """Rows of `COLUMNS` for each picture of a batch."""
+    size = factors.image.shape[-1]
+    side = Light.of(0.35, 0.75, -1.2, 0.2)
+    relit = relight(factors.canon_albedo, factors.canon_normal, side)
+    depth = ((1.07 - factors.canon_depth) / 0.13)[:, None]
+    normals = (factors.canon_normal.movedim(-1, 1) * torch.tensor([-1.0, -1.0, 1.0])[:, None, None] + 1) / 2
+    columns = [factors.image, factors.recon_image, depth, normals, factors.canon_albedo, factors.shading,
+               factors.canon_image, relit, factors.confidence]
+    rows = torch.cat([column.expand(-1, 3, -1, -1) for column in columns], -1)
+    pixels = (rows.clamp(0, 1) * 255).round().byte().movedim(1, -1).reshape(-1, size * len(columns), 3)
+    return Image.fromarray(np.ascontiguousarray(pixels.cpu().numpy()))
+
+
+@torch.no_grad()
+def save_sheet(path: Path, model, photos: Tensor, renders=None) -> None:
+    """Write a sheet of photos and of the first renders."""
+    images = torch.cat([photos, renders.image[:4]]) if renders else photos
+    picture = sheet(model(images).to("cpu"))
+    picture.resize((picture.width * 2, picture.height * 2), Image.Resampling.BICUBIC).save(path)
