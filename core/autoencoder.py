@@ -68,7 +68,8 @@ class Autoencoder(nn.Module):
     def decode(self, codes: Codes) -> tuple[Tensor, Tensor]:
         """Canonical depth (B, H, W), 0.9 to 1.1, and albedo (B, 3, H, W), [0, 1], from codes."""
         raw = self.depth_decoder(codes.depth_code).float()[:, 0]
-        depth = 1 + self.config.depth_range * (raw - raw.mean((1, 2), keepdim=True)).tanh()
+        level = math.atanh((self.config.mean_depth - 1) / self.config.depth_range)
+        depth = 1 + self.config.depth_range * (raw - raw.mean((1, 2), keepdim=True) + level).tanh()
         columns = self.config.image_size // 32
         depth = F.pad(depth[..., columns:-columns], (columns, columns), value=self.config.border_depth)
         return depth, self.albedo_decoder(codes.albedo_code).float().sigmoid()

@@ -44,6 +44,9 @@ class ModelConfig:
     """Channels of the first convolution of the light, view and confidence networks."""
     depth_range: float = 0.1
     """Canonical depth lies in 1 ± this, camera-distance units."""
+    mean_depth: float = 1.025
+    """About the mean of a canonical depth map: a head before a far background. It fixes the depth of the pivot, which
+    photos alone leave open."""
     border_depth: float = 1.04
     """Depth of the outer columns, which ties down the edge of the canonical map."""
     max_rotation_deg: float = 60.0

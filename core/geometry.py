@@ -113,8 +113,10 @@ def depth_to_normal(depth: Tensor) -> Tensor:
     points = backproject(depth)
     tangent_x = points[:, 1:-1, 2:] - points[:, 1:-1, :-2]
     tangent_y = points[:, 2:, 1:-1] - points[:, :-2, 1:-1]
-    normal = F.normalize(torch.linalg.cross(tangent_x, tangent_y), dim=-1)
-    return F.pad(normal.movedim(-1, 1), (1, 1, 1, 1), mode="replicate").movedim(1, -1)
+    (ax, ay, az), (bx, by, bz) = tangent_x.unbind(-1), tangent_y.unbind(-1)
+    normal = torch.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], -1)  # linalg.cross is slower
+    normal = F.normalize(normal, dim=-1).movedim(-1, 1)
+    return F.pad(normal, (1, 1, 1, 1), mode="replicate").movedim(1, -1)
 
 
 def sample(maps: Tensor, pixels: Tensor, mode: str = "bilinear") -> Tensor:
