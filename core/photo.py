@@ -19,11 +19,11 @@ from core.errors import ImageTooLarge, ImageTooSmall, ImageUnreadable
 MAX_BYTES = 20 * 2**20
 MAX_PIXELS = 40_000_000
 MIN_SIDE = 16
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
 """What is opened: Pillow's other readers (EPS, PDF, fonts, ...) only add ways to be attacked."""
 
 _BACKGROUND = (255, 255, 255)
-_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, OverflowError,
+_DAMAGE = (OSError, SyntaxError, ValueError, RuntimeError, TypeError, IndexError, OverflowError, EOFError,
            struct.error, zlib.error)
 """What Pillow's decoders raise on damaged files."""
 

@@ -79,8 +79,8 @@ def crop_from_matrix(matrix: np.ndarray, width: int, height: int) -> Crop:
     x, y, z = matrix[:3, :3] @ PIVOT_CM + matrix[:3, 3]
     pixels_per_cm = height / 2 / math.tan(VERTICAL_FOV / 2) / -z
     # width/2, not (width − 1)/2: the training packs are cut this way, half a photo's pixel to the right.
-    centre = (width / 2 + pixels_per_cm * x, height / 2 - pixels_per_cm * y)
-    return Crop(centre, 2 * HALF_SIDE_CM * pixels_per_cm * scale, float(rotation[2]))
+    centre = (float(width / 2 + pixels_per_cm * x), float(height / 2 - pixels_per_cm * y))
+    return Crop(centre, float(2 * HALF_SIDE_CM * pixels_per_cm * scale), float(rotation[2]))
 
 
 def align(photo, crop: Crop, size: int) -> Tensor:

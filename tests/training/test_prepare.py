@@ -1,0 +1,123 @@
+"""Making a pack of a folder of photos, also in several goes."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.errors import ConfigError, OutputUnwritable
+from core.faces import find_faces
+from training import prepare as module
+from training.data import FacePack
+from training.prepare import PrepareConfig, main, prepare
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = PrepareConfig(size=32)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Three portraits in two folders, a photo without a face, one too small, a broken file and a text."""
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "b").mkdir()
+    for name in ("001_smiling", "131_smiling"):
+        shutil.copy(ROOT / f"tests/data/{name}.jpg", folder / "b")
+    shutil.copy(ROOT / "tests/data/139_neutral.jpg", folder / "a.jpg")
+    Image.new("RGB", (64, 64)).save(folder / "black.png")
+    Image.open(folder / "a.jpg").resize((90, 90)).save(folder / "far.png")
+    (folder / "broken.jpg").write_bytes((folder / "a.jpg").read_bytes()[:5000])
+    (folder / "notes.txt").write_text("not a photo")
+    (folder / ".hidden").write_text("not looked at")
+    return folder
+
+
+def contents(folder):
+    """The finished files of a pack."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def pack(photos, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pack")
+    prepare(photos, folder, SMALL, quiet=True)
+    return folder
+
+
+def test_pack_reads_back_aligned(photos, pack):
+    faces = FacePack(pack, size=32)
+    assert faces.columns["file"].tolist() == ["a.jpg", "b/001_smiling.jpg", "b/131_smiling.jpg"]
+    face = find_faces(photos / "a.jpg", image_size=32, full_size=32)[0]
+    assert (faces[0] - face.image).abs().mean() < 0.02
+    assert faces.columns["source_px"][0] == pytest.approx(face.crop.side, abs=0.1)
+    scores = np.load(pack / "train_blendshapes.npz")
+    assert scores["scores"].shape == (3, 52) and scores["names"][0] == "_neutral"
+
+
+def test_report_says_what_was_refused_and_why(pack):
+    with open(pack / "report.csv", newline="") as file:
+        report = {row["file"]: row for row in csv.DictReader(file)}
+    assert {name: row["refused"] for name, row in report.items() if row["refused"]} == {
+        "black.png": "FaceNotFound", "far.png": "ImageTooSmall", "broken.jpg": "ImageUnreadable",
+        "notes.txt": "ImageUnreadable"}
+    assert all(bool(row["reason"]) != (row["faces"] == "1") for row in report.values())
+
+
+def test_interrupted_run_ends_with_the_same_pack(photos, pack, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SHARD", 2)
+    prepare(photos, tmp_path / "whole", SMALL, quiet=True)
+
+    class Stop(Exception):
+        pass
+
+    process, calls = module._process, []
+
+    def failing(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise Stop
+        return process(*arguments)
+
+    monkeypatch.setattr(module, "_process", failing)
+    for _ in range(3):
+        calls.clear()
+        try:
+            prepare(photos, tmp_path / "parts", SMALL, quiet=True)
+        except Stop:
+            with open(tmp_path / "parts/.prepare/journal.jsonl", "a") as file:
+                file.write('{"file": "cut sho')
+    calls.clear()
+    prepare(photos, tmp_path / "parts", SMALL, quiet=True)
+    assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
+    assert "train-001.tar" in contents(tmp_path / "whole") and contents(pack)["train.csv"] == contents(
+        tmp_path / "whole")["train.csv"]
+
+
+def test_new_photos_are_added(photos, tmp_path):
+    shutil.copytree(photos / "b", tmp_path / "in")
+    prepare(tmp_path / "in", tmp_path / "out", SMALL, quiet=True)
+    shutil.copy(photos / "a.jpg", tmp_path / "in")
+    assert prepare(tmp_path / "in", tmp_path / "out", SMALL, quiet=True)["faces"] == 3
+    assert FacePack(tmp_path / "out", size=32).columns["file"][2] == "a.jpg"
+
+
+def test_other_settings_need_another_folder(photos, pack):
+    with pytest.raises(ConfigError, match="other settings"):
+        prepare(photos, pack, PrepareConfig(size=64), quiet=True)
+
+
+def test_nothing_to_read_or_nowhere_to_write(photos, tmp_path):
+    with pytest.raises(ConfigError, match="no files"):
+        prepare(tmp_path, tmp_path / "out", quiet=True)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputUnwritable):
+        prepare(photos, tmp_path / "file" / "out", quiet=True)
+
+
+def test_command_line(photos, tmp_path, capsys):
+    main([str(photos / "b"), "--out", str(tmp_path), "--size", "16"])
+    assert "2 faces from 2 of 2 photos" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="other settings"):
+        main([str(photos / "b"), "--out", str(tmp_path), "--all-faces"])
