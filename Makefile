@@ -26,6 +26,8 @@ lint: $(VENV)/.dev
 
 train-smoke: $(VENV)/.runtime
 	@$(SETUP) system packages.txt
+	$(BIN)/python -m training.prepare assets/examples --out packs/smoke
+	$(BIN)/python -m training.render_pack --count 2000 --workers 2 --out packs/rig-smoke
 	$(BIN)/python -m training.train_autoencoder --config training/configs/smoke.yaml
 
 $(BIN)/python:

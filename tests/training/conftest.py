@@ -1,0 +1,39 @@
+"""A tiny pack of photos and a tiny pack of renders, made once."""
+
+import csv
+import io
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from training.render_pack import render_shard
+
+
+@pytest.fixture(scope="session")
+def photo_pack(tmp_path_factory):
+    """Folder with 8 random pictures of 64 px in the layout of training.data."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    with tarfile.open(folder / "train-000.tar", "w") as tar, open(folder / "train.csv", "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["name"])
+        for k in range(8):
+            picture = Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8)).resize((64, 64))
+            buffer = io.BytesIO()
+            picture.save(buffer, "JPEG")
+            info = tarfile.TarInfo(f"{k:06d}.jpg")
+            info.size = len(buffer.getvalue())
+            buffer.seek(0)
+            tar.addfile(info, buffer)
+            rows.writerow([f"{k:06d}"])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def render_pack(tmp_path_factory):
+    """Folder with 12 renders of 32 px."""
+    folder = tmp_path_factory.mktemp("renders")
+    render_shard(0, "rig", seed=0, size=32, out=folder, count=12)
+    return folder
