@@ -1,0 +1,102 @@
+"""Command line of the app, and the page that holds its tabs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+ROOT = Path(__file__).parent.parent
+OFFLINE = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+"""Set before gradio is imported: nothing is reported to anybody, nothing is fetched."""
+THREADS = 2
+"""Torch's threads: more of them gain nothing on 64-pixel maps, and starve the web server."""
+FORGET_SECONDS = 600
+"""Files of uploads and results are deleted at this age."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line and serve until interrupted."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    os.environ.update(OFFLINE)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder below is removed then too
+
+    from core.errors import LatentFaceError
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="latentface-") as folder:
+            os.environ["GRADIO_TEMP_DIR"] = folder
+            serve(options.host, options.port, options.weights)
+    except LatentFaceError as error:
+        parser.exit(1, f"{error}\n")
+    except OSError as error:
+        parser.exit(1, f"{error} Is port {options.port} in use? Choose another with --port.\n")
+
+
+def serve(host: str, port: int, weights: Path | None) -> None:
+    """Check the weights, then serve while the model warms up in the background.
+
+    Raises:
+        WeightsMissing: there are no weights at the given path, or none are bundled.
+        OSError: the port is taken.
+    """
+    import torch
+
+    from app import state
+    from app.widgets.theme import theme
+
+    torch.set_num_threads(THREADS)
+    state.choose_weights(weights)
+    demo = build_demo()
+    state.warm_up_in_background()
+    demo.queue(default_concurrency_limit=2).launch(
+        server_name=host,
+        server_port=port,
+        share=False,
+        theme=theme(),
+        css_paths=ROOT / "app" / "static" / "style.css",
+        favicon_path=ROOT / "app" / "static" / "favicon.svg",
+        max_file_size="20mb",
+        run_history=False,
+        footer_links=[],
+        ssr_mode=False,
+        show_error=False,
+    )
+
+
+def build_demo() -> gr.Blocks:
+    """The page: a header and one tab per activity."""
+    import gradio as gr
+
+    from app.tabs import about, inspect
+    from app.widgets.texts import read_text
+
+    with gr.Blocks(title="LatentFace", analytics_enabled=False, delete_cache=(FORGET_SECONDS,) * 2) as demo:
+        gr.Markdown(read_text("header"), elem_id="header")
+        with gr.Tabs():
+            with gr.Tab("Inspect", id="inspect"):
+                inspect.Inspect(demo)
+            with gr.Tab("About", id="about"):
+                about.build()
+    return demo
+
+
+def _parser() -> argparse.ArgumentParser:
+    on_spaces = "SPACE_ID" in os.environ
+    parser = argparse.ArgumentParser(
+        prog="app.py",
+        description="LatentFace in the browser: one face photo, taken apart into depth, albedo, light and pose.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--host", default="0.0.0.0" if on_spaces else "127.0.0.1",
+                        help="address to listen on; 0.0.0.0 opens the app to your network")
+    parser.add_argument("--port", type=int, default=7860, help="port to listen on")
+    parser.add_argument("--weights", type=Path, help="safetensors file to use instead of the bundled weights")
+    return parser

@@ -1,0 +1,131 @@
+"""What the app holds: the one model of the process, and what a visitor has opened."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from core.detail import PhotoFace, decode, mesh_maps, transfer
+from core.errors import FaceNotFound
+from core.faces import Crop, Face, face_from_crop
+from core.hub import weights_path
+from core.mesh import face_mesh, write_glb
+from core.photo import read_photo
+from core.pipeline import LatentFace
+from core.types import Factors
+
+EXAMPLES = Path(__file__).parent.parent / "assets" / "examples"
+
+
+@dataclass(frozen=True)
+class Session:
+    """One visitor's photo and what was found in it. Never changed in place: examples are shared between visitors."""
+
+    photo: np.ndarray
+    """(H, W, 3) uint8."""
+    faces: list[Face]
+    """Empty where none was found and none is marked by hand."""
+    index: int = 0
+    """The face that is shown."""
+    factors: Factors | None = None
+    """Of that face."""
+    decoded: PhotoFace | None = None
+    """The face ready to be drawn from the model's maps alone."""
+    detailed: PhotoFace | None = None
+    """The same with the photo's own detail."""
+
+    @property
+    def face(self) -> Face:
+        """The face that is shown."""
+        return self.faces[self.index]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A bundled photo and its credit."""
+
+    path: Path
+    title: str
+    credit: str
+
+
+_chosen: Path | None = None
+_busy = threading.RLock()
+"""Held while something is made that all visitors share, so that it is made once."""
+
+
+def choose_weights(path: Path | None) -> None:
+    """Use these weights, or the bundled ones. Raises WeightsMissing at once, before any visitor comes."""
+    global _chosen
+    _chosen = weights_path(path)
+    _load.cache_clear()
+
+
+def model() -> LatentFace:
+    """The model of this process, loaded at the first call."""
+    with _busy:
+        return _load()
+
+
+@functools.cache
+def _load():
+    return LatentFace.from_pretrained(_chosen)
+
+
+def open_photo(photo) -> Session:
+    """Read a photo and look for faces; without one the session has the photo alone, to be cropped by hand."""
+    pixels = read_photo(photo)
+    try:
+        faces = model().find_faces(pixels)
+    except FaceNotFound:
+        return Session(pixels, [])
+    return choose_face(Session(pixels, faces), 0)
+
+
+def choose_face(session: Session, index: int) -> Session:
+    """Analyse another face of the same photo."""
+    face = session.faces[index]
+    factors = model().analyze([face])
+    return replace(session, index=index, factors=factors, decoded=decode(factors),
+                   detailed=transfer(factors, face.full[None]))
+
+
+def crop_by_hand(session: Session, crop: Crop) -> Session:
+    """Analyse the part of the photo that the visitor marks."""
+    face = face_from_crop(session.photo, crop, model().config.image_size)
+    return choose_face(Session(session.photo, [face]), 0)
+
+
+@functools.cache
+def examples() -> list[Example]:
+    """The bundled photos, in the order of CREDITS.csv."""
+    with open(EXAMPLES / "CREDITS.csv", encoding="utf-8", newline="") as file:
+        return [Example(EXAMPLES / row["file"], f"London Set {row['person']}, {row['expression']}",
+                        f"{row['credit']}, {row['licence']}, doi:{row['doi']}") for row in csv.DictReader(file)]
+
+
+def open_example(index: int) -> Session:
+    """An analysed example; each is analysed once and shared."""
+    with _busy:
+        return _open_example(index)
+
+
+@functools.cache
+def _open_example(index):
+    return open_photo(examples()[index].path)
+
+
+def write_mesh(session: Session, path: Path) -> None:
+    """Write the face that is shown as GLB, textured with the photo's own detail under even light."""
+    depth, texture, mask = mesh_maps(session.detailed)
+    write_glb(face_mesh(depth[0], texture[0], mask[0]), path)
+
+
+def warm_up_in_background() -> None:
+    """Analyse the first example: loads the model and the landmarker, compiles the rasterizer, fills the first page."""
+    threading.Thread(target=open_example, args=(0,), name="warm-up", daemon=True).start()

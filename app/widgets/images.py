@@ -1,0 +1,65 @@
+"""Maps as pictures for the page: pixels, colour scales, data addresses."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+SCALES = {
+    "grey": [(0, 0, 0), (255, 255, 255)],
+    # Nine samples each of matplotlib's perceptually even maps (CC0).
+    "viridis": [(68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141), (39, 173, 129),
+                (92, 200, 99), (170, 220, 50), (253, 231, 37)],
+    "magma": [(0, 0, 4), (28, 16, 68), (79, 18, 123), (129, 37, 129), (181, 54, 122), (229, 80, 100),
+              (251, 135, 97), (254, 194, 135), (252, 253, 191)],
+}
+"""Colours at even steps from the low to the high end."""
+
+
+def pixels(image: Tensor) -> np.ndarray:
+    """(1 or 3 or 4, H, W) in [0, 1], clamped, to (H, W, 3 or 4) uint8."""
+    array = (image.detach().float().cpu().clamp(0, 1) * 255).round().byte().movedim(0, -1).numpy()
+    return array.repeat(3, -1) if array.shape[-1] == 1 else array
+
+
+def coloured(values: Tensor, low: float, high: float, scale: str) -> np.ndarray:
+    """(H, W) values to (H, W, 3) uint8 on a colour scale whose ends are low and high."""
+    stops = np.array(SCALES[scale], float)
+    position = np.clip((values.detach().float().cpu().numpy() - low) / max(high - low, 1e-9), 0, 1)
+    at = np.linspace(0, 1, len(stops))
+    return np.stack([np.interp(position, at, stops[:, k]) for k in range(3)], -1).round().astype(np.uint8)
+
+
+def gradient(scale: str) -> str:
+    """The scale as a CSS gradient, low end left."""
+    return f"linear-gradient(to right, {', '.join('rgb({}, {}, {})'.format(*stop) for stop in SCALES[scale])})"
+
+
+def jpeg_url(array: np.ndarray, side: int) -> str:
+    """(H, W, 3) uint8 as a data address, resized so that its longer side has `side` pixels.
+
+    Small maps are enlarged here, by the cubic filter: browsers show a bilinear grid.
+    """
+    image = Image.fromarray(array)
+    factor = side / max(image.size)
+    if factor != 1:
+        image = image.resize([max(1, round(length * factor)) for length in image.size], Image.Resampling.BICUBIC,
+                             reducing_gap=3.0)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=90, subsampling=0)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def png_url(array: np.ndarray) -> str:
+    """(H, W, 3 or 4) uint8 as a lossless data address that says in its metadata that it is synthetic."""
+    about = PngInfo()
+    about.add_text("Software", "LatentFace")
+    about.add_text("Description", "Synthetic: a model's rendering of one photo.")
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, "PNG", compress_level=1, pnginfo=about)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
