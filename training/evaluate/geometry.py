@@ -1,0 +1,70 @@
+"""How good the autoencoder is: geometry, light, pose and codes, on renders and on photos."""
+
+from __future__ import annotations
+
+import json
+import time
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from core.errors import ConfigError
+from core.hub import weights_path
+from core.pipeline import LatentFace
+from training.evaluate import london, photos, renders
+from training.evaluate.report import table
+
+
+def run(options: Namespace) -> dict:
+    """Measure what was asked for, print the table, write the report.
+
+    Returns:
+        What is written with --out: weights, their metadata, figures, seconds per source.
+
+    Raises:
+        ConfigError: no data, or a file that is not there.
+    """
+    from rich.console import Console
+
+    if not (options.renders or options.photos or options.london):
+        raise ConfigError("There is nothing to measure on: name --renders, --photos or --london.")
+    for path in filter(None, (options.renders, options.photos, options.london, options.rig_pack)):
+        if not Path(path).exists():
+            raise ConfigError(f"There is no {path}.")
+    console, model = Console(), LatentFace.from_pretrained(options.weights)
+    report = {"weights": Path(weights_path(options.weights)).name, "metadata": _metadata(options.weights),
+              "figures": {}, "seconds": {}}
+    sources = {
+        "renders": lambda: renders.measure(model, options.renders, options.rig_pack, options.rig_count),
+        "photos": lambda: photos.measure(model, options.photos, _mean_head(options.renders), options.train_limit),
+        "london": lambda: london.measure(model, options.london)}
+    for name, measure in sources.items():
+        if getattr(options, name):
+            start = time.monotonic()
+            with console.status(f"measuring on {name}"):
+                report["figures"] |= measure()
+            report["seconds"][name] = round(time.monotonic() - start, 1)
+    about = ", ".join(f"{key} {value}" for key, value in report["metadata"].items())
+    console.print(table(report["figures"], f"{report['weights']} ({about})"))
+    console.print("seconds:", report["seconds"])
+    if options.out:
+        Path(options.out).write_text(json.dumps(report, indent=2) + "\n")
+    return report
+
+
+def _metadata(path) -> dict[str, str]:
+    """What the weights say about their training."""
+    from safetensors import safe_open
+
+    with safe_open(weights_path(path), "pt") as file:
+        return {key: value for key, value in file.metadata().items() if key != "config"}
+
+
+def _mean_head(path) -> torch.Tensor | None:
+    """(H, W) mean canonical depth of the renders."""
+    if not path:
+        return None
+    with np.load(path) as arrays:
+        return torch.from_numpy(arrays["cd"].astype(np.float32).mean(0))

@@ -1,0 +1,150 @@
+"""The figures themselves: pure functions on arrays, one definition each.
+
+Depths and maps are torch tensors in the conventions of core.geometry; features and labels are numpy arrays.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.geometry import depth_to_normal
+
+ALPHAS = np.logspace(-1, 6, 15)
+"""Strengths of regularisation that a probe may choose from, on its training rows."""
+
+
+def erode(mask: Tensor, pixels: int) -> Tensor:
+    """Take `pixels` steps (to four neighbours) off the edge of masks (B, H, W); beyond the picture is outside."""
+    from scipy.ndimage import binary_erosion, generate_binary_structure
+
+    cross = generate_binary_structure(2, 1)[None]
+    return torch.from_numpy(binary_erosion(mask.numpy(), cross, iterations=pixels))
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """(B,) means of (B, …) values where the mask of the same shape holds; NaN where it is empty."""
+    values, mask = values.flatten(1), mask.flatten(1).to(values.dtype)
+    return (values * mask).sum(1) / mask.sum(1)
+
+
+def side(depth: Tensor, truth: Tensor, mask: Tensor) -> float:
+    """Scale-invariant depth error (Eigen 2014; unsup3d section 4.1): spread of log depth − log truth.
+
+    Args:
+        depth: (B, H, W), any common scale per picture.
+        truth: (B, H, W).
+        mask: (B, H, W) bool, where to compare.
+
+    Returns:
+        Mean over the pictures, × 10⁻².
+    """
+    error = depth.double().log() - truth.double().log()
+    variance = masked_mean(error**2, mask) - masked_mean(error, mask) ** 2
+    return 100 * variance.clamp(min=0).sqrt().nanmean().item()
+
+
+def mad(depth: Tensor, truth: Tensor, mask: Tensor) -> float:
+    """Mean angle in degrees between the normals of two depth maps (unsup3d section 4.1), mean over the pictures."""
+    angle = angles(depth_to_normal(depth), depth_to_normal(truth))
+    return masked_mean(angle, mask).nanmean().item()
+
+
+def angles(first: Tensor, second: Tensor) -> Tensor:
+    """Degrees between unit vectors (…, 3); exact near 0, where the arc cosine is not."""
+    first, second = first.double(), second.double()
+    return torch.rad2deg(torch.atan2(torch.linalg.cross(first, second).norm(dim=-1), (first * second).sum(-1)))
+
+
+def albedo_error(albedo: Tensor, truth: Tensor, mask: Tensor) -> float:
+    """L1 of albedo (B, 3, H, W) after the best gain per picture (least squares): albedo and light share a scale."""
+    mask = mask[:, None].expand_as(truth)
+    gain = masked_mean(albedo * truth, mask) / masked_mean(albedo**2, mask).clamp(min=1e-12)
+    return masked_mean((gain[:, None, None, None] * albedo - truth).abs(), mask).nanmean().item()
+
+
+def correlation(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """Correlation of `first` with `second`, and the slope of its regression on `second`."""
+    covariance = np.cov(first, second)
+    return (float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])),
+            float(covariance[0, 1] / covariance[1, 1]))
+
+
+def explained_variance(values: np.ndarray, truth: np.ndarray, where: np.ndarray) -> float:
+    """Part of the variance of `truth` within each row that one scale for all rows and an offset per row explain.
+
+    Args:
+        values, truth: (B, N).
+        where: (B, N) bool.
+    """
+    def centred(array):
+        return np.where(where, array - np.average(array, axis=1, weights=where)[:, None], 0)
+
+    kept = where.any(1)
+    values, truth, where = values[kept].astype(float), truth[kept].astype(float), where[kept]
+    values, truth = centred(values), centred(truth)
+    product, power = (values * truth).sum(), (values**2).sum()
+    if product <= 0:
+        return 0.0
+    return float(product**2 / power / (truth**2).sum())
+
+
+def rank1(queries: np.ndarray, gallery: np.ndarray, query_ids: np.ndarray, gallery_ids: np.ndarray,
+          same: bool = False) -> float:
+    """Share of queries whose most similar (cosine) gallery entry is the same person; `same`: never the query itself."""
+    def unit(rows):
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+    similarity = unit(queries) @ unit(gallery).T
+    if same:
+        np.fill_diagonal(similarity, -np.inf)
+    return float((gallery_ids[similarity.argmax(1)] == query_ids).mean())
+
+
+def probe_r2(train: np.ndarray, train_targets: np.ndarray, test: np.ndarray, test_targets: np.ndarray) -> float:
+    """Mean R² over the targets of a ridge regression on standardised features; strength chosen on the training rows."""
+    from sklearn.linear_model import RidgeCV
+    from sklearn.metrics import r2_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probe = make_pipeline(StandardScaler(), RidgeCV(ALPHAS)).fit(train, train_targets)
+    return float(r2_score(test_targets, probe.predict(test)))
+
+
+def probe_accuracy(features: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """(N,) whether each row is classified right by a linear probe trained on the other groups' rows."""
+    from sklearn.linear_model import RidgeClassifierCV
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probe = make_pipeline(StandardScaler(), RidgeClassifierCV(ALPHAS))
+    return cross_val_predict(probe, features, labels, groups=groups, cv=GroupKFold(10)) == labels
+
+
+def pixel_pca(train: Tensor, *others: Tensor, size: int, components: int, fit_on: int = 8000) -> list[np.ndarray]:
+    """Features that need no model: principal components of the pixels, fitted on the first pictures of `train`.
+
+    Args:
+        train, others: (N, 3, H, W) float, or uint8 read as [0, 255].
+        size: side to which pictures are shrunk first.
+        components: how many, at most.
+        fit_on: pictures to fit on.
+
+    Returns:
+        Features (N, components) of `train` and of each of `others`.
+    """
+    from sklearn.decomposition import PCA
+
+    def pixels(images):
+        scale = 255 if images.dtype == torch.uint8 else 1
+        parts = (torch.nn.functional.adaptive_avg_pool2d(part.float() / scale, size).flatten(1)
+                 for part in images.split(512))
+        return torch.cat(list(parts)).numpy()
+
+    flat = pixels(train)
+    components = min(components, *flat[:fit_on].shape)
+    pca = PCA(components, svd_solver="randomized", random_state=0, iterated_power=3).fit(flat[:fit_on])
+    return [pca.transform(part) for part in (flat, *map(pixels, others))]

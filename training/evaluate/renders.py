@@ -1,0 +1,156 @@
+"""Figures on renders of people the model never saw, whose geometry, light and identity are known."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.errors import ConfigError
+from core.geometry import backproject, transform
+from core.pipeline import LatentFace
+from core.rasterizer import rasterize_depth
+from core.shading import shade
+from core.types import View
+from training.evaluate.metrics import (
+    albedo_error,
+    angles,
+    erode,
+    mad,
+    masked_mean,
+    pixel_pca,
+    probe_r2,
+    rank1,
+    side,
+)
+from training.render_pack import render_shard
+from training.renders import FAR, camera, random_background, random_light
+
+EROSION = 2
+"""Pixels taken off every mask: at its edge half a pixel decides."""
+FACE_DEPTH = 1.065
+"""Canonical depth where the face ends: behind it are the neck and what the truth saturates."""
+
+
+def features(model: LatentFace, images: Tensor) -> np.ndarray:
+    """(N, 512) depth and albedo codes of pictures (N, 3, H, W), float or uint8."""
+    rows = []
+    for part in images.split(256):
+        codes = model.encode(part.float() / 255 if part.dtype == torch.uint8 else part)
+        rows.append(torch.cat([codes.depth_code, codes.albedo_code], 1))
+    return torch.cat(rows).cpu().numpy()
+
+
+def measure(model: LatentFace, path: Path, pack: Path | None, count: int) -> dict[str, dict[str, float]]:
+    """All figures of renders.
+
+    Args:
+        model: under test.
+        path: npz with im, cd, cm, ca, zin, mi, view, light, id, ex (see training.evaluate.geometry).
+        pack: folder with shards of renders of training people, to learn the expression probe; made here if None.
+        count: renders the probe learns from.
+
+    Returns:
+        For each figure the values of the model and, where there is one, of its baseline.
+
+    Raises:
+        ConfigError: the renders have another size than the model.
+    """
+    with np.load(path) as arrays:
+        truth = {key: torch.from_numpy(arrays[key]) for key in arrays.files}
+    image = truth["im"].movedim(-1, 1).float() / 255
+    if image.shape[-1] != model.config.image_size:
+        raise ConfigError(f"{path} holds renders of {image.shape[-1]} px and the model wants "
+                          f"{model.config.image_size}: make renders of that size.")
+    factors = model.analyze(image).to("cpu")
+    view = View(truth["view"][:, :3], truth["view"][:, 3:])
+    codes = torch.cat([factors.codes.depth_code, factors.codes.albedo_code], 1).numpy()
+    return (_canonical(factors, truth) | _input_view(factors, truth, view) | _pose_and_light(factors, truth, view)
+            | _probes(model, image, codes, truth, pack, count))
+
+
+def _canonical(factors, truth) -> dict:
+    """Depth and albedo in the canonical frame, against the mean of the truths."""
+    depth, albedo = truth["cd"].float(), truth["ca"].movedim(-1, 1).float() / 255
+    face, head = erode(truth["cm"] & (depth < FACE_DEPTH), EROSION), erode(truth["cm"], EROSION)
+    found, mean = factors.canon_depth.clamp(max=FAR), depth.mean(0).expand_as(depth)
+    mean_albedo = albedo.mean(0).expand_as(albedo)
+    return {"rig.side": {"model": side(found, depth, face), "baseline": side(mean, depth, face)},
+            "rig.mad": {"model": mad(found, depth, face), "baseline": mad(mean, depth, face)},
+            "rig.albedo": {"model": albedo_error(factors.canon_albedo, albedo, head),
+                           "baseline": albedo_error(mean_albedo, albedo, head)}}
+
+
+def _input_view(factors, truth, view: View) -> dict:
+    """Depth in the picture's own view; the baseline is the mean head at the true pose."""
+    depth, mask = truth["zin"].float(), erode(truth["mi"], EROSION)
+    mean = truth["cd"].float().mean(0).expand_as(depth)
+    posed, covered = rasterize_depth(transform(backproject(mean), view), depth.shape[-1])
+    found, seen = factors.recon_depth, factors.recon_mask[:, 0] > 0.5
+    return {"rig.side_view": {"model": side(found, depth, mask & seen), "baseline": side(posed, depth, mask & covered)},
+            "rig.mad_view": {"model": mad(found, depth, mask & seen), "baseline": mad(posed, depth, mask & covered)},
+            "rig.covered": {"model": masked_mean(seen.float(), mask).mean().item(),
+                            "baseline": masked_mean(covered.float(), mask).mean().item()}}
+
+
+def _pose_and_light(factors, truth, view: View) -> dict:
+    error = torch.rad2deg(factors.view.rotation - view.rotation).abs().mean(0)
+    still = torch.rad2deg(view.rotation - view.rotation.mean(0)).abs().mean(0)
+    result = {f"rig.{name}": {"model": error[axis].item(), "baseline": still[axis].item()}
+              for axis, name in enumerate(("pitch", "yaw", "roll"))}
+    shift = (factors.view.translation - view.translation).abs().mean().item()
+    result["rig.shift"] = {"model": 1000 * shift,
+                           "baseline": 1000 * (view.translation - view.translation.mean(0)).abs().mean().item()}
+    ambient, diffuse, slope = truth["light"].split([1, 1, 2], 1)
+    direction = F.normalize(F.pad(slope, (0, 1), value=1.0), dim=-1)
+    frontal = torch.tensor([0.0, 0.0, 1.0]).expand_as(direction)
+    result["rig.light"] = {"model": angles(factors.light.direction, direction).mean().item(),
+                           "baseline": angles(frontal, direction).mean().item()}
+    for name, found, true in (("ambient", factors.light.ambient, ambient[:, 0]),
+                              ("diffuse", factors.light.diffuse, diffuse[:, 0])):
+        result[f"rig.{name}"] = {"model": (found - true).abs().mean().item(),
+                                 "baseline": (true - true.mean()).abs().mean().item()}
+    return result
+
+
+def _probes(model: LatentFace, image: Tensor, codes: np.ndarray, truth, pack: Path | None, count: int) -> dict:
+    """Who it is, and which expression: from codes and from principal components of the pixels."""
+    ids, weights = truth["id"].numpy(), truth["ex"].numpy()
+    train, train_weights = training_renders(pack, count, image.shape[-1])
+    shown = weights.std(0) > 0.05
+    pixels = pixel_pca(train, image, size=32, components=128)
+    probes = {"model": (features(model, train), codes), "baseline": pixels}
+    return {"rig.rank1": {name: rank1(test, test, ids, ids, same=True) for name, (_, test) in probes.items()},
+            "rig.expression": {name: probe_r2(rows, train_weights[:, shown], test, weights[:, shown])
+                               for name, (rows, test) in probes.items()}}
+
+
+def training_renders(pack: Path | None, count: int, size: int) -> tuple[Tensor, np.ndarray]:
+    """Lit renders (count, 3, size, size) of training people on blotches of colour, and their expression weights."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = sorted(Path(pack).glob("rig_*.npz")) if pack else [
+            render_shard(0, "rig", 0, size, folder, count)]
+        if not paths:
+            raise ConfigError(f"There are no renders in {pack}: run `python -m training.render_pack --out {pack}`.")
+        images, weights, generator = [], [], torch.Generator().manual_seed(0)
+        for path in paths:
+            if sum(map(len, images)) >= count:
+                break
+            with np.load(path) as shard:
+                images.append(_photograph({key: torch.from_numpy(shard[key]) for key in ("albedo", "normal", "mask")},
+                                          generator))
+                weights.append(shard["expression"].astype(np.float64))
+    return torch.cat(images)[:count], np.concatenate(weights)[:count]
+
+
+def _photograph(shard: dict[str, Tensor], generator: torch.Generator) -> Tensor:
+    """Light unlit renders, put colours behind them and take their picture."""
+    albedo, normal = shard["albedo"].movedim(-1, 1).float() / 255, shard["normal"].float() / 127
+    mask, light = shard["mask"][:, None].float(), random_light(len(normal), generator)
+    image = albedo * shade(normal, light)
+    blotches = F.interpolate(torch.rand(len(mask), 3, 4, 4, generator=generator), mask.shape[-2:], mode="bilinear")
+    return camera(image * mask + random_background(blotches, generator) * (1 - mask), generator)
