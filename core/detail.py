@@ -51,6 +51,8 @@ PIT = 0.008
 """Deepest hole narrower than an open mouth, camera-distance units."""
 FLOOR = 0.15
 """Least shading that is divided by."""
+MIRROR_GAIN = 1.4
+"""Most by which a mirrored part is brightened or darkened for the light of the place it fills."""
 BRIGHTEST = 4.0
 """Most by which another light brightens."""
 KNEE = 0.85
@@ -139,7 +141,8 @@ def transfer(factors: Factors, photo: Tensor) -> PhotoFace:
     size = photo.shape[-1] * SHARPNESS
     own = F.grid_sample(photo, _enlarge(in_photo.movedim(-1, 1), size).movedim(1, -1), mode="bicubic",
                         padding_mode="border", align_corners=False).clamp(0, 1)
-    other = own.flip(-1) * _enlarge(lit / lit.flip(-1), size)
+    # Held within bounds, for the light is an estimate and the mirrored side may lie in shadow.
+    other = own.flip(-1) * _enlarge((lit / lit.flip(-1)).clamp(1 / MIRROR_GAIN, MIRROR_GAIN), size)
     plain = F.interpolate(factors.canon_albedo, size=(size, size), mode="bicubic").clamp(0, 1) * _enlarge(lit, size)
 
     # The mirrored side steps in only where it is clearly better seen: a frontal photo stays as it is.
@@ -309,7 +312,7 @@ def mesh_maps(face: PhotoFace, size: int = 1024) -> tuple[Tensor, Tensor, Tensor
         size: side of the texture in pixels.
 
     Returns:
-        canon_depth (B, G, G), texture (B, 3, size, size) evenly lit, in [0, 1], and mask (B, G, G), bool.
+        canon_depth (B, G, G), texture (B, 3, size, size) evenly lit, in [0, 1], and mask (B, G, G) in [0, 1].
     """
     edge = math.tan(FIELD_OF_VIEW / 2) / face.tangent
     shading = shade(face.normal, face.light).clamp(min=FLOOR)
@@ -320,8 +323,7 @@ def mesh_maps(face: PhotoFace, size: int = 1024) -> tuple[Tensor, Tensor, Tensor
         grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1) * edge[:, None, None, None]
         return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
 
-    return (to_camera(face.depth[:, None], GRID)[:, 0], to_camera(texture, size),
-            to_camera(face.alpha, GRID)[:, 0] > 0.5)
+    return to_camera(face.depth[:, None], GRID)[:, 0], to_camera(texture, size), to_camera(face.alpha, GRID)[:, 0]
 
 
 def _relit(colour: Tensor, ratio: Tensor) -> Tensor:

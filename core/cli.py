@@ -1,0 +1,182 @@
+"""Command line of the model.
+
+    python -m core analyze photo.jpg --out folder/              # the largest face
+    python -m core analyze photo.jpg --out folder/ --face 2     # the second largest
+    python -m core analyze photo.jpg --out folder/ --all        # folder/face1, folder/face2, ...
+
+A face gives PNGs of every factor, analysis.json and face.glb.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import FaceNotFound, LatentFaceError, OutputUnwritable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.faces import Face
+    from core.types import Factors
+
+FILES = {
+    "input.png": "the aligned photo as the model sees it",
+    "full.png": "the aligned photo at full resolution",
+    "depth.png": "canonical depth, near is light",
+    "depth16.png": "canonical depth, 16 bit: 0.9 + value / 65535 · 0.2 camera distances, at the model's resolution",
+    "normals.png": "canonical normals: red to the right, green up, blue to the camera",
+    "albedo.png": "canonical albedo",
+    "shading.png": "canonical shading, white is ambient + diffuse",
+    "canonical.png": "canonical image: albedo × shading",
+    "reconstruction.png": "the canonical image in the photo's pose",
+    "confidence.png": "confidence, white is 1",
+    "frontal.png": "seen from the front, decoded",
+    "frontal_detail.png": "seen from the front, with the photo's own detail",
+    "face.glb": "textured mesh",
+}
+"""What is written for a face."""
+SIZE = 256
+"""Side of the pictures of the model's maps, pixels."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0, or 2 with one sentence on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        analyze(options.photo, options.out, None if options.all else options.face, options.weights)
+    except LatentFaceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def analyze(photo: Path, out: Path, number: int | None = 1, weights: Path | None = None) -> None:
+    """Analyze a photo and write everything that was found.
+
+    Args:
+        photo: picture file.
+        out: folder for the results, made where it is missing.
+        number: which face, 1 is the largest; None for all of them, each in a folder of its own.
+        weights: weights file; the bundled one by default.
+
+    Raises:
+        FaceNotFound: no face, or fewer than `number`.
+        OutputUnwritable: `out` cannot be written.
+        LatentFaceError: see LatentFace.from_pretrained and find_faces.
+    """
+    _prepare(out)
+    from core.pipeline import LatentFace
+
+    model = LatentFace.from_pretrained(weights)
+    faces = model.find_faces(photo)
+    if number is not None and not 1 <= number <= len(faces):
+        raise FaceNotFound(f"There is no face {number} in this photo: choose from 1 (the largest) to {len(faces)}.")
+    chosen = {number: faces[number - 1]} if number else dict(enumerate(faces, 1))
+    for index, face in chosen.items():
+        folder = out if number else out / f"face{index}"
+        warnings = write_results(model.analyze([face]), face, folder)
+        print(f"Face {index} of {len(faces)}: {folder}")
+        for sentence in warnings:
+            print(f"  {sentence}")
+
+
+def write_results(factors: Factors, face: Face, folder: Path) -> list[str]:
+    """Write pictures, JSON and mesh of one face into a folder; returns the warnings."""
+    from core.detail import decode, draw, mesh_maps, transfer
+    from core.mesh import face_mesh, write_glb
+    from core.report import report
+    from core.types import View
+
+    detailed, frontal = transfer(factors, face.full[None]), View.of()
+    near, far = 0.9, 1.1
+    brightest = (factors.light.ambient + factors.light.diffuse).clamp(min=1e-3)
+    height = ((far - factors.canon_depth) / (far - near))[:, None].clamp(0, 1)
+    pictures = {
+        "input.png": factors.image, "full.png": face.full[None],
+        "depth.png": height,
+        "normals.png": _normal_colours(factors.canon_normal),
+        "albedo.png": factors.canon_albedo, "shading.png": factors.shading / brightest,
+        "canonical.png": factors.canon_image, "reconstruction.png": factors.recon_image,
+        "confidence.png": factors.confidence,
+        "frontal.png": draw(decode(factors), frontal, factors.light, SIZE),
+        "frontal_detail.png": draw(detailed, frontal, factors.light, face.full.shape[-1]),
+    }
+    _prepare(folder)
+    try:
+        for name, picture in pictures.items():
+            _picture(picture).save(folder / name, pnginfo=_about(name))
+        _depth16(1 - height[0, 0]).save(folder / "depth16.png", pnginfo=_about("depth16.png"))
+        results = {**report(factors, face), "files": FILES}
+        (folder / "analysis.json").write_text(json.dumps(results, indent=2, ensure_ascii=False), encoding="utf-8")
+    except OSError as error:
+        raise OutputUnwritable(f"Cannot write into {folder} ({error.strerror}): choose another folder.") from error
+    depth, texture, mask = mesh_maps(detailed)
+    write_glb(face_mesh(depth[0], texture[0], mask[0]), folder / "face.glb")
+    return results["warnings"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m core", description="From a photo of a face to depth, albedo, "
+                                     "light and pose.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    about = "write every factor of a photo's face as PNG, the numbers as JSON and a textured mesh as GLB"
+    command = commands.add_parser("analyze", help=about, description=about[0].upper() + about[1:] + ".")
+    command.add_argument("photo", type=Path, help="picture file (JPEG, PNG, WebP, ...)")
+    command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the results")
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--face", type=int, default=1, metavar="N", help="which face, 1 is the largest (default: 1)")
+    which.add_argument("--all", action="store_true", help="all faces, each in a folder of its own")
+    command.add_argument("--weights", type=Path, metavar="FILE", help="weights file (default: the bundled one)")
+    return parser
+
+
+def _prepare(folder: Path) -> None:
+    """Make a folder and see that it can be written, before any work is done."""
+    probe = folder / ".latentface"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputUnwritable(f"Cannot write into {folder} ({error.strerror}): choose another folder.") from error
+
+
+def _normal_colours(normal: Tensor) -> Tensor:
+    """Normals (B, H, W, 3) to the usual colours (B, 3, H, W) of a viewer with y up; a frontal patch is light blue."""
+    return (normal * normal.new_tensor([-1.0, 1.0, 1.0]) + 1).movedim(-1, 1) / 2
+
+
+def _picture(maps: Tensor):
+    """(1, 1 or 3, H, W) in [0, 1] to a PIL image, small ones enlarged to `SIZE`."""
+    import torch.nn.functional as F
+    from PIL import Image
+
+    maps = maps.float().cpu()
+    if maps.shape[-1] < SIZE:
+        maps = F.interpolate(maps, size=(SIZE, SIZE), mode="bicubic")
+    array = (maps[0].clamp(0, 1) * 255).round().byte().movedim(0, -1).numpy()
+    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
+
+
+def _depth16(values: Tensor):
+    """(H, W) in [0, 1] to a 16-bit grey PIL image."""
+    import numpy as np
+    from PIL import Image
+
+    return Image.fromarray((values.cpu().numpy() * 65535).round().astype(np.uint16))
+
+
+def _about(name: str):
+    """PNG text: what a picture shows, and that it is synthetic unless it is the photo itself."""
+    from PIL.PngImagePlugin import PngInfo
+
+    text = PngInfo()
+    text.add_text("Software", "LatentFace")
+    text.add_text("Title", FILES[name])
+    if name not in ("input.png", "full.png"):
+        text.add_text("Synthetic", "true: a model's estimate from one photo")
+    return text
