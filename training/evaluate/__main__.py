@@ -22,8 +22,8 @@ def parser() -> argparse.ArgumentParser:
     add("--renders", type=Path, help="npz of renders of held-out people; without it none are measured")
     add("--photos", type=Path, help="face pack with train and val, landmarks and blendshapes; without it none")
     add("--london", type=Path, help="folder with london.csv and aligned512/; without it none")
-    add("--rig-pack", type=Path, help="shards of training people for the expression probe; made on the spot without it")
-    add("--rig-count", type=int, default=4000, help="renders that the expression probe learns from")
+    add("--rig-pack", type=Path, help="folder of training.render_pack, for the expression probe; without it none")
+    add("--rig-count", type=int, default=10000, help="renders that the expression probe learns from")
     add("--train-limit", type=int, help="photos that the blendshape probe learns from; all without it")
     add("--out", type=Path, help="JSON file for the figures")
     return result

@@ -102,15 +102,22 @@ def rank1(queries: np.ndarray, gallery: np.ndarray, query_ids: np.ndarray, galle
     return float((gallery_ids[similarity.argmax(1)] == query_ids).mean())
 
 
-def probe_r2(train: np.ndarray, train_targets: np.ndarray, test: np.ndarray, test_targets: np.ndarray) -> float:
-    """Mean R² over the targets of a ridge regression on standardised features; strength chosen on the training rows."""
+def probe_r2(train: np.ndarray, train_targets: np.ndarray, test: np.ndarray, test_targets: np.ndarray,
+             average: str = "uniform_average") -> float:
+    """R² of a ridge regression on standardised features, its strength chosen on the training rows.
+
+    Args:
+        train, test: (N, F) features.
+        train_targets, test_targets: (N, T).
+        average: over the targets, as in sklearn.metrics.r2_score.
+    """
     from sklearn.linear_model import RidgeCV
     from sklearn.metrics import r2_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     probe = make_pipeline(StandardScaler(), RidgeCV(ALPHAS)).fit(train, train_targets)
-    return float(r2_score(test_targets, probe.predict(test)))
+    return float(r2_score(test_targets, probe.predict(test), multioutput=average))
 
 
 def probe_accuracy(features: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:

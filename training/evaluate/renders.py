@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,6 @@ from training.evaluate.metrics import (
     rank1,
     side,
 )
-from training.render_pack import render_shard
 from training.renders import FAR, camera, random_background, random_light
 
 EROSION = 2
@@ -51,7 +49,7 @@ def measure(model: LatentFace, path: Path, pack: Path | None, count: int) -> dic
     Args:
         model: under test.
         path: npz with im, cd, cm, ca, zin, mi, view, light, id, ex (see training.evaluate.geometry).
-        pack: folder with shards of renders of training people, to learn the expression probe; made here if None.
+        pack: folder with renders of training people, for the expression probe; None to leave it out.
         count: renders the probe learns from.
 
     Returns:
@@ -69,8 +67,11 @@ def measure(model: LatentFace, path: Path, pack: Path | None, count: int) -> dic
     factors = model.analyze(image).to("cpu")
     view = View(truth["view"][:, :3], truth["view"][:, 3:])
     codes = torch.cat([factors.codes.depth_code, factors.codes.albedo_code], 1).numpy()
-    return (_canonical(factors, truth) | _input_view(factors, truth, view) | _pose_and_light(factors, truth, view)
-            | _probes(model, image, codes, truth, pack, count))
+    result = _canonical(factors, truth) | _input_view(factors, truth, view) | _pose_and_light(factors, truth, view)
+    pixels, ids = pixel_pca(image, size=image.shape[-1], components=128)[0], truth["id"].numpy()
+    result["rig.rank1"] = {name: rank1(rows, rows, ids, ids, same=True)
+                           for name, rows in (("model", codes), ("baseline", pixels))}
+    return result | (_expression(model, image, codes, truth, pack, count) if pack else {})
 
 
 def _canonical(factors, truth) -> dict:
@@ -117,33 +118,26 @@ def _pose_and_light(factors, truth, view: View) -> dict:
     return result
 
 
-def _probes(model: LatentFace, image: Tensor, codes: np.ndarray, truth, pack: Path | None, count: int) -> dict:
-    """Who it is, and which expression: from codes and from principal components of the pixels."""
-    ids, weights = truth["id"].numpy(), truth["ex"].numpy()
-    train, train_weights = training_renders(pack, count, image.shape[-1])
-    shown = weights.std(0) > 0.05
-    pixels = pixel_pca(train, image, size=32, components=128)
-    probes = {"model": (features(model, train), codes), "baseline": pixels}
-    return {"rig.rank1": {name: rank1(test, test, ids, ids, same=True) for name, (_, test) in probes.items()},
-            "rig.expression": {name: probe_r2(rows, train_weights[:, shown], test, weights[:, shown])
-                               for name, (rows, test) in probes.items()}}
+def _expression(model: LatentFace, image: Tensor, codes: np.ndarray, truth, pack: Path, count: int) -> dict:
+    """How well a linear probe reads the expression's weights, from codes and from components of the pixels."""
+    train, train_weights = training_renders(pack, count)
+    ways = {"model": (features(model, train), codes), "baseline": pixel_pca(train, image, size=32, components=128)}
+    return {"rig.expression": {name: probe_r2(rows, train_weights, test, truth["ex"].numpy(), "variance_weighted")
+                               for name, (rows, test) in ways.items()}}
 
 
-def training_renders(pack: Path | None, count: int, size: int) -> tuple[Tensor, np.ndarray]:
-    """Lit renders (count, 3, size, size) of training people on blotches of colour, and their expression weights."""
-    with tempfile.TemporaryDirectory() as folder:
-        paths = sorted(Path(pack).glob("rig_*.npz")) if pack else [
-            render_shard(0, "rig", 0, size, folder, count)]
-        if not paths:
-            raise ConfigError(f"There are no renders in {pack}: run `python -m training.render_pack --out {pack}`.")
-        images, weights, generator = [], [], torch.Generator().manual_seed(0)
-        for path in paths:
-            if sum(map(len, images)) >= count:
-                break
-            with np.load(path) as shard:
-                images.append(_photograph({key: torch.from_numpy(shard[key]) for key in ("albedo", "normal", "mask")},
-                                          generator))
-                weights.append(shard["expression"].astype(np.float64))
+def training_renders(pack: Path, count: int) -> tuple[Tensor, np.ndarray]:
+    """Lit renders (count, 3, H, W) uint8 of training people on blotches of colour, and their expression weights."""
+    images, weights, generator = [], [], torch.Generator().manual_seed(0)
+    for path in sorted(Path(pack).glob("rig_*.npz")):
+        if sum(map(len, images)) >= count:
+            break
+        with np.load(path) as shard:
+            stored = {key: torch.from_numpy(shard[key]) for key in ("albedo", "normal", "mask")}
+            images.append(_photograph(stored, generator))
+            weights.append(shard["expression"].astype(np.float64))
+    if not images:
+        raise ConfigError(f"There are no renders in {pack}: run `python -m training.render_pack --out {pack}`.")
     return torch.cat(images)[:count], np.concatenate(weights)[:count]
 
 
@@ -153,4 +147,5 @@ def _photograph(shard: dict[str, Tensor], generator: torch.Generator) -> Tensor:
     mask, light = shard["mask"][:, None].float(), random_light(len(normal), generator)
     image = albedo * shade(normal, light)
     blotches = F.interpolate(torch.rand(len(mask), 3, 4, 4, generator=generator), mask.shape[-2:], mode="bilinear")
-    return camera(image * mask + random_background(blotches, generator) * (1 - mask), generator)
+    picture = camera(image * mask + random_background(blotches, generator) * (1 - mask), generator)
+    return (picture * 255).round().byte()
