@@ -1,0 +1,215 @@
+"""Drawing a prepared face under any view and light, many times a second.
+
+Convention: two ways to place pixels meet here.
+    - The **camera** of core.geometry puts the centres of an image's outer pixels on the edge of the field of view.
+    - A **crop** (core.faces.align) puts the edges of its outer pixels on the edge of the square that was cut.
+    The model sees the crop at n pixels and takes them for the camera's. So the crop is a little wider than the field of
+    view: its edge lies at tangent `crop_tangent(n)` = tan 5° · n / (n − 1), whatever its resolution, and model pixel
+    i lies at (i + 0.5) · N / n − 0.5 of an N-pixel crop. Maps in this module and the pictures it draws are crops; only
+    `mesh_maps` answers in the camera's convention, for core.mesh. Coordinates in crops are (x, y) in −1 … 1 from edge
+    to edge, as `grid_sample` has them with `align_corners=False`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.geometry import FIELD_OF_VIEW, inverse_transform, rotation_matrix, transform
+from core.rasterizer import rasterize_depth
+from core.shading import shade
+from core.types import Batched, Light, View
+
+FLOOR = 0.15
+"""Least shading that is divided by."""
+BRIGHTEST = 4.0
+"""Most by which another light brightens."""
+KNEE = 0.85
+"""Relit colours above it are compressed, so that highlights do not burn out."""
+STILL_DEGREES = 4.0
+"""Turn after which the photo's surroundings have gone out of focus."""
+
+
+@dataclass
+class PhotoFace(Batched):
+    """A face ready to be drawn. Maps are crops in the canonical frame unless they say otherwise, see the module."""
+
+    picture: Tensor
+    """(B, 3, T, T) RGB under `light`, hidden parts filled."""
+    alpha: Tensor
+    """(B, 1, G, G) 1 on the head, fading to 0 where the surface stops being it or was outside the photo."""
+    beyond: Tensor
+    """(B, 1, G, G) 0 on the face itself, 1 on ears, hair and neck, whose depth is a guess."""
+    depth: Tensor
+    """(B, G, G) smooth, without the steps behind jaw and ears."""
+    normal: Tensor
+    """(B, G, G, 3) unit length."""
+    surroundings: Tensor
+    """(B, 3, N, N) what the view `view` shows: the photo."""
+    blurred: Tensor
+    """(B, 3, h, h) the photo's background out of focus, the head taken out."""
+    tangent: Tensor
+    """(B,) tangent of the angle between optical axis and crop's edge."""
+    light: Light
+    view: View
+
+
+def crop_tangent(image_size: int) -> float:
+    """Tangent of the angle to the edge of a crop that the model saw at `image_size` pixels, see the module."""
+    return math.tan(FIELD_OF_VIEW / 2) * image_size / (image_size - 1)
+
+
+def draw_layer(face: PhotoFace, view: View, light: Light, size: int) -> tuple[Tensor, Tensor]:
+    """Draw faces without a background.
+
+    Args:
+        face: B faces.
+        view: B views.
+        light: B lights.
+        size: side of the picture in pixels.
+
+    Returns:
+        RGB (B, 3, size, size) and alpha (B, 1, size, size), both in [0, 1], colours not multiplied by alpha.
+    """
+    coordinates, mask, step = canonical_coordinates(face.depth, face.tangent, view, size)
+    ratio = shade(face.normal, light).clamp(min=FLOOR) / shade(face.normal, face.light).clamp(min=FLOOR)
+    # Ears, hair and neck fade as they turn away: drawn on a guessed surface they would frame the far cheek.
+    alpha = face.alpha * (1 - face.beyond * soft_step((0.6 - facing(face.normal, view)) / 0.3))
+    ratio, alpha = F.grid_sample(torch.cat([ratio, alpha], 1), coordinates, padding_mode="border",
+                                 align_corners=False).split(1, 1)
+    # Two texels a pixel: bilinear reading is then an average over the pixel.
+    texels = face.picture
+    if texels.shape[-1] > 2 * size:
+        texels = F.interpolate(texels, size=(2 * size, 2 * size), mode="area")
+    colour = F.grid_sample(texels, coordinates, padding_mode="border", align_corners=False)
+    layer = torch.cat([_relit(colour, ratio), alpha * mask], 1)
+    # Where the surface hides itself, neighbouring pixels show far apart places: there the picture is smoothed.
+    colour, alpha = lerp(layer, F.avg_pool2d(layer, 3, 1, 1, count_include_pad=False), step).split((3, 1), 1)
+    return colour, alpha
+
+
+def draw(face: PhotoFace, view: View, light: Light, size: int, background="photo") -> Tensor:
+    """Draw faces over a background.
+
+    Args:
+        face: B faces.
+        view: B views.
+        light: B lights.
+        size: side of the picture in pixels.
+        background: (r, g, b) in [0, 1], or "photo": the surroundings in the photo, sharp while the view is the
+            photo's own, out of focus as soon as the head turns.
+
+    Returns:
+        (B, 3, size, size) in [0, 1].
+    """
+    colour, alpha = draw_layer(face, view, light, size)
+    if background == "photo":
+        behind = _photo_background(face, view, size)
+    else:
+        behind = colour.new_tensor(background)[:, None, None]
+    return lerp(behind, colour, alpha).clamp(0, 1)
+
+
+def mesh_maps(face: PhotoFace, size: int = 1024) -> tuple[Tensor, Tensor, Tensor]:
+    """What `core.mesh.face_mesh` makes a mesh of, in the convention of the camera.
+
+    Args:
+        face: B faces.
+        size: side of the texture in pixels.
+
+    Returns:
+        canon_depth (B, G, G), texture (B, 3, size, size) evenly lit, in [0, 1], and mask (B, G, G) in [0, 1].
+    """
+    edge = math.tan(FIELD_OF_VIEW / 2) / face.tangent
+    shading = shade(face.normal, face.light).clamp(min=FLOOR)
+    texture = _relit(face.picture, enlarge(shading.mean((2, 3), keepdim=True) / shading, face.picture.shape[-1]))
+
+    def to_camera(maps: Tensor, pixels: int) -> Tensor:
+        axis = torch.linspace(-1, 1, pixels, device=maps.device)
+        grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1) * edge[:, None, None, None]
+        return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
+
+    grid = face.depth.shape[-1]
+    return to_camera(face.depth[:, None], grid)[:, 0], to_camera(texture, size), to_camera(face.alpha, grid)[:, 0]
+
+
+def _relit(colour: Tensor, ratio: Tensor) -> Tensor:
+    """colour × ratio, exactly `colour` where the ratio is 1; strong ratios and highlights are compressed."""
+    room = BRIGHTEST - 1
+    ratio = torch.where(ratio > 1, 1 + room * ((ratio - 1) / room).tanh(), ratio)
+    lit, knee = colour * ratio, colour.clamp(KNEE, 0.999)
+    return torch.where(lit > knee, knee + (1 - knee) * (1 - ((knee - lit) / (1 - knee)).clamp(max=0).exp()), lit)
+
+
+def _photo_background(face: PhotoFace, view: View, size: int) -> Tensor:
+    """Surroundings (B, 3, size, size): the photo, out of focus once the view has left the photo's."""
+    turn = (view.rotation - face.view.rotation).norm(dim=-1).rad2deg()
+    shift = (view.translation - face.view.translation).norm(dim=-1) / face.tangent * 50
+    still = (-(((turn + shift) / STILL_DEGREES) ** 2)).exp()[:, None, None, None]
+    blurred = enlarge(face.blurred, size)
+    if still.max() < 0.01:
+        return blurred
+    shrinks = size < face.surroundings.shape[-1]
+    return lerp(blurred, F.interpolate(face.surroundings, (size, size), mode="area" if shrinks else "bicubic"), still)
+
+
+def canonical_coordinates(depth: Tensor, tangent: Tensor, view: View, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """What each pixel of a view shows.
+
+    Returns:
+        Canonical crop coordinates (B, S, S, 2), a soft mask (B, 1, S, S) of the surface, and (B, 1, S, S) 1 where the
+        surface hides itself: at steps of its depth in the view.
+    """
+    seen, mask = rasterize_crop(transform(crop_points(depth, tangent), view), tangent, size)
+    points = inverse_transform(crop_points(seen, tangent), view)
+    # Nothing beyond the silhouette has a colour, so the soft edge lies within.
+    soft = (2 * F.avg_pool2d(mask[:, None].to(depth), 3, 1, 1, count_include_pad=False) - 1).clamp(min=0)
+    slope = (_largest(seen[:, None]) + _largest(-seen[:, None])) * size / (4 * tangent[:, None, None, None])
+    return points[..., :2] / points[..., 2:] / tangent[:, None, None, None], soft, soft_step(slope / 3 - 1)
+
+
+def rasterize_crop(points: Tensor, tangent: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """`rasterize_depth` for a crop: depth and mask (B, size, size) at the pixel centres of a crop of the view."""
+    narrow = math.tan(FIELD_OF_VIEW / 2) / tangent * size / (size - 1)
+    return rasterize_depth(points * F.pad(narrow[:, None].expand(-1, 2), (0, 1), value=1.0)[:, None, None], size)
+
+
+def crop_grid(like: Tensor, size: int) -> Tensor:
+    """(1, size, size, 2) coordinates of the pixel centres of a crop."""
+    axis = (torch.arange(size, device=like.device, dtype=like.dtype) + 0.5) / size * 2 - 1
+    return torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)[None]
+
+
+def crop_points(depth: Tensor, tangent: Tensor) -> Tensor:
+    """Points (B, S, S, 3) of a depth map (B, S, S) that is a crop."""
+    rays = crop_grid(depth, depth.shape[-1]) * tangent[:, None, None, None]
+    return torch.cat([rays * depth[..., None], depth[..., None]], -1)
+
+
+def facing(normal: Tensor, view: View) -> Tensor:
+    """Cosine (B, 1, G, G) between canonical surface and the axis of the view's camera."""
+    return (normal @ rotation_matrix(view.rotation)[:, None, 2, :, None]).movedim(-1, 1)
+
+
+def _largest(maps: Tensor) -> Tensor:
+    """Largest value among a pixel and its eight neighbours."""
+    return F.max_pool2d(maps, 3, 1, 1)
+
+
+def enlarge(maps: Tensor, size: int) -> Tensor:
+    """Smooth maps (B, C, h, h) to (B, C, size, size)."""
+    return F.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)
+
+
+def lerp(first: Tensor, second: Tensor, amount: Tensor) -> Tensor:
+    return first + (second - first) * amount
+
+
+def soft_step(x: Tensor) -> Tensor:
+    """Smooth step from 0 at 0 to 1 at 1."""
+    x = x.clamp(0, 1)
+    return x * x * (3 - 2 * x)
