@@ -117,7 +117,7 @@ def transfer(factors: Factors, photo: Tensor) -> PhotoFace:
     plain = F.interpolate(factors.canon_albedo, size=(size, size), mode="bicubic").clamp(0, 1) * enlarge(lit, size)
 
     # The mirrored side steps in only where it is clearly better seen: a frontal photo stays as it is.
-    use_other = soft_step((mirrored * (0.5 + 0.5 * trust.flip(-1)) - direct) / 0.4)
+    use_other = soft_step((mirrored * (0.5 + 0.5 * trust.flip(-1)) - direct - 0.2) / 0.5)
     known = lerp(direct, mirrored, use_other)
     use_plain = soft_step(1 - known / 0.3)
     other = other * enlarge(_gain(own, other, direct * mirrored), size)
@@ -154,14 +154,15 @@ def _head_surface(canon_depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         smooth = gaussian_filter(smooth, SMOOTHING * GRID)
         face = _face_region(smooth)
         smooth = np.where(face, _without_pits(np.where(face, smooth, BACKGROUND)), smooth)
-        distance = distance_transform_edt(~face) / GRID
-        edge = face & (distance_transform_edt(face) < GRID / 64)
-        weight, weighted = (gaussian_filter(maps, GRID / 24) for maps in (edge + 1e-6, (edge + 1e-6) * smooth))
-        beyond = weighted / weight + slope * distance
-        near = np.where(face, smooth, np.minimum(smooth, beyond))
-        outside = near + (distance * 24).clip(0, 1) * (beyond - near)
-        rounded = gaussian_filter(outside, GRID / 96)
-        surfaces.append(outside + (distance * 64).clip(0, 1) * (rounded - outside))
+        distance, (rows, columns) = distance_transform_edt(~face, return_indices=True)
+        distance /= GRID
+        # Depth of the edge: its mean over a stretch of it, and close by exactly that of the nearest point.
+        edge = (face & (distance_transform_edt(face) < GRID / 64)) + 1e-9
+        mean = gaussian_filter(edge * smooth, GRID / 12) / gaussian_filter(edge, GRID / 12)
+        own = (smooth - mean)[rows, columns] * np.exp(-((24 * distance) ** 2))
+        beyond = mean + own + slope * distance
+        rounded = gaussian_filter(beyond, GRID / 96)
+        surfaces.append(np.where(face, smooth, beyond + (distance * 64).clip(0, 1) * (rounded - beyond)))
         distances.append(distance[None])
     depth, distance = (torch.from_numpy(np.stack(maps)).to(canon_depth) for maps in (surfaces, distances))
     normal = F.normalize(_blur(depth_to_normal(depth).movedim(-1, 1), GRID / 96), dim=1).movedim(1, -1)
@@ -198,8 +199,8 @@ def _visibility(depth: Tensor, normal: Tensor, beyond: Tensor, tangent: Tensor, 
     nearest = F.grid_sample(nearest[:, None], in_photo, padding_mode="border", align_corners=False)
     behind = (moved[..., 2][:, None] - nearest) / HIDDEN_BEHIND
     # Beyond the face the surface is a guess: turned away, it would be taken for what the photo shows behind the head.
-    flattest = 0.1 + 0.4 * beyond
-    seen = soft_step(1.5 - behind) * soft_step((facing(normal, view) - flattest) / 0.3) * _inside(in_photo)
+    facing_enough = soft_step((facing(normal, view) - lerp(0.1, 0.35, beyond)) / lerp(0.3, 0.2, beyond))
+    seen = soft_step(1.5 - behind) * facing_enough * _inside(in_photo)
     # Shrunk before it is feathered: at its edge a silhouette's pixels mix with what lies behind it.
     return in_photo, _blur(-F.max_pool2d(-seen, 5, 1, 2), GRID / 96)
 

@@ -77,6 +77,7 @@ def draw_layer(face: PhotoFace, view: View, light: Light, size: int) -> tuple[Te
     """
     coordinates, mask, step = canonical_coordinates(face.depth, face.tangent, view, size)
     ratio = shade(face.normal, light).clamp(min=FLOOR) / shade(face.normal, face.light).clamp(min=FLOOR)
+    ratio = 1 + (ratio - 1) * face.alpha  # the wall behind the head keeps its light
     # Ears, hair and neck fade as they turn away: drawn on a guessed surface they would frame the far cheek.
     alpha = face.alpha * (1 - face.beyond * soft_step((0.6 - facing(face.normal, view)) / 0.3))
     ratio, alpha = F.grid_sample(torch.cat([ratio, alpha], 1), coordinates, padding_mode="border",
