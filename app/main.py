@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 OFFLINE = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 """Set before gradio is imported: nothing is reported to anybody, nothing is fetched."""
-THREADS = 2
-"""Torch's threads: more of them gain nothing on 64-pixel maps, and starve the web server."""
+THREADS = 1
+"""Torch's threads per handler: maps are small, visitors already run side by side, and waiting threads would spin."""
 FORGET_SECONDS = 600
 """Files of uploads and results are deleted at this age."""
 

@@ -1,4 +1,5 @@
-// Dragging the picture moves the sliders of yaw and pitch, as a hand would; the wipe uncovers the photo.
+// Dragging the picture moves the sliders of yaw and pitch, as a hand would; the wipe uncovers the photo,
+// and Save asks the server for a lossless picture, which is handed over when it comes.
 const slider = (id) => document.querySelector(`#${id} input[type=range]`);
 const move = (id, value) => {
   const input = slider(id);
@@ -22,3 +23,10 @@ element.addEventListener('pointermove', (event) => {
 });
 ['pointerup', 'pointercancel'].forEach((name) => element.addEventListener(name, () => { start = null; }));
 element.addEventListener('input', (event) => event.target.matches('.wipe') && wipe(event.target.value));
+element.addEventListener('click', (event) => event.target.matches('.save') && trigger('save'));
+watch('saved', () => {
+  const link = document.createElement('a');
+  link.href = props.saved;
+  link.download = 'latentface.png';
+  link.click();
+});

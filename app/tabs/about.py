@@ -10,6 +10,6 @@ from app.widgets.texts import read_text
 
 def build() -> None:
     """Lay the tab out."""
-    credits = "\n".join(f"- {one.title}: {one.credit}" for one in examples())
+    credit = f"{examples()[0].credit}: {', '.join(one.path.name for one in examples())}."
     with gr.Column(elem_id="about"):
-        gr.Markdown(read_text("about") + credits)
+        gr.Markdown(read_text("about") + credit)

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
 import torch
 from gradio.utils import get_upload_folder
 
@@ -15,19 +16,20 @@ from app.state import Session
 from app.widgets import equation, notes, photo
 from app.widgets.controls import FRONT, Lamp, Pose, light_sliders, pose_sliders, values
 from app.widgets.images import jpeg_url, pixels, png_url
+from app.widgets.light import ball_url, light_ball
 from app.widgets.picture import picture
 from app.widgets.strip import item, strip
 from core.detail import draw, draw_layer
 from core.errors import FaceNotFound
 from core.photo import read_photo
+from core.types import Light, View
 
-OWN_DETAIL, DECODED = "The photo’s own", "Decoded only"
-BACKGROUNDS = {"Photo": "photo", "White": (1.0, 1.0, 1.0), "Grey": (0.5, 0.5, 0.5), "Black": (0.0, 0.0, 0.0),
-               "None": None}
+OWN_DETAIL, DECODED = "Photo", "Decoded"
+BACKGROUNDS = {"Photo": "photo", "White": (1.0, 1.0, 1.0), "Black": (0.0, 0.0, 0.0), "Clear": None}
 NO_FACE = "No face was found in this photo. Mark one by hand below it, or choose a photo with a larger face."
 EARLIER = "<p>No face was found in the photo opened last: this is still the earlier one.</p>"
 EXPIRED = "This photo has been forgotten, as nobody used the page for long: please choose it again."
-CAMERA = (90, 90, 3.4)
+CAMERA = (90, 90, 2.7)
 """Straight in front of the face, which fills the view."""
 
 
@@ -42,23 +44,21 @@ class Inspect:
         """The `Session` that is shown."""
         self.pending = gr.State()
         """The `Session` of the photo opened last, perhaps without a face: what a crop by hand cuts."""
-        with gr.Row(elem_classes="panels"):
-            with gr.Column(scale=3, min_width=280, elem_id="source"):
+        with gr.Row(elem_id="panels"):
+            with gr.Column(scale=4, min_width=260, elem_id="source"):
                 self._lay_out_source()
-            with gr.Column(scale=11, min_width=300, elem_id="factors"):
+            with gr.Column(scale=17, min_width=300, elem_id="work"):
                 self.equation = equation.equation()
-                self.readout = gr.HTML(elem_id="readout", apply_default_css=False)
                 self.warnings = gr.HTML(elem_id="warnings", apply_default_css=False)
-        with gr.Row(elem_classes="panels"):
-            with gr.Column(scale=3, min_width=280, elem_id="controls"):
-                self._lay_out_controls()
-            with gr.Column(scale=6, min_width=300):
-                self.picture = picture()
-                self.caution = gr.HTML(elem_id="caution", apply_default_css=False)
-            with gr.Column(scale=5, min_width=300, elem_id="solid"):
-                self.model3d = gr.Model3D(label="3-D, drag to turn", camera_position=CAMERA, height=420,
-                                          interactive=False, elem_id="model3d", clear_color=(0, 0, 0, 0))
-                self.glb = gr.DownloadButton("Save GLB", size="sm", elem_id="glb", interactive=False)
+                self.readout = gr.HTML(elem_id="readout", apply_default_css=False)
+                with gr.Row(elem_id="play"):
+                    with gr.Column(scale=6, min_width=280, elem_id="turn"):
+                        self.picture = picture()
+                        self.caution = gr.HTML(elem_id="caution", apply_default_css=False)
+                    with gr.Column(scale=5, min_width=240, elem_id="controls"):
+                        self._lay_out_controls()
+                    with gr.Column(scale=6, min_width=280, elem_id="solid"):
+                        self._lay_out_solid()
         self._connect(demo)
 
     def _lay_out_source(self) -> None:
@@ -75,26 +75,34 @@ class Inspect:
         gr.HTML(state.examples()[0].credit, elem_classes="credit", apply_default_css=False)
 
     def _lay_out_controls(self) -> None:
-        with gr.Group(elem_classes="group"):
-            self.pose = pose_sliders()
-            with gr.Row(elem_classes="buttons"):
-                self.frontalize = gr.Button("Frontalize", size="sm", variant="primary", elem_id="frontalize")
-                self.reset_pose = gr.Button("Reset pose", size="sm", elem_id="reset-pose")
-        with gr.Group(elem_classes="group"):
-            self.light = light_sliders()
-            with gr.Row(elem_classes="buttons"):
-                self.reset_light = gr.Button("Reset light", size="sm", elem_id="reset-light")
-        with gr.Group(elem_classes="group"):
-            self.options = [
-                gr.Radio([OWN_DETAIL, DECODED], value=OWN_DETAIL, label="Detail", elem_id="detail"),
-                gr.Radio(list(BACKGROUNDS), value="Photo", label="Background", elem_id="background"),
-                gr.Radio([256, 512], value=512, label="Size (pixels)", elem_id="size"),
-            ]
+        gr.HTML("<h4>Pose</h4>", apply_default_css=False)
+        self.pose = pose_sliders()
+        with gr.Row(elem_classes="buttons"):
+            self.frontalize = gr.Button("Frontalize", size="sm", variant="primary", min_width=80, elem_id="frontalize")
+            self.reset_pose = gr.Button("Reset pose", size="sm", min_width=80, elem_id="reset-pose")
+        gr.HTML("<h4>Light</h4>", apply_default_css=False)
+        with gr.Row(elem_id="light"):
+            self.ball = light_ball()
+            self.reset_light = gr.Button("Reset light", size="sm", min_width=80, elem_id="reset-light")
+        self.light = light_sliders()
+        gr.HTML("<h4>Picture</h4>", apply_default_css=False)
+        self.options = [
+            gr.Radio([OWN_DETAIL, DECODED], value=OWN_DETAIL, label="Detail", elem_id="detail"),
+            gr.Radio(list(BACKGROUNDS), value="Photo", label="Background", elem_id="background"),
+            gr.Radio([256, 512], value=512, label="Pixels", elem_id="size"),
+        ]
+
+    def _lay_out_solid(self) -> None:
+        self.model3d = gr.Model3D(label="3-D", show_label=False, camera_position=CAMERA, height=380, interactive=False,
+                                  elem_id="model3d")
+        with gr.Row(elem_classes="tools"):
+            gr.HTML("Drag to turn, scroll to zoom", apply_default_css=False)
+            self.glb = gr.DownloadButton("Save GLB", size="sm", elem_id="glb", interactive=False, min_width=80)
 
     def _connect(self, demo: gr.Blocks) -> None:
         opened = [self.session, self.pending, self.photo, self.photo_input, self.faces, self.crop_panel, *self.crop,
                   self.cut]
-        live = [self.picture, self.caution]
+        live = [self.picture, self.ball, self.caution]
         shown = [*opened, self.equation, self.readout, self.warnings, *self.pose, *self.light, *live]
         settings = [self.session, *self.pose, *self.light, *self.options]
 
@@ -118,6 +126,7 @@ class Inspect:
             slider.input(self.move_crop, [self.pending, *self.crop], [self.photo, self.cut], **quick)
         for control in (*self.pose, *self.light, *self.options):
             control.input(self.redraw, settings, live, **quick)
+        self.picture.save(self.save_picture, settings, self.picture, **quick)
         self.frontalize.click(self.turn_to_front, settings, [*self.pose, *live], **quick)
         self.reset_pose.click(self.restore_pose, settings, [*self.pose, *live], **quick)
         self.reset_light.click(self.restore_light, settings, [*self.light, *live], **quick)
@@ -177,14 +186,14 @@ class Inspect:
         """What changes with the face."""
         pose, lamp = Pose.of(session.factors.view), Lamp.of(session.factors.light)
         original = jpeg_url(pixels(session.face.full), 512)
-        drawn, caution = _draw(session, pose, lamp, *options)
-        return self._open(session) | self._set(self.pose, pose) | self._set(self.light, lamp) | {
+        updates = self._open(session) | self._set(self.pose, pose) | self._set(self.light, lamp)
+        updates |= self._draw(session, pose, lamp, *options)
+        return updates | {
             self.session: session,
             self.equation: equation.draw(session),
             self.readout: notes.readout(session),
             self.warnings: notes.warnings(session),
-            self.picture: gr.HTML(drawn, photo=original),
-            self.caution: caution,
+            self.picture: gr.HTML(updates[self.picture], photo=original),
         }
 
     @told
@@ -199,8 +208,13 @@ class Inspect:
     @told
     def redraw(self, session: Session | None, *settings) -> dict:
         """The picture for where the sliders are."""
-        drawn, caution = _draw(_known(session), Pose(*settings[:3]), Lamp(*settings[3:7]), *settings[7:])
-        return {self.picture: drawn, self.caution: caution}
+        return self._draw(_known(session), Pose(*settings[:3]), Lamp(*settings[3:7]), *settings[7:])
+
+    @told
+    def save_picture(self, session: Session | None, *settings) -> dict:
+        """The same picture without loss, for the visitor to keep."""
+        view, light = _chosen(_known(session), Pose(*settings[:3]), Lamp(*settings[3:7]))
+        return {self.picture: gr.HTML(saved=png_url(_render(session, view, light, *settings[7:])))}
 
     @told
     def turn_to_front(self, session: Session | None, *settings) -> dict:
@@ -219,21 +233,32 @@ class Inspect:
         lamp = Lamp.of(_known(session).factors.light)
         return self._set(self.light, lamp) | self.redraw(session, *settings[:3], *values(lamp), *settings[7:])
 
+    def _draw(self, session: Session, pose: Pose, lamp: Lamp, *options) -> dict:
+        """What changes at every move of a slider."""
+        view, light = _chosen(session, pose, lamp)
+        drawn = _render(session, view, light, *options)
+        url = jpeg_url(drawn) if drawn.shape[-1] == 3 else png_url(drawn)
+        return {self.picture: url, self.ball: ball_url(light), self.caution: notes.caution(pose)}
+
     @staticmethod
     def _set(sliders: list[gr.Slider], setting: Pose | Lamp) -> dict:
         return dict(zip(sliders, values(setting), strict=True))
 
 
+def _chosen(session: Session, pose: Pose, lamp: Lamp) -> tuple[View, Light]:
+    """What the sliders stand for."""
+    return pose.view(session.factors.view), lamp.light(session.factors.light)
+
+
 @torch.inference_mode()
-def _draw(session: Session, pose: Pose, lamp: Lamp, detail: str, background: str, size: int) -> tuple[str, str]:
-    """The live picture as a data address, and a caution about the pose."""
+def _render(session: Session, view: View, light: Light, detail: str, background: str, size: int) -> np.ndarray:
+    """The live picture, (size, size, 3 or 4) uint8."""
     face = session.detailed if detail == OWN_DETAIL else session.decoded
-    view, light = pose.view(session.factors.view), lamp.light(session.factors.light)
     if BACKGROUNDS[background] is None:
         image = torch.cat(draw_layer(face, view, light, size), 1)
     else:
         image = draw(face, view, light, size, BACKGROUNDS[background])
-    return png_url(pixels(image[0])), notes.caution(pose)
+    return pixels(image[0])
 
 
 def _known(session: Session | None) -> Session:

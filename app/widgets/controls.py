@@ -63,17 +63,17 @@ FRONT = Pose(0, 0, 0)
 def pose_sliders() -> list[gr.Slider]:
     """Yaw, pitch, roll."""
     return [
-        gr.Slider(-60, 60, 0, step=1, label="Yaw, left – right (°)", elem_id="yaw", buttons=[]),
-        gr.Slider(-30, 30, 0, step=1, label="Pitch, up – down (°)", elem_id="pitch", buttons=[]),
-        gr.Slider(-30, 30, 0, step=1, label="Roll (°)", elem_id="roll", buttons=[]),
+        gr.Slider(-60, 60, 0, step=1, label="Yaw °", elem_id="yaw", buttons=[]),
+        gr.Slider(-30, 30, 0, step=1, label="Pitch °", elem_id="pitch", buttons=[]),
+        gr.Slider(-30, 30, 0, step=1, label="Roll °", elem_id="roll", buttons=[]),
     ]
 
 
 def light_sliders() -> list[gr.Slider]:
     """Left-right, up-down, ambient, diffuse."""
     return [
-        gr.Slider(-75, 75, 0, step=1, label="From left – right (°)", elem_id="across", buttons=[]),
-        gr.Slider(-75, 75, 0, step=1, label="From below – above (°)", elem_id="above", buttons=[]),
+        gr.Slider(-75, 75, 0, step=1, label="From right °", elem_id="across", buttons=[]),
+        gr.Slider(-75, 75, 0, step=1, label="From above °", elem_id="above", buttons=[]),
         gr.Slider(0, 1, 0.5, step=0.01, label="Ambient", elem_id="ambient", buttons=[]),
         gr.Slider(0, 1, 0.5, step=0.01, label="Diffuse", elem_id="diffuse", buttons=[]),
     ]

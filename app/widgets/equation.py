@@ -11,13 +11,13 @@ import torch
 
 from app.state import Session
 from app.widgets.images import coloured, gradient, jpeg_url, pixels
+from app.widgets.light import ball
 from app.widgets.texts import read_script
-from core.shading import shade
-from core.types import Factors, Light
+from core.types import Factors
 
 TILE = 256
 """Pixels of a tile's picture."""
-DIALOG = """<dialog class="zoom" aria-label="Enlarged picture">
+TEMPLATE = """<div class="equation">${value}</div><dialog class="zoom" aria-label="Enlarged picture">
 <form method="dialog"><button aria-label="Close">×</button></form>
 <img alt=""><h3></h3><div class="scale"></div><p></p></dialog>"""
 
@@ -40,7 +40,7 @@ class Tile:
 
 def equation() -> gr.HTML:
     """The component; its value is what `draw` returns."""
-    return gr.HTML(html_template='<div class="equation">${value}</div>' + DIALOG, value="", elem_id="equation", apply_default_css=False,
+    return gr.HTML(html_template=TEMPLATE, value="", elem_id="equation", apply_default_css=False,
                    js_on_load=read_script("equation"))
 
 
@@ -62,13 +62,13 @@ def _main(session: Session) -> list[Tile]:
         Tile("shading", "×", "Shading", "what the light adds",
              "Ambient plus diffuse light times the cosine between surface and light: a + d · max(0, n · l).",
              coloured(factors.shading[0, 0], 0, brightest, "grey"), ("grey", "0", f"{brightest:.1f}")),
-        Tile("canonical", "=", "Canonical face", "albedo times shading, frontal",
+        Tile("canonical", "=", "Canonical face", "lit, and seen from the front",
              "Albedo times shading, pixel by pixel: the face as it would look straight into the camera.",
              pixels(factors.canon_image[0])),
-        Tile("reconstruction", "→", "Reconstruction", "turned into the photo’s pose",
+        Tile("reconstruction", "→", "Reconstruction", "turned as in the photo",
              "The canonical face, bent along its depth and turned into the pose of the photo.",
              pixels(factors.recon_image[0])),
-        Tile("photo", "≈", "Photo", "what had to be explained",
+        Tile("photo", "≈", "Photo", "what is to be explained",
              f"The aligned photo. The model sees it at {factors.image.shape[-1]} × {factors.image.shape[-1]} pixels.",
              pixels(session.face.full)),
     ]
@@ -86,7 +86,7 @@ def _shape(factors: Factors) -> list[Tile]:
              "The direction of the surface at each pixel: red is right, green is up, blue is towards the camera.",
              _normal_colours(factors.canon_normal)),
         Tile("light", "·", "Light", "on a white ball",
-             "The estimated light, as a white ball would show it.", light_ball(factors.light)),
+             "The estimated light, as a white ball would show it.", ball(factors.light)),
     ]
 
 
@@ -95,24 +95,13 @@ def _check(factors: Factors) -> list[Tile]:
     error = ((factors.recon_image - factors.image).abs().mean(1) * factors.recon_mask[:, 0])[0]
     confidence = factors.confidence[0, 0]
     return [
-        Tile("error", "", "Error", "reconstruction against photo",
+        Tile("error", "", "Error", "against the photo",
              "Mean absolute difference of the colours, 1 being from black to white.",
              coloured(error, 0, 0.25, "magma"), ("magma", "0", "0.25")),
         Tile("confidence", "", "Confidence", "the model’s own guess",
              "1 / (1 + expected error), by the model’s own estimate: hair, glasses and background are low.",
              coloured(confidence, 0.5, 1, "viridis"), ("viridis", "0.5", "1")),
     ]
-
-
-def light_ball(light: Light, size: int = 64) -> np.ndarray:
-    """A white ball under the light, (size, size, 3) uint8; around it the page's mid grey."""
-    axis = torch.linspace(-1.08, 1.08, size)
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
-    z = (1 - x**2 - y**2).clamp(min=0).sqrt()
-    # core's normals point away from the camera, so those of the visible side are (-x, -y, z).
-    shading = shade(torch.stack([-x, -y, z], -1)[None], light)[0, 0].clamp(0, 1)
-    inside = ((1 - (x**2 + y**2).sqrt()) * size / 2).clamp(0, 1)
-    return pixels((shading * inside + 0.5 * (1 - inside))[None])
 
 
 def _normal_colours(normal: torch.Tensor) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from datetime import datetime
 
 import numpy as np
 from PIL import Image
@@ -19,6 +20,8 @@ SCALES = {
               (251, 135, 97), (254, 194, 135), (252, 253, 191)],
 }
 """Colours at even steps from the low to the high end."""
+SYNTHETIC = "Synthetic: drawn by LatentFace from one photo."
+"""What pictures say in their metadata."""
 
 
 def pixels(image: Tensor) -> np.ndarray:
@@ -40,26 +43,29 @@ def gradient(scale: str) -> str:
     return f"linear-gradient(to right, {', '.join('rgb({}, {}, {})'.format(*stop) for stop in SCALES[scale])})"
 
 
-def jpeg_url(array: np.ndarray, side: int) -> str:
-    """(H, W, 3) uint8 as a data address, resized so that its longer side has `side` pixels.
+def jpeg_url(array: np.ndarray, side: int | None = None) -> str:
+    """(H, W, 3) uint8 as a small data address, resized so that its longer side has `side` pixels.
 
     Small maps are enlarged here, by the cubic filter: browsers show a bilinear grid.
     """
     image = Image.fromarray(array)
-    factor = side / max(image.size)
+    factor = (side or max(image.size)) / max(image.size)
     if factor != 1:
         image = image.resize([max(1, round(length * factor)) for length in image.size], Image.Resampling.BICUBIC,
                              reducing_gap=3.0)
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=90, subsampling=0)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    return _url(image, "jpeg", quality=90, subsampling=0, comment=SYNTHETIC)
 
 
 def png_url(array: np.ndarray) -> str:
-    """(H, W, 3 or 4) uint8 as a lossless data address that says in its metadata that it is synthetic."""
+    """(H, W, 3 or 4) uint8 as a lossless data address, dated."""
     about = PngInfo()
     about.add_text("Software", "LatentFace")
-    about.add_text("Description", "Synthetic: a model's rendering of one photo.")
+    about.add_text("Description", SYNTHETIC)
+    about.add_text("Creation Time", datetime.now().astimezone().isoformat())
+    return _url(Image.fromarray(array), "png", compress_level=1, pnginfo=about)
+
+
+def _url(image: Image.Image, kind: str, **options) -> str:
     file = io.BytesIO()
-    Image.fromarray(array).save(file, "PNG", compress_level=1, pnginfo=about)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    image.save(file, kind, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -8,8 +8,9 @@ import numpy as np
 from app.widgets.images import jpeg_url
 from app.widgets.texts import read_script
 
-TEMPLATE = """{{#each value}}<button type="button" data-index="{{@index}}" title="{{this.title}}"
-aria-pressed="{{this.pressed}}"><img src="{{this.src}}" alt="{{this.title}}"></button>{{/each}}"""
+TEMPLATE = """<div class="thumbnails">{{#each value}}
+<button type="button" data-index="{{@index}}" title="{{this.title}}" aria-pressed="{{this.pressed}}">
+<img src="{{this.src}}" alt="{{this.title}}"></button>{{/each}}</div>"""
 SIDE = 112
 
 
