@@ -18,8 +18,8 @@ from training.evaluate.renders import features
 
 DRAWS = 5
 """Random changes of each smiling photo, to average over."""
-CROP = 0.06
-"""Largest change of the crop: of its side in size, of half its side in place."""
+ZOOM, MOVE = 0.06, 0.04
+"""Largest change of the crop in size and in place, of its side."""
 GAIN, TINT, SIDE_LIGHT = (0.6, 1.25), 0.08, 0.5
 
 
@@ -70,10 +70,10 @@ def change(photos: Tensor, generator: torch.Generator) -> Tensor:
         return torch.rand(len(photos), 1, 1, 1, generator=generator) * (high - low) + low
 
     theta = torch.zeros(len(photos), 2, 3)
-    scale = 1 + uniform(-CROP, CROP).flatten()
+    scale = 1 + uniform(-ZOOM, ZOOM).flatten()
     theta[:, 0, 0] = scale * torch.where(uniform(-1, 1).flatten() < 0, -1, 1)
     theta[:, 1, 1] = scale
-    theta[:, :, 2] = (torch.rand(len(photos), 2, generator=generator) * 2 - 1) * CROP
+    theta[:, :, 2] = (torch.rand(len(photos), 2, generator=generator) * 2 - 1) * 2 * MOVE
     grid = F.affine_grid(theta, photos.shape, align_corners=False)
     moved = F.grid_sample(photos, grid, padding_mode="reflection", align_corners=False)
     tint = 1 + TINT * torch.randn(len(photos), 3, 1, 1, generator=generator)

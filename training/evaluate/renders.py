@@ -48,7 +48,7 @@ def measure(model: LatentFace, path: Path, pack: Path | None, count: int) -> dic
 
     Args:
         model: under test.
-        path: npz with im, cd, cm, ca, zin, mi, view, light, id, ex (see training.evaluate.geometry).
+        path: renders; training.evaluate.geometry says what is in the file.
         pack: folder with renders of training people, for the expression probe; None to leave it out.
         count: renders the probe learns from.
 
