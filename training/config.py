@@ -19,6 +19,8 @@ class LossWeights:
     """Gradient differences between reconstruction and image, three scales."""
     curvature: float = 20.0
     """Curvature of the canonical depth."""
+    render_image: float = 0.5
+    """Renders: likelihood and gradient differences, relative to those of photos."""
     depth: float = 40.0
     """Renders: L1 of canonical depth."""
     normal: float = 1.5

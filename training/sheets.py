@@ -30,8 +30,7 @@ def sheet(factors: Factors) -> Image.Image:
 
 
 @torch.no_grad()
-def save_sheet(path: Path, model, photos: Tensor, renders=None) -> None:
-    """Write a sheet of photos and of the first renders."""
-    images = torch.cat([photos, renders.image[:4]]) if renders else photos
+def save_sheet(path: Path, model, images: Tensor) -> None:
+    """Write the sheet of a batch of pictures."""
     picture = sheet(model(images).to("cpu"))
     picture.resize((picture.width * 2, picture.height * 2), Image.Resampling.BICUBIC).save(path)

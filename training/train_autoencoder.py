@@ -53,50 +53,64 @@ class Batches:
 
         self.config, size = config, config.model.image_size
         # Twice the model's size where the pack has it: turning and shrinking then lose nothing.
-        self.photos = FacePack(config.photos, size=2 * size, limit=config.limit or None).images
-        self.renders = RenderPack(config.renders, size) if config.renders else None
+        self.pack = FacePack(config.photos, size=2 * size, limit=config.limit or None).images
+        self.render_pack = RenderPack(config.renders, size) if config.renders else None
+        self.rendered = round(config.batch * config.renders_share / 2) * 2 if config.renders else 0
 
-    def draw(self, step: int):
-        """Photos (pairs of copies) and renders (None without) of a step."""
+    def photos(self, step: int):
+        """Pairs of changed copies of photos."""
+        return self._copies(self.config.batch - self.rendered, self._generator(step, 0)).to(self.config.device)
+
+    def renders(self, step: int):
+        """Renders, with other photos behind the heads."""
+        generator = self._generator(step, 1)
+        behind = self._copies(self.rendered, generator).image
+        return self.render_pack.draw(self.rendered, behind, generator).to(self.config.device)
+
+    def _copies(self, count: int, generator):
         import torch
 
         from training.photos import draw_copies
 
-        config = self.config
-        generator = torch.Generator().manual_seed(config.seed * 10_000_019 + step)
-        rendered = round(config.batch * config.renders_share / 2) * 2 if self.renders else 0
-        index = torch.randint(len(self.photos), ((config.batch - rendered) // 2,), generator=generator)
-        photos = draw_copies(self.photos[index], config.model.image_size, generator)
-        renders = self.renders.draw(rendered, photos.image, generator) if self.renders else None
-        return (part and part.to(config.device) for part in (photos, renders))
+        index = torch.randint(len(self.pack), (count // 2,), generator=generator)
+        return draw_copies(self.pack[index], self.config.model.image_size, generator)
+
+    def _generator(self, step: int, part: int):
+        import torch
+
+        return torch.Generator().manual_seed((self.config.seed * 10_000_019 + step) * 2 + part)
 
 
-def loss_terms(model, photos, renders, weights) -> dict:
-    """Every weighted term of the loss of one batch, by name."""
-    import torch
-
+def photo_terms(model, photos, weights) -> dict:
+    """Every weighted term of the loss on photos, by name: both likelihoods, smoothness, agreement of copies."""
     from core.autoencoder import mirror
     from training import losses
 
-    count = len(photos.image)
-    image = torch.cat([photos.image, renders.image]) if renders else photos.image
-    factors = model(image)
-    sigma = model.sigmas(image)
-    mask = factors.recon_mask
-    if renders:  # Behind a rendered head is another photo, which says nothing about this face.
-        mask = torch.cat([mask[:count], mask[count:] * (0.2 + 0.8 * renders.mask)])
-    terms = {"image": losses.laplace_nll(factors.recon_image - image, sigma[:, :1], mask),
-             "gradient": weights.gradient * losses.gradient_difference(factors.recon_image, image, mask),
-             "curvature": weights.curvature * losses.depth_curvature(factors.canon_depth[:count])}
+    image = photos.image
+    found, sigma = model(image), model.sigmas(image)
+    mirrored = model.render(image, found.codes, *mirror(found), found.light, found.view, found.confidence)
+    same = losses.same_face(found, photos)
+    return {"image": losses.laplace_nll(found.recon_image - image, sigma[:, :1], found.recon_mask),
+            "mirror": weights.mirror * losses.laplace_nll(mirrored.recon_image - image, sigma[:, 1:],
+                                                          mirrored.recon_mask),
+            "gradient": weights.gradient * losses.gradient_difference(found.recon_image, image, found.recon_mask),
+            "curvature": weights.curvature * losses.depth_curvature(found.canon_depth),
+            **{name: getattr(weights, name) * value for name, value in same.items()}}
 
-    found = factors[:count]
-    mirrored = model.render(found.image, found.codes, *mirror(found), found.light, found.view, found.confidence)
-    terms["mirror"] = weights.mirror * losses.laplace_nll(mirrored.recon_image - found.image, sigma[:count, 1:],
-                                                          mirrored.recon_mask)
-    extra = losses.same_face(found, photos)
-    if renders:
-        extra |= losses.known_factors(factors[count:], renders)
-    return terms | {name: getattr(weights, name) * value for name, value in extra.items()}
+
+def render_terms(model, renders, weights) -> dict:
+    """Every weighted term of the loss on renders, by name: likelihood and known factors."""
+    from training import losses
+
+    image = renders.image
+    found, sigma = model(image), model.sigmas(image)
+    # Behind a rendered head is another photo, which says nothing about this face.
+    mask = found.recon_mask * (0.2 + 0.8 * renders.mask)
+    known = losses.known_factors(found, renders)
+    return {"render_image": weights.render_image * losses.laplace_nll(found.recon_image - image, sigma[:, :1], mask),
+            "render_gradient": weights.render_image * weights.gradient
+            * losses.gradient_difference(found.recon_image, image, mask.floor()),
+            **{name: getattr(weights, name) * value for name, value in known.items()}}
 
 
 def learning_rate(step: int, config: AutoencoderTraining) -> float:
@@ -107,8 +121,12 @@ def learning_rate(step: int, config: AutoencoderTraining) -> float:
 
 
 def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> None:
-    """Run or go on with a training; see the module's text for what the run folder holds."""
+    """Run or go on with a training; see the module's text for what the run folder holds.
+
+    Photos and renders take a thread each: two threads that meet once a step wait less than two that share every layer.
+    """
     import time
+    from concurrent.futures import ThreadPoolExecutor
 
     import torch
     from tqdm import tqdm
@@ -118,10 +136,12 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
     from training import checkpoint
     from training.sheets import save_sheet
 
-    torch.set_num_threads(config.threads)
+    threads = max(1, config.threads // 2) if config.renders else config.threads
+    torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
     model = Autoencoder(config.model).to(config.device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), config.lr, (0.9, 0.99), weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(model.parameters(), config.lr, (0.9, 0.99), weight_decay=config.weight_decay,
+                                  fused=True)
     averaged = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema))
     start = 0
@@ -130,19 +150,25 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
         averaged.load_state_dict(state["averaged"])
         optimizer.load_state_dict(state["optimizer"])
         start = state["step"]
-    batches = Batches(config)
-    saved = logged = time.monotonic()
+    batches, parameters = Batches(config), list(model.parameters())
+    halves = [(batches.photos, photo_terms)] + [(batches.renders, render_terms)] * bool(config.renders)
+    pool = ThreadPoolExecutor(len(halves), initializer=torch.set_num_threads, initargs=(threads,))
 
+    def gradients(half, step):
+        draw, terms_of = half
+        with autocast(config.bf16, config.device):
+            terms = terms_of(model, draw(step), config.loss)
+        return terms, torch.autograd.grad(sum(terms.values()), parameters)
+
+    saved = logged = time.monotonic()
     progress = tqdm(range(start, config.steps), initial=start, total=config.steps, desc=run.name)
     for step in progress:
-        photos, renders = batches.draw(step)
+        found = list(pool.map(gradients, halves, [step] * len(halves)))
+        terms = {name: value for part, _ in found for name, value in part.items()}
+        for parameter, *parts in zip(parameters, *(grads for _, grads in found), strict=True):
+            parameter.grad = sum(parts)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, config)
-        with autocast(config.bf16, config.device):
-            terms = loss_terms(model, photos, renders, config.loss)
-        loss = sum(terms.values())
-        optimizer.zero_grad()
-        loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         optimizer.step()
         averaged.update_parameters(model)
@@ -150,14 +176,15 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
         done = step + 1
         if done % config.log_every == 0:
             now = time.monotonic()
-            metrics = {"step": done, "loss": loss.item(), **{k: v.item() for k, v in terms.items()},
+            metrics = {"step": done, "loss": sum(terms.values()).item(), **{k: v.item() for k, v in terms.items()},
                        "gradient_norm": norm.item(), "lr": learning_rate(step, config),
                        "samples_per_second": config.batch * min(config.log_every, done - start) / (now - logged)}
             checkpoint.log_metrics(run, metrics)
             progress.set_postfix(loss=f"{metrics['loss']:.3f}", per_s=f"{metrics['samples_per_second']:.0f}")
             logged = now
         if done % config.sample_every == 0:
-            save_sheet(run / f"sheet-{done:06d}.png", averaged.module, photos.image[:8], renders)
+            images = [draw(step).image[:6] for draw, _ in halves]
+            save_sheet(run / f"sheet-{done:06d}.png", averaged.module, torch.cat(images))
         if time.monotonic() - saved > 60 * config.checkpoint_minutes or done == config.steps:
             checkpoint.save(run, {"model": model.state_dict(), "averaged": averaged.state_dict(),
                                   "optimizer": optimizer.state_dict(), "step": done, "config": config.to_dict()})
