@@ -51,8 +51,6 @@ REACH = 0.16
 """How far beyond the face's edge the head fades out, as part of the crop's side."""
 RIM = 0.06
 """Width of the fade along the edge of the photo, as part of the crop's side."""
-ROUNDNESS = 5
-"""Exponent of the superellipse along which that fade runs: 2 is a circle, infinity the square itself."""
 HIDDEN_BEHIND = 0.003
 """Depth by which a point lies behind the visible surface when it counts as half hidden, camera-distance units."""
 SMOOTHING = 1 / 64
@@ -73,8 +71,7 @@ def decode(factors: Factors) -> PhotoFace:
         B faces; `picture` is the albedo, so that `light` is plain white.
     """
     depth, normal, distance = _head_surface(factors.canon_depth)
-    size = factors.canon_albedo.shape[-1] * 4
-    picture = F.interpolate(factors.canon_albedo, size=(size, size), mode="bicubic").clamp(0, 1)
+    picture = F.interpolate(factors.canon_albedo, scale_factor=4, mode="bicubic").clamp(0, 1)
     ones = torch.ones_like(factors.light.ambient)
     white = Light(ones, torch.zeros_like(ones), factors.light.direction)
     tangent = ones * crop_tangent(factors.canon_depth.shape[-1])
@@ -114,7 +111,7 @@ def transfer(factors: Factors, photo: Tensor) -> PhotoFace:
                         padding_mode="border", align_corners=False).clamp(0, 1)
     # Held within bounds, for the light is an estimate and the mirrored side may lie in shadow.
     other = own.flip(-1) * enlarge((lit / lit.flip(-1)).clamp(1 / MIRROR_GAIN, MIRROR_GAIN), size)
-    plain = F.interpolate(factors.canon_albedo, size=(size, size), mode="bicubic").clamp(0, 1) * enlarge(lit, size)
+    plain = enlarge(F.interpolate(factors.canon_albedo, size=(GRID, GRID), mode="bicubic").clamp(0, 1) * lit, size)
 
     # The mirrored side steps in only where it is clearly better seen: a frontal photo stays as it is.
     use_other = soft_step((mirrored * (0.5 + 0.5 * trust.flip(-1)) - direct - 0.2) / 0.5)
@@ -229,8 +226,9 @@ def _out_of_focus(picture: Tensor, head: Tensor) -> Tensor:
 
 
 def _inside(coordinates: Tensor) -> Tensor:
-    """(B, 1, G, G) 1 within a crop with rounded corners, fading to 0 at its edge; coordinates (B, G, G, 2)."""
-    return soft_step((1 - coordinates.norm(p=ROUNDNESS, dim=-1)) / (2 * RIM))[:, None]
+    """(B, 1, G, G) 1 within a crop with rounded corners (a superellipse), fading to 0 at its edge; coordinates (B, G, G, 2)."""
+    radius = (coordinates**4).sum(-1).sqrt().sqrt()
+    return soft_step((1 - radius) / (2 * RIM))[:, None]
 
 
 def _beyond(distance: Tensor) -> Tensor:

@@ -1,0 +1,92 @@
+"""Milliseconds of drawing and analysis on this machine.
+
+    python -m benchmarks.render [--threads 2] [--repeat 20] [--weights FILE]
+
+Each figure is the median of the repeated runs after one that is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import torch
+
+from core.autoencoder import Autoencoder
+from core.config import ModelConfig
+from core.detail import decode, draw, transfer
+from core.faces import find_faces
+from core.geometry import backproject, transform
+from core.pipeline import LatentFace
+from core.rasterizer import rasterize_depth
+from core.types import Light, View
+
+PHOTO = Path(__file__).parents[1] / "tests" / "data" / "001_smiling.jpg"
+
+
+def milliseconds(function, repeat: int) -> float:
+    """Median time of a call."""
+    function()
+    times = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) * 1000
+
+
+def turned_grids(count: int, size: int) -> torch.Tensor:
+    """(count, size, size, 3) points of bumpy heads, each in another view."""
+    axis = torch.linspace(-1, 1, size)
+    ball = 0.08 * torch.exp(-(axis[:, None] ** 2 + axis**2) * 2)
+    depth = 1.05 - ball + 0.002 * torch.rand(count, size, size)
+    view = View(torch.empty(count, 3).uniform_(-0.6, 0.6), torch.zeros(count, 2))
+    return transform(backproject(depth), view)
+
+
+def train_step(points: torch.Tensor) -> None:
+    """Forward and backward."""
+    points = points.detach().requires_grad_()
+    rasterize_depth(points, points.shape[1])[0].sum().backward()
+
+
+def cases(model: LatentFace) -> dict:
+    """Name of each figure and the call it times."""
+    torch.manual_seed(0)
+    many, one = turned_grids(32, 64), turned_grids(1, 256)
+    face = find_faces(PHOTO, model.config.image_size)[0]
+    factors = model.analyze([face])
+    decoded, detailed = decode(factors), transfer(factors, face.full[None])
+    view, light = View.of(0.1, 0.4), Light.of(0.4, 0.6, 0.8, 0.2)
+    found = {
+        "rasterize 32 grids of 64², forward + backward": lambda: train_step(many),
+        "rasterize one grid of 256², forward": lambda: rasterize_depth(one, 256),
+        "find and align": lambda: find_faces(PHOTO, model.config.image_size),
+        "analyze": lambda: model.analyze([face]),
+        "prepare decoded (once per photo)": lambda: decode(factors),
+        "prepare detail (once per photo)": lambda: transfer(factors, face.full[None]),
+    }
+    for size in (64, 256, 512):
+        found[f"draw decoded, {size} px"] = lambda size=size: draw(decoded, view, light, size)
+        found[f"draw detail, {size} px"] = lambda size=size: draw(detailed, view, light, size)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Milliseconds of drawing and analysis on this machine.")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of torch (default: all cores)")
+    parser.add_argument("--repeat", type=int, default=20, help="runs per figure (default: 20)")
+    parser.add_argument("--weights", help="weights file (default: untrained, which is as fast)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    model = LatentFace.from_pretrained(options.weights) if options.weights else LatentFace(Autoencoder(ModelConfig()))
+    print(f"{'':48} ms, {options.threads} thread{'s' * (options.threads > 1)}")
+    with torch.inference_mode(False):
+        for name, function in cases(model).items():
+            print(f"{name:48} {milliseconds(function, options.repeat):6.1f}")
+
+
+if __name__ == "__main__":
+    main()
