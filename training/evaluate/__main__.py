@@ -15,17 +15,16 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="python -m training.evaluate", description="Measure trained weights.")
     commands = result.add_subparsers(dest="command", required=True)
     about = "Depth, albedo, light, pose and codes of the autoencoder, beside simple baselines and published figures."
-    geometry = commands.add_parser("geometry", help=about, description=about,
-                                   formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    geometry = commands.add_parser("geometry", help=about, description=about + " Name one source of data at least.")
     add = geometry.add_argument
-    add("--weights", type=Path, help="safetensors file; without it the bundled weights")
-    add("--renders", type=Path, help="npz of renders of held-out people; without it none are measured")
-    add("--photos", type=Path, help="face pack with train and val, landmarks and blendshapes; without it none")
-    add("--london", type=Path, help="folder with london.csv and aligned512/; without it none")
-    add("--rig-pack", type=Path, help="folder of training.render_pack, for the expression probe; without it none")
-    add("--rig-count", type=int, default=10000, help="renders that the expression probe learns from")
-    add("--train-limit", type=int, help="photos that the blendshape probe learns from; all without it")
-    add("--out", type=Path, help="JSON file for the figures")
+    add("--weights", type=Path, metavar="FILE", help="safetensors file (default: the bundled weights)")
+    add("--renders", type=Path, metavar="FILE", help="npz of renders of held-out people")
+    add("--rig-pack", type=Path, metavar="FOLDER", help="training renders, which add the expression probe to --renders")
+    add("--rig-count", type=int, default=10000, metavar="N", help="how many of them it learns from (default: 10000)")
+    add("--photos", type=Path, metavar="FOLDER", help="face pack with train, val, landmarks and blendshapes")
+    add("--train-limit", type=int, metavar="N", help="photos that the blendshape probe learns from (default: all)")
+    add("--london", type=Path, metavar="FOLDER", help="folder with london.csv and aligned512/")
+    add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
     return result
 
 
