@@ -226,7 +226,7 @@ def _out_of_focus(picture: Tensor, head: Tensor) -> Tensor:
 
 
 def _inside(coordinates: Tensor) -> Tensor:
-    """(B, 1, G, G) 1 within a crop with rounded corners (a superellipse), fading to 0 at its edge; coordinates (B, G, G, 2)."""
+    """(B, 1, G, G) 1 within a crop, its corners rounded, fading to 0 at its edge; coordinates (B, G, G, 2)."""
     radius = (coordinates**4).sum(-1).sqrt().sqrt()
     return soft_step((1 - radius) / (2 * RIM))[:, None]
 

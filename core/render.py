@@ -135,7 +135,8 @@ def mesh_maps(face: PhotoFace, size: int = 1024) -> tuple[Tensor, Tensor, Tensor
         return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
 
     grid = face.depth.shape[-1]
-    return to_camera(face.depth[:, None], grid)[:, 0], to_camera(texture, size), to_camera(face.alpha, grid)[:, 0]
+    mask = face.alpha**3  # cut closer than a picture fades: a mesh has no soft edge
+    return to_camera(face.depth[:, None], grid)[:, 0], to_camera(texture, size), to_camera(mask, grid)[:, 0]
 
 
 def _relit(colour: Tensor, ratio: Tensor) -> Tensor:
