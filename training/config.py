@@ -17,7 +17,7 @@ class LossWeights:
     """Likelihood of the mirrored reconstruction, relative to the plain one (paper section 3.1)."""
     gradient: float = 4.0
     """Gradient differences between reconstruction and image, three scales."""
-    curvature: float = 20.0
+    curvature: float = 2.0
     """Curvature of the canonical depth."""
     render_image: float = 0.5
     """Renders: likelihood and gradient differences, relative to those of photos."""
@@ -31,9 +31,11 @@ class LossWeights:
     """Renders: L1 of pose."""
     light: float = 1.0
     """Renders: L1 of light."""
-    same_view: float = 2.0
+    mean_head: float = 40.0
+    """Photos beside renders: distance between the mean shapes of the two."""
+    same_view: float = 1.0
     """Photos: L1 between the poses found in two changed copies."""
-    same_depth: float = 10.0
+    same_depth: float = 4.0
     """Photos: L1 between the depths found in two changed copies."""
     same_albedo: float = 0.5
     """Photos: L1 between the albedos found in two changed copies."""

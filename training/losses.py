@@ -48,6 +48,21 @@ def depth_curvature(depth: Tensor) -> Tensor:
     return dxx.abs().mean() + dyy.abs().mean()
 
 
+def mean_head(canon_depth: Tensor, known: Tensor) -> Tensor:
+    """Distance between the mean canonical depth of a batch of photos and that of all renders (hybrid regime).
+
+    Photos say little about shape at first, and a network that tells photos from renders would flatten them alone. On
+    average their heads have the shape of the rendered ones; of no single photo anything is asked.
+
+    Args:
+        canon_depth: (B, H, W) found in photos.
+        known: (1, H, W) mean of renders.
+    """
+    found = canon_depth.mean(0, keepdim=True)
+    cosine = (depth_to_normal(found) * depth_to_normal(known)).sum(-1)
+    return (found - known).abs().mean() + 0.02 * (1 - cosine).mean()
+
+
 def view_distance(rotation_error: Tensor, translation_error: Tensor) -> Tensor:
     """L1 of rotation (radians) plus 3 × L1 of shift."""
     return rotation_error.abs().mean() + 3 * translation_error.abs().mean()

@@ -67,6 +67,10 @@ class RenderPack:
     def __len__(self) -> int:
         return len(self.arrays["view"])
 
+    def mean_depth(self) -> Tensor:
+        """(1, H, W) mean canonical depth: the mean head."""
+        return _depth(self.arrays["canon_depth"][:2000]).mean(0, keepdim=True)
+
     def draw(self, count: int, backgrounds: Tensor, generator: torch.Generator) -> Renders:
         """Light and photograph `count` random renders.
 
@@ -80,7 +84,7 @@ class RenderPack:
         """
         index = torch.randint(len(self), (count,), generator=generator)
         stored = {key: array[index] for key, array in self.arrays.items()}
-        depth = stored["canon_depth"].to(torch.int32).float() / 65535 * (FARTHEST - NEAREST) + NEAREST
+        depth = _depth(stored["canon_depth"])
         mask, canon_mask = (stored[key][:, None].float() for key in ("mask", "canon_mask"))
         albedo, canon_albedo = (stored[key].movedim(-1, 1).float() / 255 for key in ("albedo", "canon_albedo"))
         normal = stored["normal"].float() / 127
@@ -92,7 +96,12 @@ class RenderPack:
         image = occlude(image, generator)
         image, canon_albedo = _develop(image, canon_albedo, generator)
         view = View(stored["view"][:, :3], stored["view"][:, 3:])
-        return Renders(camera(image, generator), mask, depth.clamp(max=FAR), canon_mask, canon_albedo, light, view)
+        return Renders(camera(image, generator), mask, depth, canon_mask, canon_albedo, light, view)
+
+
+def _depth(stored: Tensor) -> Tensor:
+    """Canonical depth as targets have it, of depth as stored."""
+    return (stored.to(torch.int32).float() / 65535 * (FARTHEST - NEAREST) + NEAREST).clamp(max=FAR)
 
 
 def _read(path: Path, keys: tuple[str, ...]) -> dict[str, Tensor]:

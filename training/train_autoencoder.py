@@ -39,7 +39,8 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, AutoencoderTraining
     elif options.config:
         config = load_config(AutoencoderTraining, options.config)
     about = ("--config FILE: differences from the defaults (YAML). --resume FOLDER: go on with a run. "
-             "--runs FOLDER: where numbered run folders are made (default: runs). --dry-run: show the settings and stop.")
+             "--runs FOLDER: where numbered run folders are made (default: runs). "
+             "--dry-run: show the settings and stop.")
     return options, tyro.cli(AutoencoderTraining, args=rest, default=config, description=about,
                              prog="python -m training.train_autoencoder")
 
@@ -81,21 +82,26 @@ class Batches:
         return torch.Generator().manual_seed((self.config.seed * 10_000_019 + step) * 2 + part)
 
 
-def photo_terms(model, photos, weights) -> dict:
-    """Every weighted term of the loss on photos, by name: both likelihoods, smoothness, agreement of copies."""
+def photo_terms(model, photos, weights, mean_depth=None) -> dict:
+    """Every weighted term of the loss on photos, by name: both likelihoods, smoothness, agreement of copies.
+
+    Beside renders, `mean_depth` (1, H, W) is their mean head.
+    """
     from core.autoencoder import mirror
     from training import losses
 
     image = photos.image
     found, sigma = model(image), model.sigmas(image)
     mirrored = model.render(image, found.codes, *mirror(found), found.light, found.view, found.confidence)
-    same = losses.same_face(found, photos)
+    extra = losses.same_face(found, photos)
+    if mean_depth is not None:
+        extra["mean_head"] = losses.mean_head(found.canon_depth, mean_depth)
     return {"image": losses.laplace_nll(found.recon_image - image, sigma[:, :1], found.recon_mask),
             "mirror": weights.mirror * losses.laplace_nll(mirrored.recon_image - image, sigma[:, 1:],
                                                           mirrored.recon_mask),
             "gradient": weights.gradient * losses.gradient_difference(found.recon_image, image, found.recon_mask),
             "curvature": weights.curvature * losses.depth_curvature(found.canon_depth),
-            **{name: getattr(weights, name) * value for name, value in same.items()}}
+            **{name: getattr(weights, name) * value for name, value in extra.items()}}
 
 
 def render_terms(model, renders, weights) -> dict:
@@ -127,6 +133,7 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
     """
     import time
     from concurrent.futures import ThreadPoolExecutor
+    from functools import partial
 
     import torch
     from tqdm import tqdm
@@ -151,7 +158,10 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
         optimizer.load_state_dict(state["optimizer"])
         start = state["step"]
     batches, parameters = Batches(config), list(model.parameters())
-    halves = [(batches.photos, photo_terms)] + [(batches.renders, render_terms)] * bool(config.renders)
+    halves = [(batches.photos, photo_terms)]
+    if config.renders:
+        mean_depth = batches.render_pack.mean_depth().to(config.device)
+        halves = [(batches.photos, partial(photo_terms, mean_depth=mean_depth)), (batches.renders, render_terms)]
     pool = ThreadPoolExecutor(len(halves), initializer=torch.set_num_threads, initargs=(threads,))
 
     def gradients(half, step):
