@@ -66,10 +66,11 @@ class Inspect:
         self.photo = photo.photo_view()
         self.faces = strip("faces", visible=False)
         with gr.Accordion("Crop by hand", open=False) as self.crop_panel:
-            self.crop = photo.crop_sliders()
-            with gr.Row():
-                self.cut = gr.HTML(elem_id="cut", apply_default_css=False)
-                self.use_crop = gr.Button("Use this crop", size="sm", elem_id="use-crop")
+            with gr.Column(elem_id="crop"):
+                self.crop = photo.crop_sliders()
+                with gr.Row(elem_classes="aside"):
+                    self.cut = gr.HTML(elem_id="cut", apply_default_css=False)
+                    self.use_crop = gr.Button("Use this crop", size="sm", elem_id="use-crop")
         gr.HTML("<h4>Examples</h4>", apply_default_css=False)
         self.examples = strip("examples", [item(read_photo(one.path), one.title) for one in state.examples()])
         gr.HTML(state.examples()[0].credit, elem_classes="credit", apply_default_css=False)
@@ -81,7 +82,7 @@ class Inspect:
             self.frontalize = gr.Button("Frontalize", size="sm", variant="primary", min_width=80, elem_id="frontalize")
             self.reset_pose = gr.Button("Reset pose", size="sm", min_width=80, elem_id="reset-pose")
         gr.HTML("<h4>Light</h4>", apply_default_css=False)
-        with gr.Row(elem_id="light"):
+        with gr.Row(elem_classes="aside"):
             self.ball = light_ball()
             self.reset_light = gr.Button("Reset light", size="sm", min_width=80, elem_id="reset-light")
         self.light = light_sliders()
@@ -107,10 +108,10 @@ class Inspect:
         settings = [self.session, *self.pose, *self.light, *self.options]
 
         def opens(event, handler, inputs):
-            done = event(handler, [*inputs, *self.options], shown, show_progress_on=[self.equation, self.picture],
-                         api_visibility="private")
-            done.success(self.build_mesh, self.session, [self.model3d, self.glb], show_progress_on=self.model3d,
-                         api_visibility="private")
+            done = event(handler, [*inputs, *self.options], shown, api_visibility="private",
+                         show_progress_on=[self.equation, self.picture])
+            done.success(self.build_mesh, [self.session, self.pending], [self.model3d, self.glb],
+                         api_visibility="private", show_progress_on=self.model3d)
             return done
 
         opens(demo.load, self.open_first, [])
@@ -197,8 +198,10 @@ class Inspect:
         }
 
     @told
-    def build_mesh(self, session: Session | None) -> dict:
-        """The face as GLB, in the viewer and to save."""
+    def build_mesh(self, session: Session | None, pending: Session | None) -> dict:
+        """The face as GLB, in the viewer and to save; the earlier one stays where the photo had no face."""
+        if pending is not session:
+            return gr.skip()
         path = Path(tempfile.mkdtemp(dir=get_upload_folder())) / "latentface.glb"
         state.write_mesh(_known(session), path)
         return {self.model3d: str(path), self.glb: gr.DownloadButton(value=str(path), interactive=True)}

@@ -57,9 +57,9 @@ def warnings(session: Session) -> str:
 
 
 def caution(pose: Pose) -> str:
-    """One sentence on a chosen pose, or nothing."""
+    """HTML of one sentence on a chosen pose, or nothing."""
     if abs(pose.yaw) > TRAINED_YAW or abs(pose.pitch) > TRAINED_PITCH:
-        return f"Beyond {TRAINED_YAW}° of yaw or {TRAINED_PITCH}° of pitch much of the face is guessed."
+        return f"<p>Beyond {TRAINED_YAW}° of yaw or {TRAINED_PITCH}° of pitch much of the face is guessed.</p>"
     return ""
 
 

@@ -27,7 +27,7 @@ def photo_input() -> gr.Image:
 
     It empties itself after each photo, so that the next one can always be dropped.
     """
-    component = gr.Image(sources=["upload", "webcam", "clipboard"], type="filepath", show_label=False, height=180,
+    component = gr.Image(sources=["upload", "webcam", "clipboard"], type="filepath", show_label=False, height=220,
                          label="Your photo", elem_id="photo-input", buttons=[], placeholder="Drop a photo here")
     # gradio would decode the file here, without limits; core.photo checks it first.
     component.preprocess = lambda payload: payload and payload.path
@@ -43,10 +43,10 @@ def photo_view() -> gr.HTML:
 def crop_sliders() -> list[gr.Slider]:
     """Centre from the left and from the top, size, roll."""
     return [
-        gr.Slider(0, 100, 50, step=0.5, label="Centre from the left (%)", elem_id="crop-x", buttons=[]),
-        gr.Slider(0, 100, 50, step=0.5, label="Centre from the top (%)", elem_id="crop-y", buttons=[]),
-        gr.Slider(5, 150, 60, step=0.5, label="Size (% of the shorter side)", elem_id="crop-size", buttons=[]),
-        gr.Slider(-180, 180, 0, step=1, label="Roll (°)", elem_id="crop-roll", buttons=[]),
+        gr.Slider(0, 100, 50, step=0.5, label="From left %", elem_id="crop-x", buttons=[]),
+        gr.Slider(0, 100, 50, step=0.5, label="From top %", elem_id="crop-y", buttons=[]),
+        gr.Slider(5, 150, 60, step=0.5, label="Size %", elem_id="crop-size", buttons=[]),
+        gr.Slider(-180, 180, 0, step=1, label="Roll °", elem_id="crop-roll", buttons=[]),
     ]
 
 

@@ -1,0 +1,56 @@
+"""Command line, page and errors of the app, without a browser."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from app import main
+from app.errors import told
+from core.errors import ImageTooSmall
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_app_listens_on_this_machine_alone_unless_on_a_space(monkeypatch):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    assert main._parser().parse_args([]).host == "127.0.0.1"
+    monkeypatch.setenv("SPACE_ID", "somebody/latentface")
+    assert main._parser().parse_args([]).host == "0.0.0.0"
+
+
+def test_missing_weights_end_the_start_with_a_sentence(tmp_path):
+    done = subprocess.run([sys.executable, "app.py", "--weights", str(tmp_path / "none.safetensors")], cwd=ROOT,
+                          capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 1
+    assert "There are no weights at" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_page_offers_no_public_endpoints():
+    demo = main.build_demo()
+    assert demo.get_api_info()["named_endpoints"] == {}
+    assert demo.delete_cache == (main.FORGET_SECONDS, main.FORGET_SECONDS)
+
+
+def test_errors_of_the_project_are_shown_as_they_are():
+    @told
+    def handler(text):
+        raise ImageTooSmall(text)
+
+    with pytest.raises(gr.Error, match="at least 16") as caught:
+        handler("at least 16")
+    assert not caught.value.print_exception
+
+
+def test_other_errors_are_logged_and_become_a_sentence(caplog):
+    @told
+    def handler():
+        raise ZeroDivisionError("secret path")
+
+    with caplog.at_level(logging.ERROR), pytest.raises(gr.Error, match="earlier result") as caught:
+        handler()
+    assert "secret path" in caplog.text and "secret path" not in str(caught.value)

@@ -1,0 +1,114 @@
+"""Conversions between what the page shows and what core understands."""
+
+import base64
+import io
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from app.state import Session
+from app.widgets import notes, photo
+from app.widgets.controls import FRONT, Lamp, Pose, values
+from app.widgets.images import SCALES, coloured, jpeg_url, pixels, png_url
+from app.widgets.light import ball
+from core.faces import face_from_crop
+from core.types import Codes, Factors, Light, View
+
+
+def decoded(url: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(url.split(",", 1)[1])))
+
+
+def session(pose=FRONT, confidence=0.95, side=300.0, faces=1) -> Session:
+    """A session with plain maps and the given findings."""
+    picture = np.full((600, 800, 3), 128, np.uint8)
+    face = face_from_crop(picture, photo.crop_of(picture, 50, 50, side / 6, 0))
+    maps, colours = torch.full((1, 64, 64), 1.0), torch.full((1, 3, 64, 64), 0.5)
+    factors = Factors(colours, maps, colours, torch.zeros(1, 64, 64, 3), maps[None], colours, maps, maps[None], colours,
+                      maps[None] * confidence, Light.of(0.5, 0.5, 0, 0), pose.view(View.of()),
+                      Codes(torch.zeros(1, 256), torch.zeros(1, 256)))
+    return Session(picture, [face] * faces, 0, factors)
+
+
+def test_pose_is_kept_in_degrees():
+    own = View.of(0.1, -0.2, 0.05, 0.01, 0.02)
+    view = Pose(30, -10, 5).view(own)
+    assert torch.allclose(view.rotation.rad2deg(), torch.tensor([[-10.0, 30.0, 5.0]]))
+    assert torch.equal(view.translation, own.translation)
+    assert Pose.of(view) == Pose(30, -10, 5)
+
+
+def test_sliders_left_alone_stand_for_exactly_what_was_found():
+    view, light = View.of(0.1234, 0.2345, 0.3), Light.of(0.511, 0.322, 0.123, -0.4)
+    assert Pose.of(view).view(view) is view
+    assert Lamp.of(light).light(light) is light
+
+
+@pytest.mark.parametrize("lamp", [Lamp(40, -20, 0.3, 0.7), Lamp(-75, 75, 0, 1), Lamp(0, 0, 0.5, 0.5)])
+def test_light_survives_the_sliders(lamp):
+    again = Lamp.of(lamp.light(Light.of(1, 0, 0, 0)))
+    assert values(again) == pytest.approx(values(lamp), abs=0.51)
+
+
+def test_the_ball_is_bright_where_the_light_comes_from():
+    own = Light.of(1, 0, 0, 0)
+    right, above = (ball(Lamp(*where, 0.1, 0.9).light(own)).mean(-1) for where in ((60, 0), (0, 60)))
+    middle = len(right) // 2
+    assert right[middle, -20] > right[middle, 20] + 50
+    assert above[20, middle] > above[-20, middle] + 50
+
+
+def test_colour_scales_run_from_end_to_end():
+    ramp = torch.linspace(2, 4, 64).expand(64, 64)
+    for name, stops in SCALES.items():
+        picture = coloured(ramp, 2, 4, name)
+        assert tuple(picture[0, 0]) == stops[0] and tuple(picture[0, -1]) == stops[-1]
+    assert tuple(coloured(ramp, 5, 6, "grey")[0, 0]) == (0, 0, 0)
+
+
+def test_pictures_survive_and_say_that_they_are_synthetic():
+    image = torch.rand(4, 32, 32)
+    png = decoded(png_url(pixels(image)))
+    assert np.array_equal(np.asarray(png), (image * 255).round().byte().movedim(0, -1).numpy())
+    assert png.text["Description"].startswith("Synthetic")
+    jpeg = decoded(jpeg_url(pixels(image[:1]), 128))
+    assert jpeg.size == (128, 128) and jpeg.info["comment"].startswith(b"Synthetic")
+
+
+def test_the_crop_sliders_start_where_the_face_is():
+    found = session()
+    again = photo.crop_of(found.photo, *photo.slider_values(found))
+    assert again.centre == pytest.approx(found.face.crop.centre, abs=1)
+    assert again.side == pytest.approx(found.face.crop.side, rel=0.01)
+
+
+def test_roll_of_a_crop_is_in_degrees_and_shown_on_the_photo():
+    picture = np.zeros((100, 100, 3), np.uint8)
+    crop = photo.crop_of(picture, 50, 50, 40, 90)
+    assert crop.roll == pytest.approx(math.pi / 2)
+    assert photo.marks(Session(picture, []), crop).count("polygon") == 1
+
+
+@pytest.mark.parametrize(("found", "words"), [
+    (session(faces=3), "3 faces"),
+    (session(pose=Pose(50, 0, 0)), "turned farther"),
+    (session(confidence=0.5), "confidence is low"),
+    (session(side=90.0), "90 pixels"),
+    (session(), "Cropped by hand"),
+])
+def test_the_page_warns(found, words):
+    assert words in notes.warnings(found)
+
+
+def test_a_pose_in_range_needs_no_caution():
+    assert notes.caution(Pose(40, 20, 30)) == ""
+    assert "guessed" in notes.caution(Pose(0, 28, 0))
+
+
+def test_the_readout_names_every_number():
+    text = notes.readout(session(pose=Pose(12, -7, 3)))
+    for words in ("+12°", "-7°", "+3°", "0.50", "95%", "0.000", "300 px"):
+        assert words in text

@@ -1,0 +1,199 @@
+"""What a visitor sees and does on the Inspect tab, in the real app with the real weights."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.ui.conftest import EXAMPLES, PHONE
+
+pytestmark = pytest.mark.timeout(180)
+TILES = ["albedo", "shading", "canonical", "reconstruction", "photo", "depth", "normals", "light", "error",
+         "confidence"]
+
+
+def pixels(url: str) -> np.ndarray:
+    """Decode a data address."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",", 1)[1]))), float)
+
+
+def source(page, selector: str) -> str:
+    """What a picture shows."""
+    return page.locator(selector).get_attribute("src")
+
+
+def changed(page, selector: str, earlier: str) -> str:
+    """Wait until a picture shows something else, and return it."""
+    page.wait_for_function("([selector, earlier]) => document.querySelector(selector)?.src !== earlier",
+                           arg=[selector, earlier])
+    return source(page, selector)
+
+
+def upload(page, name: str, content: bytes) -> None:
+    """Choose a file as a visitor does."""
+    page.locator("#photo-input input[type=file]").set_input_files(
+        {"name": name, "mimeType": "image/jpeg", "buffer": content})
+
+
+def as_jpeg(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=92)
+    return file.getvalue()
+
+
+def example(number: int) -> bytes:
+    return sorted(EXAMPLES.glob("*.jpg"))[number].read_bytes()
+
+
+def still_alive(page) -> None:
+    """The earlier result is there and still follows the sliders."""
+    assert page.locator("#equation .tile img").count() == len(TILES)
+    earlier = source(page, "#picture .live")
+    roll = page.locator("#roll input[type=range]")
+    roll.fill("20" if roll.input_value() != "20" else "10")
+    changed(page, "#picture .live", earlier)
+
+
+def test_the_first_screen_shows_an_analysed_face(desktop):
+    for key in TILES:
+        assert pixels(source(desktop, f"#equation .{key} img")).std() > 1, key
+    operators = desktop.locator("#equation .main .operator").all_inner_texts()
+    assert operators == ["×", "=", "→", "≈"]
+    assert "Yaw" in desktop.locator("#readout").inner_text()
+    assert pixels(source(desktop, "#picture .live")).shape == (512, 512, 3)
+
+
+def test_an_upload_changes_the_equation_and_the_picture(desktop):
+    albedo, picture = source(desktop, "#equation .albedo img"), source(desktop, "#picture .live")
+    upload(desktop, "photo.jpg", example(1))
+    changed(desktop, "#equation .albedo img", albedo)
+    changed(desktop, "#picture .live", picture)
+
+
+def test_a_slider_moves_the_picture_and_reset_brings_it_back(desktop):
+    desktop.locator("#reset-pose").click()
+    start = source(desktop, "#picture .live")
+    desktop.locator("#yaw input[type=range]").fill("35")
+    turned = changed(desktop, "#picture .live", start)
+    assert np.abs(pixels(turned) - pixels(start)).mean() > 5
+    desktop.locator("#frontalize").click()
+    front = changed(desktop, "#picture .live", turned)
+    assert desktop.locator("#yaw input[type=range]").input_value() == "0"
+    assert np.abs(pixels(front) - pixels(turned)).mean() > 5
+
+
+def test_dragging_turns_the_face(desktop):
+    earlier = source(desktop, "#picture .live")
+    yaw = float(desktop.locator("#yaw input[type=range]").input_value())
+    frame = desktop.locator("#picture .frame")
+    frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    desktop.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    desktop.mouse.down()
+    desktop.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.5, steps=4)
+    desktop.mouse.up()
+    changed(desktop, "#picture .live", earlier)
+    assert float(desktop.locator("#yaw input[type=range]").input_value()) < yaw - 15  # the nose follows the hand
+
+
+def test_dragging_the_ball_moves_the_light(desktop):
+    earlier, ball = source(desktop, "#picture .live"), source(desktop, "#ball img")
+    box = desktop.locator("#ball img").bounding_box()
+    desktop.mouse.click(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.5)
+    changed(desktop, "#picture .live", earlier)
+    lit = pixels(changed(desktop, "#ball img", ball)).mean(-1)
+    assert float(desktop.locator("#across input[type=range]").input_value()) < -20
+    middle = slice(lit.shape[0] // 3, -lit.shape[0] // 3)
+    assert lit[middle, 15:40].mean() > lit[middle, -40:-15].mean() + 10  # lit from the left
+
+
+def test_a_clear_background_is_transparent_and_saved_without_loss(desktop):
+    earlier = source(desktop, "#picture .live")
+    desktop.locator("#background").get_by_text("Clear").click()
+    changed(desktop, "#picture .live", earlier)
+    with desktop.expect_download() as download:
+        desktop.locator("#picture .save").click()
+    saved = Image.open(download.value.path())
+    assert saved.mode == "RGBA" and saved.getextrema()[3][0] == 0
+    assert "Synthetic" in saved.text["Description"]
+
+
+def test_a_tile_enlarges_and_closes(desktop):
+    desktop.locator("#equation .depth button").click()
+    dialog = desktop.locator("#equation dialog")
+    dialog.wait_for(state="visible")
+    assert dialog.locator("h3").inner_text() == "Depth"
+    assert dialog.bounding_box()["width"] > 400
+    desktop.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+
+
+def test_the_glb_is_shown_and_can_be_saved(desktop):
+    desktop.locator("#model3d canvas").scroll_into_view_if_needed()
+    for _ in range(60):
+        shot = desktop.locator("#model3d canvas").screenshot()
+        view = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), float)
+        covered = (np.abs(view - view[2, 2]).max(-1) > 16).mean()
+        if covered > 0.2:
+            break
+    assert covered > 0.2
+    desktop.wait_for_selector("#glb:not([disabled])")
+    with desktop.expect_download() as download:
+        desktop.locator("#glb").click()
+    assert download.value.path().read_bytes()[:4] == b"glTF"
+
+
+def test_a_text_file_named_jpg_is_refused_with_a_sentence(desktop):
+    upload(desktop, "photo.jpg", b"This is a text and not a picture. " * 20)
+    desktop.get_by_text("not a photo that can be read").first.wait_for()
+    still_alive(desktop)
+
+
+def test_a_photo_without_a_face_can_be_cropped_by_hand(desktop):
+    noise = np.random.default_rng(0).integers(0, 255, (8, 8, 3), np.uint8)
+    upload(desktop, "wall.jpg", as_jpeg(Image.fromarray(noise).resize((300, 200), Image.Resampling.BICUBIC)))
+    desktop.get_by_text("No face was found").first.wait_for()
+    still_alive(desktop)
+    desktop.locator("#photo polygon.hand").wait_for(state="attached")
+    albedo, cut = source(desktop, "#equation .albedo img"), source(desktop, "#cut img")
+    desktop.locator("#crop-x input[type=range]").fill("30")
+    changed(desktop, "#cut img", cut)
+    desktop.locator("#use-crop").click()
+    changed(desktop, "#equation .albedo img", albedo)
+    assert "Cropped by hand" in desktop.locator("#warnings").inner_text()
+
+
+def test_of_several_faces_one_is_chosen(desktop):
+    faces = [Image.open(io.BytesIO(example(number))).resize((400, 400)) for number in (2, 3)]
+    both = Image.new("RGB", (900, 450), (210, 210, 210))
+    both.paste(faces[0].resize((450, 450)), (0, 0))
+    both.paste(faces[1], (500, 50))
+    albedo = source(desktop, "#equation .albedo img")
+    upload(desktop, "two.jpg", as_jpeg(both))
+    first = changed(desktop, "#equation .albedo img", albedo)
+    assert desktop.locator("#faces button").count() == 2
+    assert "2 faces" in desktop.locator("#warnings").inner_text()
+    desktop.locator("#faces button").nth(1).click()
+    changed(desktop, "#equation .albedo img", first)
+    desktop.wait_for_selector("#faces button:nth-child(2)[aria-pressed=true]")
+
+
+def test_an_example_is_opened_with_a_click(desktop):
+    albedo = source(desktop, "#equation .albedo img")
+    desktop.locator("#examples button").nth(6).click()
+    changed(desktop, "#equation .albedo img", albedo)
+    assert desktop.locator("#faces button:visible").count() == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_phone_shows_everything_without_scrolling_sideways(open_page, theme):
+    with open_page(PHONE, theme) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert page.locator("#equation .tile img").count() == len(TILES)
+        brightness = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3)")
+        assert (np.mean([int(value) for value in brightness]) > 128) == (theme == "light")
+        page.get_by_role("tab", name="About").click()
+        page.get_by_text("It identifies nobody").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
