@@ -19,6 +19,7 @@ from core.rasterizer import BACKGROUND
 from core.render import (
     FLOOR,
     PhotoFace,
+    blur,
     canonical_coordinates,
     crop_grid,
     crop_points,
@@ -68,18 +69,17 @@ def decode(factors: Factors) -> PhotoFace:
         factors: B faces.
 
     Returns:
-        B faces; `picture` is the albedo, so that `light` is plain white.
+        B faces to `draw`; their surroundings are the reconstruction's.
     """
     depth, normal, distance = _head_surface(factors.canon_depth)
-    picture = F.interpolate(factors.canon_albedo, scale_factor=4, mode="bicubic").clamp(0, 1)
-    ones = torch.ones_like(factors.light.ambient)
-    white = Light(ones, torch.zeros_like(ones), factors.light.direction)
-    tangent = ones * crop_tangent(factors.canon_depth.shape[-1])
+    albedo = F.interpolate(factors.canon_albedo, size=(GRID, GRID), mode="bicubic").clamp(0, 1)
+    picture = (albedo * shade(normal, factors.light).clamp(min=FLOOR)).clamp(max=1)
+    tangent = torch.full_like(factors.light.ambient, crop_tangent(factors.canon_depth.shape[-1]))
     alpha = _fade(distance) * _inside(crop_grid(picture, GRID))
     shown = _shown_alpha(alpha, depth, tangent, factors.view)
     behind = _out_of_focus(factors.recon_image, shown)
-    return PhotoFace(picture, alpha, _beyond(distance), depth, normal, factors.recon_image, behind, tangent, white,
-                     factors.view)
+    return PhotoFace(picture, alpha, _beyond(distance), depth, normal, factors.recon_image, behind, tangent,
+                     factors.light, factors.view)
 
 
 def transfer(factors: Factors, photo: Tensor) -> PhotoFace:
@@ -162,7 +162,7 @@ def _head_surface(canon_depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         surfaces.append(np.where(face, smooth, beyond + (distance * 64).clip(0, 1) * (rounded - beyond)))
         distances.append(distance[None])
     depth, distance = (torch.from_numpy(np.stack(maps)).to(canon_depth) for maps in (surfaces, distances))
-    normal = F.normalize(_blur(depth_to_normal(depth).movedim(-1, 1), GRID / 96), dim=1).movedim(1, -1)
+    normal = F.normalize(blur(depth_to_normal(depth).movedim(-1, 1), GRID / 96), dim=1).movedim(1, -1)
     return depth, normal, distance
 
 
@@ -199,7 +199,7 @@ def _visibility(depth: Tensor, normal: Tensor, beyond: Tensor, tangent: Tensor, 
     facing_enough = soft_step((facing(normal, view) - lerp(0.1, 0.35, beyond)) / lerp(0.3, 0.2, beyond))
     seen = soft_step(1.5 - behind) * facing_enough * _inside(in_photo)
     # Shrunk before it is feathered: at its edge a silhouette's pixels mix with what lies behind it.
-    return in_photo, _blur(-F.max_pool2d(-seen, 5, 1, 2), GRID / 96)
+    return in_photo, blur(-F.max_pool2d(-seen, 5, 1, 2), GRID / 96)
 
 
 def _gain(wanted: Tensor, given: Tensor, weight: Tensor) -> Tensor:
@@ -210,7 +210,7 @@ def _gain(wanted: Tensor, given: Tensor, weight: Tensor) -> Tensor:
     wanted, given, weight = (F.adaptive_avg_pool2d(maps, 64) for maps in (wanted, given, weight))
     ratio = ((wanted + 0.02) / (given + 0.02)).log() * weight
     mean = ratio.mean((2, 3), keepdim=True) / weight.mean((2, 3), keepdim=True).clamp(min=1e-4)
-    return ((_blur(ratio, 3) + 0.02 * mean) / (_blur(weight, 3) + 0.02)).clamp(-0.7, 0.7).exp()
+    return ((blur(ratio, 3) + 0.02 * mean) / (blur(weight, 3) + 0.02)).clamp(-0.7, 0.7).exp()
 
 
 def _shown_alpha(alpha: Tensor, depth: Tensor, tangent: Tensor, view: View) -> Tensor:
@@ -222,7 +222,7 @@ def _shown_alpha(alpha: Tensor, depth: Tensor, tangent: Tensor, view: View) -> T
 def _out_of_focus(picture: Tensor, head: Tensor) -> Tensor:
     """The background (B, 3, 32, 32) of a picture with the head (B, 1, G, G) taken out."""
     weight = F.adaptive_avg_pool2d(1.001 - head, 32)
-    return _blur(F.adaptive_avg_pool2d(picture, 32) * weight, 3) / _blur(weight, 3)
+    return blur(F.adaptive_avg_pool2d(picture, 32) * weight, 3) / blur(weight, 3)
 
 
 def _inside(coordinates: Tensor) -> Tensor:
@@ -247,12 +247,3 @@ def _spline(maps: Tensor, size: int) -> np.ndarray:
 
     factor = size / maps.shape[-1]
     return zoom(maps.detach().cpu().numpy(), (1, factor, factor), order=3, mode="nearest", grid_mode=True)
-
-
-def _blur(maps: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur, sigma in pixels; the border is repeated."""
-    reach = math.ceil(2.5 * sigma)
-    kernel = (-0.5 * (torch.arange(-reach, reach + 1, device=maps.device, dtype=maps.dtype) / sigma) ** 2).exp()
-    kernel = (kernel / kernel.sum()).expand(maps.shape[1], 1, 1, -1)
-    maps = F.conv2d(F.pad(maps, (reach, reach, 0, 0), mode="replicate"), kernel, groups=maps.shape[1])
-    return F.conv2d(F.pad(maps, (0, 0, reach, reach), mode="replicate"), kernel.mT, groups=maps.shape[1])

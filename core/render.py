@@ -75,9 +75,14 @@ def draw_layer(face: PhotoFace, view: View, light: Light, size: int) -> tuple[Te
     Returns:
         RGB (B, 3, size, size) and alpha (B, 1, size, size), both in [0, 1], colours not multiplied by alpha.
     """
+    colour, alpha, _ = _relit_layer(face, view, light, size)
+    return colour, alpha
+
+
+def _relit_layer(face: PhotoFace, view: View, light: Light, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """`draw_layer` and (B, 1, size, size) by how much the light has changed."""
     coordinates, mask, step = canonical_coordinates(face.depth, face.tangent, view, size)
     ratio = shade(face.normal, light).clamp(min=FLOOR) / shade(face.normal, face.light).clamp(min=FLOOR)
-    ratio = 1 + (ratio - 1) * face.alpha  # the wall behind the head keeps its light
     # Ears, hair and neck fade as they turn away: drawn on a guessed surface they would frame the far cheek.
     alpha = face.alpha * (1 - face.beyond * soft_step((0.6 - facing(face.normal, view)) / 0.3))
     ratio, alpha = F.grid_sample(torch.cat([ratio, alpha], 1), coordinates, padding_mode="border",
@@ -90,7 +95,7 @@ def draw_layer(face: PhotoFace, view: View, light: Light, size: int) -> tuple[Te
     layer = torch.cat([_relit(colour, ratio), alpha * mask], 1)
     # Where the surface hides itself, neighbouring pixels show far apart places: there the picture is smoothed.
     colour, alpha = lerp(layer, F.avg_pool2d(layer, 3, 1, 1, count_include_pad=False), step).split((3, 1), 1)
-    return colour, alpha
+    return colour, alpha, ratio
 
 
 def draw(face: PhotoFace, view: View, light: Light, size: int, background="photo") -> Tensor:
@@ -107,9 +112,9 @@ def draw(face: PhotoFace, view: View, light: Light, size: int, background="photo
     Returns:
         (B, 3, size, size) in [0, 1].
     """
-    colour, alpha = draw_layer(face, view, light, size)
+    colour, alpha, ratio = _relit_layer(face, view, light, size)
     if background == "photo":
-        behind = _photo_background(face, view, size)
+        behind = _relit(_photo_background(face, view, size), enlarge(_spread(ratio, alpha), size))
     else:
         behind = colour.new_tensor(background)[:, None, None]
     return lerp(behind, colour, alpha).clamp(0, 1)
@@ -145,6 +150,12 @@ def _relit(colour: Tensor, ratio: Tensor) -> Tensor:
     ratio = torch.where(ratio > 1, 1 + room * ((ratio - 1) / room).tanh(), ratio)
     lit, knee = colour * ratio, colour.clamp(KNEE, 0.999)
     return torch.where(lit > knee, knee + (1 - knee) * (1 - ((knee - lit) / (1 - knee)).clamp(max=0).exp()), lit)
+
+
+def _spread(ratio: Tensor, alpha: Tensor) -> Tensor:
+    """A change of light carried on smoothly beyond the head, (B, 1, 32, 32), so that no lit frame stays around it."""
+    ratio, alpha = (F.adaptive_avg_pool2d(maps, 32) for maps in (ratio * alpha, alpha))
+    return (blur(ratio, 3) + 1e-3) / (blur(alpha, 3) + 1e-3)
 
 
 def _photo_background(face: PhotoFace, view: View, size: int) -> Tensor:
@@ -215,3 +226,12 @@ def soft_step(x: Tensor) -> Tensor:
     """Smooth step from 0 at 0 to 1 at 1."""
     x = x.clamp(0, 1)
     return x * x * (3 - 2 * x)
+
+
+def blur(maps: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur, sigma in pixels; the border is repeated."""
+    reach = math.ceil(2.5 * sigma)
+    kernel = (-0.5 * (torch.arange(-reach, reach + 1, device=maps.device, dtype=maps.dtype) / sigma) ** 2).exp()
+    kernel = (kernel / kernel.sum()).expand(maps.shape[1], 1, 1, -1)
+    maps = F.conv2d(F.pad(maps, (reach, reach, 0, 0), mode="replicate"), kernel, groups=maps.shape[1])
+    return F.conv2d(F.pad(maps, (0, 0, reach, reach), mode="replicate"), kernel.mT, groups=maps.shape[1])
