@@ -71,7 +71,7 @@ def draw_copies(images: Tensor, size: int, generator: torch.Generator) -> Photos
     roll, shift = roll[:, 0] * math.radians(MAX_ROLL_DEG), shift * MAX_SHIFT
     axis = torch.linspace(-1, 1, size)
     slope = uniform(count, -SIDE_LIGHT, SIDE_LIGHT, generator) * (uniform(count, 0, 1, generator) < 0.4)
-    gain = uniform(count, 0.6, 1.3, generator)
+    gain = uniform(count, 0.65, 1.25, generator)
     tint = 1 + 0.06 * torch.randn(count, 3, 1, 1, generator=generator)
     tint = tint / tint.mean(1, keepdim=True)
     image = _move(images, mirrored, roll, shift, size) * (1 + slope * axis) * gain * tint

@@ -147,7 +147,7 @@ def random_background(photos: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(uniform(count, 0, 1, generator) < 0.6, magnified, blotches)
 
 
-def occlude(image: Tensor, generator: torch.Generator, chance: float = 0.35) -> Tensor:
+def occlude(image: Tensor, generator: torch.Generator, chance: float = 0.3) -> Tensor:
     """Cover some pictures with hair-like caps above the brow and with soft ellipses of one colour."""
     count, _, size, _ = image.shape
     axis = torch.linspace(-1, 1, size)
@@ -177,9 +177,9 @@ def _develop(image: Tensor, albedo: Tensor, generator: torch.Generator) -> tuple
 
 
 def camera(image: Tensor, generator: torch.Generator) -> Tensor:
-    """Blur on a third of the pictures, noise on all."""
+    """Blur on a quarter of the pictures, noise on all."""
     count = len(image)
     blurred = F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    image = torch.where(uniform(count, 0, 1, generator) < 0.33, blurred, image)
-    noise = torch.randn(image.shape, generator=generator) * uniform(count, 0, 0.04, generator)
+    image = torch.where(uniform(count, 0, 1, generator) < 0.25, blurred, image)
+    noise = torch.randn(image.shape, generator=generator) * uniform(count, 0, 0.02, generator)
     return (image + noise).clamp(0, 1)
