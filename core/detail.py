@@ -102,25 +102,11 @@ def transfer(factors: Factors, photo: Tensor) -> PhotoFace:
     tangent = torch.full_like(factors.light.ambient, crop_tangent(factors.canon_depth.shape[-1]))
     depth, normal, distance = _head_surface(factors.canon_depth)
     in_photo, seen = _visibility(depth, normal, _beyond(distance), tangent, factors.view)
-    trust = F.grid_sample(factors.confidence, in_photo, padding_mode="border", align_corners=False)
-
-    direct, mirrored = seen, seen.flip(-1)
-    lit = shade(normal, factors.light).clamp(min=FLOOR)
     size = photo.shape[-1] * SHARPNESS
     own = F.grid_sample(photo, enlarge(in_photo.movedim(-1, 1), size).movedim(1, -1), mode="bicubic",
                         padding_mode="border", align_corners=False).clamp(0, 1)
-    # Held within bounds, for the light is an estimate and the mirrored side may lie in shadow.
-    other = own.flip(-1) * enlarge((lit / lit.flip(-1)).clamp(1 / MIRROR_GAIN, MIRROR_GAIN), size)
-    plain = enlarge(F.interpolate(factors.canon_albedo, size=(GRID, GRID), mode="bicubic").clamp(0, 1) * lit, size)
-
-    # The mirrored side steps in only where it is clearly better seen: a frontal photo stays as it is.
-    use_other = soft_step((mirrored * (0.5 + 0.5 * trust.flip(-1)) - direct - 0.2) / 0.5)
-    known = lerp(direct, mirrored, use_other)
-    use_plain = soft_step(1 - known / 0.3)
-    other = other * enlarge(_gain(own, other, direct * mirrored), size)
-    picture = lerp(own, other, enlarge(use_other, size))
-    plain = plain * enlarge(_gain(picture, plain, known), size)
-    picture = lerp(picture, plain, enlarge(use_plain, size)).clamp(0, 1)
+    trust = F.grid_sample(factors.confidence, in_photo, padding_mode="border", align_corners=False)
+    picture = _filled(own, seen, trust, shade(normal, factors.light).clamp(min=FLOOR), factors.canon_albedo)
 
     alpha = _fade(distance) * _inside(in_photo) * _inside(crop_grid(photo, GRID))
     shown = _shown_alpha(alpha, depth, tangent, factors.view)
@@ -200,6 +186,33 @@ def _visibility(depth: Tensor, normal: Tensor, beyond: Tensor, tangent: Tensor, 
     seen = soft_step(1.5 - behind) * facing_enough * _inside(in_photo)
     # Shrunk before it is feathered: at its edge a silhouette's pixels mix with what lies behind it.
     return in_photo, blur(-F.max_pool2d(-seen, 5, 1, 2), GRID / 96)
+
+
+def _filled(own: Tensor, seen: Tensor, trust: Tensor, lit: Tensor, albedo: Tensor) -> Tensor:
+    """Fill what the photo does not show.
+
+    Args:
+        own: (B, 3, T, T) the photo, wherever the canonical points fall in it.
+        seen: (B, 1, G, G) how well it shows them.
+        trust: (B, 1, G, G) the model's confidence there.
+        lit: (B, 1, G, G) shading under the photo's light.
+        albedo: (B, 3, H, W) decoded.
+
+    Returns:
+        (B, 3, T, T) in [0, 1].
+    """
+    size, mirrored = own.shape[-1], seen.flip(-1)
+    # The mirrored side steps in only where it is clearly better seen: a frontal photo stays as it is.
+    use_other = soft_step((mirrored * (0.5 + 0.5 * trust.flip(-1)) - seen - 0.2) / 0.5)
+    # Its change of light is held within bounds: the light is an estimate, and that side may lie in shadow.
+    other = own.flip(-1) * enlarge((lit / lit.flip(-1)).clamp(1 / MIRROR_GAIN, MIRROR_GAIN), size)
+    other = other * enlarge(_gain(own, other, seen * mirrored), size)
+    picture = lerp(own, other, enlarge(use_other, size))
+
+    known = lerp(seen, mirrored, use_other)
+    plain = enlarge(F.interpolate(albedo, size=(GRID, GRID), mode="bicubic").clamp(0, 1) * lit, size)
+    plain = plain * enlarge(_gain(picture, plain, known), size)
+    return lerp(picture, plain, enlarge(soft_step(1 - known / 0.3), size)).clamp(0, 1)
 
 
 def _gain(wanted: Tensor, given: Tensor, weight: Tensor) -> Tensor:
