@@ -50,10 +50,11 @@ def serve(host: str, port: int, weights: Path | None) -> None:
     import torch
 
     from app import state
-    from app.widgets.theme import theme
 
-    torch.set_num_threads(THREADS)
     state.choose_weights(weights)
+    torch.set_num_threads(THREADS)
+    from app.widgets.theme import theme  # gradio takes seconds to import: not before it is needed
+
     demo = build_demo()
     state.warm_up_in_background()
     demo.queue(default_concurrency_limit=2).launch(

@@ -28,7 +28,7 @@ class Tile:
 
     key: str
     operator: str
-    """What stands before it; empty for the first of a line."""
+    """HTML of what stands before it; empty for the first of a line."""
     title: str
     caption: str
     explanation: str
@@ -65,7 +65,7 @@ def _main(session: Session) -> list[Tile]:
         Tile("canonical", "=", "Canonical face", "lit, and seen from the front",
              "Albedo times shading, pixel by pixel: the face as it would look straight into the camera.",
              pixels(factors.canon_image[0])),
-        Tile("reconstruction", "→", "Reconstruction", "turned as in the photo",
+        Tile("reconstruction", "→<small>pose</small>", "Reconstruction", "turned as in the photo",
              "The canonical face, bent along its depth and turned into the pose of the photo.",
              pixels(factors.recon_image[0])),
         Tile("photo", "≈", "Photo", "what is to be explained",
