@@ -17,6 +17,10 @@ OFFLINE = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_D
 """Set before gradio is imported: nothing is reported to anybody, nothing is fetched."""
 THREADS = 1
 """Torch's threads per handler: maps are small, visitors already run side by side, and waiting threads would spin."""
+VISITORS = 50
+"""Sessions held in memory, each with its photo; the one unused for longest is forgotten."""
+QUEUE = 100
+"""Requests that may wait."""
 FORGET_SECONDS = 600
 """Files of uploads and results are deleted at this age."""
 
@@ -57,7 +61,7 @@ def serve(host: str, port: int, weights: Path | None) -> None:
 
     demo = build_demo()
     state.warm_up_in_background()
-    demo.queue(default_concurrency_limit=2).launch(
+    demo.queue(max_size=QUEUE, default_concurrency_limit=2).launch(
         server_name=host,
         server_port=port,
         share=False,
@@ -65,6 +69,7 @@ def serve(host: str, port: int, weights: Path | None) -> None:
         css_paths=ROOT / "app" / "static" / "style.css",
         favicon_path=ROOT / "app" / "static" / "favicon.svg",
         max_file_size="20mb",
+        state_session_capacity=VISITORS,
         run_history=False,
         footer_links=[],
         ssr_mode=False,

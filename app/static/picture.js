@@ -3,6 +3,7 @@
 const slider = (id) => document.querySelector(`#${id} input[type=range]`);
 const move = (id, value) => {
   const input = slider(id);
+  if (+input.value === value) return;
   input.value = value;
   input.dispatchEvent(new Event('input', { bubbles: true }));
 };

@@ -63,6 +63,7 @@ class Inspect:
 
     def _lay_out_source(self) -> None:
         self.photo_input = photo.photo_input()
+        gr.HTML("Photos are not kept, see About.", elem_classes="credit", apply_default_css=False)
         self.photo = photo.photo_view()
         self.faces = strip("faces", visible=False)
         with gr.Accordion("Crop by hand", open=False) as self.crop_panel:
@@ -123,10 +124,10 @@ class Inspect:
         opens(self.use_crop.click, self.crop_by_hand, [self.pending, *self.crop])
 
         quick = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
-        for slider in self.crop:
-            slider.input(self.move_crop, [self.pending, *self.crop], [self.photo, self.cut], **quick)
-        for control in (*self.pose, *self.light, *self.options):
-            control.input(self.redraw, settings, live, **quick)
+        gr.on([slider.input for slider in self.crop], self.move_crop, [self.pending, *self.crop],
+              [self.photo, self.cut], **quick)
+        gr.on([control.input for control in (*self.pose, *self.light, *self.options)], self.redraw, settings, live,
+              **quick)
         self.picture.save(self.save_picture, settings, self.picture, **quick)
         self.frontalize.click(self.turn_to_front, settings, [*self.pose, *live], **quick)
         self.reset_pose.click(self.restore_pose, settings, [*self.pose, *live], **quick)

@@ -72,16 +72,19 @@ def test_an_upload_changes_the_equation_and_the_picture(desktop):
     changed(desktop, "#picture .live", picture)
 
 
-def test_a_slider_moves_the_picture_and_reset_brings_it_back(desktop):
-    desktop.locator("#reset-pose").click()
-    start = source(desktop, "#picture .live")
-    desktop.locator("#yaw input[type=range]").fill("35")
+def test_a_slider_moves_the_picture_and_buttons_take_it_to_the_front_and_back(desktop):
+    start, yaw = source(desktop, "#picture .live"), desktop.locator("#yaw input[type=range]")
+    found = yaw.input_value()
+    yaw.fill("35")
     turned = changed(desktop, "#picture .live", start)
     assert np.abs(pixels(turned) - pixels(start)).mean() > 5
     desktop.locator("#frontalize").click()
     front = changed(desktop, "#picture .live", turned)
-    assert desktop.locator("#yaw input[type=range]").input_value() == "0"
+    assert yaw.input_value() == "0"
     assert np.abs(pixels(front) - pixels(turned)).mean() > 5
+    desktop.locator("#reset-pose").click()
+    assert changed(desktop, "#picture .live", front) == start
+    assert yaw.input_value() == found
 
 
 def test_dragging_turns_the_face(desktop):
