@@ -19,17 +19,17 @@ class LossWeights:
     """Gradient differences between reconstruction and image, three scales."""
     curvature: float = 2.0
     """Curvature of the canonical depth."""
-    render_image: float = 0.5
+    render_image: float = 0.15
     """Renders: likelihood and gradient differences, relative to those of photos."""
-    depth: float = 40.0
+    depth: float = 100.0
     """Renders: L1 of canonical depth."""
-    normal: float = 1.5
+    normal: float = 4.0
     """Renders: 1 − cosine of canonical normals."""
-    albedo: float = 2.0
+    albedo: float = 5.0
     """Renders: L1 of albedo."""
-    view: float = 4.0
+    view: float = 10.0
     """Renders: L1 of pose."""
-    light: float = 1.0
+    light: float = 3.0
     """Renders: L1 of light."""
     mean_head: float = 40.0
     """Photos beside renders: distance between the mean shapes of the two."""
@@ -57,7 +57,7 @@ class AutoencoderTraining:
     """Part of the batch that is rendered, where there are renders."""
     steps: int = 12000
     """Optimizer steps."""
-    lr: float = 4e-4
+    lr: float = 6e-4
     """Learning rate after warm-up."""
     final_lr: float = 0.02
     """Learning rate at the end, as a part of `lr` (cosine)."""
