@@ -40,8 +40,8 @@ def main(arguments: list[str] | None = None) -> None:
             serve(options.host, options.port, options.weights)
     except LatentFaceError as error:
         parser.exit(1, f"{error}\n")
-    except OSError as error:
-        parser.exit(1, f"{error} Is port {options.port} in use? Choose another with --port.\n")
+    except OSError:
+        parser.exit(1, f"The app cannot listen on {options.host}:{options.port}: choose another --port or --host.\n")
 
 
 def serve(host: str, port: int, weights: Path | None) -> None:
@@ -60,8 +60,7 @@ def serve(host: str, port: int, weights: Path | None) -> None:
     from app.widgets.theme import theme  # gradio takes seconds to import: not before it is needed
 
     demo = build_demo()
-    state.warm_up_in_background()
-    demo.queue(max_size=QUEUE, default_concurrency_limit=2).launch(
+    _, url, _ = demo.queue(max_size=QUEUE, default_concurrency_limit=2).launch(
         server_name=host,
         server_port=port,
         share=False,
@@ -74,7 +73,12 @@ def serve(host: str, port: int, weights: Path | None) -> None:
         footer_links=[],
         ssr_mode=False,
         show_error=False,
+        quiet=True,
+        prevent_thread_lock=True,
     )
+    print(f"LatentFace: {url}", flush=True)
+    state.warm_up_in_background()
+    demo.block_thread()
 
 
 def build_demo() -> gr.Blocks:

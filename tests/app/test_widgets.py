@@ -47,6 +47,12 @@ def test_sliders_left_alone_stand_for_exactly_what_was_found():
     assert Lamp.of(light).light(light) is light
 
 
+def test_a_pose_beyond_the_sliders_is_shown_at_their_end_and_kept():
+    own = View.of(pitch=0.9, yaw=-1.05, roll=0.8)
+    assert Pose.of(own) == Pose(-60, 30, 30)
+    assert Pose.of(own).view(own) is own
+
+
 @pytest.mark.parametrize("lamp", [Lamp(40, -20, 0.3, 0.7), Lamp(-75, 75, 0, 1), Lamp(0, 0, 0.5, 0.5)])
 def test_light_survives_the_sliders(lamp):
     again = Lamp.of(lamp.light(Light.of(1, 0, 0, 0)))
