@@ -34,9 +34,9 @@ from core.render import (
     soft_step,
 )
 from core.shading import shade
-from core.types import Factors, Light, View
+from core.types import Factors, View
 
-__all__ = ["PhotoFace", "decode", "draw", "draw_layer", "mesh_maps", "render_decoded", "render_detail", "transfer"]
+__all__ = ["PhotoFace", "decode", "draw", "draw_layer", "mesh_maps", "transfer"]
 
 GRID = 192
 """Side of the smooth maps: depth, normals, alpha. The model's own maps have 64 or 128 pixels."""
@@ -112,14 +112,6 @@ def transfer(factors: Factors, photo: Tensor) -> PhotoFace:
     shown = _shown_alpha(alpha, depth, tangent, factors.view)
     return PhotoFace(picture, alpha, _beyond(distance), depth, normal, photo, _out_of_focus(photo, shown), tangent,
                      factors.light, factors.view)
-
-
-def render_decoded(factors: Factors, view: View, light: Light, size: int, background="photo") -> Tensor:
-    """Draw the model's own maps, (B, 3, size, size); see `decode` and `core.render.draw`."""
-    return draw(decode(factors), view, light, size, background)
-
-
-render_detail = draw
 
 
 def _head_surface(canon_depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -56,7 +56,8 @@ class Decoder(nn.Module):
     def __init__(self, image_size: int, width: int, code_size: int, outputs: int):
         super().__init__()
         channels = _widths(width, image_size)[-1]
-        self.head = nn.Sequential(nn.Linear(code_size, channels * 16), nn.Unflatten(1, (channels, 4, 4)), nn.LeakyReLU(0.2))
+        self.head = nn.Sequential(nn.Linear(code_size, channels * 16), nn.Unflatten(1, (channels, 4, 4)),
+                                  nn.LeakyReLU(0.2))
         self.layers = nn.Sequential(*_decoder_layers(image_size, width, outputs))
 
     def forward(self, code: Tensor) -> Tensor:

@@ -102,15 +102,14 @@ class LatentFace:
         Returns:
             (B, 3, size, size), [0, 1].
         """
-        from core import detail
+        from core.detail import decode, draw, transfer
 
         count = len(factors.image)
         view = _repeat(view or factors.view, count)
         light = _repeat(light or factors.light, count)
         if photo is None:
-            return detail.render_decoded(factors, view, light, size)
-        photo = photo[None] if photo.dim() == 3 else photo
-        return detail.render_detail(detail.transfer(factors, photo), view, light, size)
+            return draw(decode(factors), view, light, size)
+        return draw(transfer(factors, photo[None] if photo.dim() == 3 else photo), view, light, size)
 
     def _batches(self, images: Tensor | list[Face]):
         if isinstance(images, list):

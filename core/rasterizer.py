@@ -1,8 +1,8 @@
 """Differentiable depth rendering of grid meshes with exact occlusion.
 
 A z-buffer decides which triangle each pixel sees; the depth there is where the pixel's ray meets the triangle's plane,
-and its gradient has a closed form. Both loops are compiled by numba and run on the CPU, one image per thread; tensors on
-other devices take the same path, only their points travel.
+and its gradient has a closed form. Both loops are compiled by numba and run on the CPU, one image per thread; tensors
+on other devices take the same path, only their points travel.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from core.detail import decode, draw, draw_layer, mesh_maps, render_decoded, transfer
+from core.detail import decode, draw, draw_layer, mesh_maps, transfer
 from core.geometry import backproject, canonical_pixels, depth_to_normal, sample, transform
 from core.rasterizer import rasterize_depth
 from core.render import _relit
@@ -148,7 +148,7 @@ def test_relighting_neither_explodes_nor_burns_out():
 
 def test_decoded_at_the_models_size_is_the_reconstruction(rig_face):
     factors, *_ = rig_face(-20)
-    picture = render_decoded(factors, factors.view, factors.light, 64)
+    picture = draw(decode(factors), factors.view, factors.light, 64)
     error = (picture - factors.recon_image).abs().mean(1)[0]
     assert error.median() < 0.005 and error.mean() < 0.03  # its rim is drawn smoother on purpose
 

@@ -16,8 +16,8 @@ from training.rig import apply_view
 def dots():
     """A picture of 128 px with one red, one green and one blue dot, and their places in camera units at depth 1."""
     places = torch.tensor([[90.0, 40.0], [40.0, 50.0], [70.0, 95.0]])
-    axis = torch.arange(128.0)
-    distance = (axis[None, None] - places[:, 0, None, None]) ** 2 + (axis[None, :, None] - places[:, 1, None, None]) ** 2
+    axis, (x, y) = torch.arange(128.0), places.T[..., None, None]
+    distance = (axis - x) ** 2 + (axis[:, None] - y) ** 2
     return (torch.exp(-distance / 18) * 255).byte()[None], places
 
 
