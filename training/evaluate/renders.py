@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.errors import ConfigError
-from core.geometry import backproject, transform
+from core.geometry import backproject, inverse_transform, transform
 from core.pipeline import LatentFace
 from core.rasterizer import rasterize_depth
 from core.shading import shade
@@ -87,15 +87,17 @@ def _canonical(factors, truth) -> dict:
 
 
 def _input_view(factors, truth, view: View) -> dict:
-    """Depth in the picture's own view; the baseline is the mean head at the true pose."""
-    depth, mask = truth["zin"].float(), erode(truth["mi"], EROSION)
-    mean = truth["cd"].float().mean(0).expand_as(depth)
-    posed, covered = rasterize_depth(transform(backproject(mean), view), depth.shape[-1])
-    found, seen = factors.recon_depth, factors.recon_mask[:, 0] > 0.5
-    return {"rig.side_view": {"model": side(found, depth, mask & seen), "baseline": side(posed, depth, mask & covered)},
-            "rig.mad_view": {"model": mad(found, depth, mask & seen), "baseline": mad(posed, depth, mask & covered)},
-            "rig.covered": {"model": masked_mean(seen.float(), mask).mean().item(),
-                            "baseline": masked_mean(covered.float(), mask).mean().item()}}
+    """Depth in the picture's own view, where both have some; the baseline is the mean head at the true pose."""
+    depth, mean = truth["zin"].float(), truth["cd"].float().mean(0)
+    posed, covered = rasterize_depth(transform(backproject(mean.expand_as(depth)), view), depth.shape[-1])
+    ways = {"model": (factors.recon_depth, factors.recon_mask[:, 0] > 0.5), "baseline": (posed, covered)}
+    in_face = inverse_transform(backproject(depth), view)[..., 2] < FACE_DEPTH
+    head, face = erode(truth["mi"], EROSION), erode(truth["mi"] & in_face, EROSION)
+    figures = {"rig.side_view": lambda found, seen: side(found, depth, head & seen),
+               "rig.mad_view": lambda found, seen: mad(found, depth, head & seen),
+               "rig.side_view_face": lambda found, seen: side(found, depth, face & seen),
+               "rig.covered": lambda found, seen: masked_mean(seen.float(), head).mean().item()}
+    return {key: {name: figure(*way) for name, way in ways.items()} for key, figure in figures.items()}
 
 
 def _pose_and_light(factors, truth, view: View) -> dict:
