@@ -10,8 +10,8 @@ from app.widgets.controls import Lamp, Pose
 
 TRAINED_YAW, TRAINED_PITCH = 45, 25
 """Degrees beyond which few training faces were turned."""
-LOW_CONFIDENCE = 0.85
-"""Mean confidence on the face below which a photo is unlike those of the training."""
+LOW_CONFIDENCE, HIGH_ERROR = 0.855, 0.125
+"""Means over the face that 2 % of held-out photos fall below and exceed."""
 SMALL_FACE = 128
 """Pixels of the crop's side in the photo below which its own detail is thin."""
 DISAGREEMENT = 15
@@ -51,8 +51,8 @@ def warnings(session: Session) -> str:
             said.append(f"The face detector sees the head turned by {detected:+.0f}°, the model by {pose.yaw:+.0f}°.")
     if face.crop.side < SMALL_FACE:
         said.append(f"The face has only {face.crop.side:.0f} pixels in the photo: expect little detail.")
-    if mean_confidence(session) < LOW_CONFIDENCE:
-        said.append("The model’s confidence is low: it has not learnt drawings, masks, glasses or hard shadows.")
+    if mean_confidence(session) < LOW_CONFIDENCE or mean_error(session) > HIGH_ERROR:
+        said.append("The model explains this picture badly, as it does drawings, masks and hard shadows: trust it less.")
     return "".join(f"<p>{escape(sentence)}</p>" for sentence in said)
 
 

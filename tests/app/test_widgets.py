@@ -101,7 +101,7 @@ def test_roll_of_a_crop_is_in_degrees_and_shown_on_the_photo():
 @pytest.mark.parametrize(("found", "words"), [
     (session(faces=3), "3 faces"),
     (session(pose=Pose(50, 0, 0)), "turned farther"),
-    (session(confidence=0.5), "confidence is low"),
+    (session(confidence=0.5), "trust it less"),
     (session(side=90.0), "90 pixels"),
     (session(), "Cropped by hand"),
 ])
