@@ -52,7 +52,7 @@ def warnings(session: Session) -> str:
     if face.crop.side < SMALL_FACE:
         said.append(f"The face has only {face.crop.side:.0f} pixels in the photo: expect little detail.")
     if mean_confidence(session) < LOW_CONFIDENCE or mean_error(session) > HIGH_ERROR:
-        said.append("The model explains this picture badly, as it does drawings, masks and hard shadows: trust it less.")
+        said.append("The model explains this picture badly, as drawings, masks and hard shadows: trust it less.")
     return "".join(f"<p>{escape(sentence)}</p>" for sentence in said)
 
 
