@@ -28,6 +28,10 @@ from training.evaluate import london, photos, renders
 from training.evaluate.report import table
 
 
+TABLE_WIDTH = 130
+"""Characters; a pipe or a narrow window would squeeze the table beyond reading."""
+
+
 def run(options: Namespace) -> dict:
     """Measure what was asked for, print the table, write the report.
 
@@ -44,7 +48,8 @@ def run(options: Namespace) -> dict:
     for path in filter(None, (options.renders, options.photos, options.london, options.rig_pack)):
         if not Path(path).exists():
             raise ConfigError(f"There is no {path}.")
-    console, model = Console(), LatentFace.from_pretrained(options.weights)
+    console = Console(width=max(TABLE_WIDTH, Console().width))
+    model = LatentFace.from_pretrained(options.weights)
     report = {"weights": Path(weights_path(options.weights)).name, "metadata": _metadata(options.weights),
               "figures": {}, "seconds": {}}
     sources = {

@@ -26,7 +26,8 @@ def table(figures: dict[str, dict[str, float]], title: str):
     published = read_published()
     result = Table(title=title, caption="* published figures, not measured here")
     for name in ("figure", "this model", "baseline here", *(f"{name} *" for name in published["columns"])):
-        result.add_column(name, justify="left" if name == "figure" else "right")
+        # Headings may wrap, figures may not.
+        result.add_column(name, justify="left" if name == "figure" else "right", no_wrap=name == "figure")
     for row in published["rows"]:
         if row["key"] in figures:
             result.add_row(*_cells(row, figures[row["key"]]))
