@@ -27,8 +27,7 @@ from core.pipeline import LatentFace
 from training.evaluate import london, photos, renders
 from training.evaluate.report import table
 
-
-TABLE_WIDTH = 130
+TABLE_WIDTH = 140
 """Characters; a pipe or a narrow window would squeeze the table beyond reading."""
 
 
