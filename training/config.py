@@ -33,7 +33,7 @@ class LossWeights:
     """Renders: L1 of light."""
     mean_head: float = 40.0
     """Photos beside renders: distance between the mean shapes of the two."""
-    same_view: float = 1.0
+    same_view: float = 0.25
     """Photos: L1 between the poses found in two changed copies."""
     same_depth: float = 4.0
     """Photos: L1 between the depths found in two changed copies."""
