@@ -87,6 +87,7 @@ def analyze(photo: Path, out: Path, number: int | None = 1, weights: Path | None
 def write_results(factors: Factors, face: Face, folder: Path) -> list[str]:
     """Write pictures, JSON and mesh of one face into a folder; returns the warnings."""
     from core.detail import decode, draw, mesh_maps, transfer
+    from core.display import depth_grey, normal_colours
     from core.mesh import face_mesh, write_glb
     from core.report import report
     from core.types import View
@@ -94,11 +95,10 @@ def write_results(factors: Factors, face: Face, folder: Path) -> list[str]:
     detailed, frontal = transfer(factors, face.full[None]), View.of()
     near, far = 0.9, 1.1
     brightest = (factors.light.ambient + factors.light.diffuse).clamp(min=1e-3)
-    height = ((far - factors.canon_depth) / (far - near))[:, None].clamp(0, 1)
     pictures = {
         "input.png": factors.image, "full.png": face.full[None],
-        "depth.png": height,
-        "normals.png": _normal_colours(factors.canon_normal),
+        "depth.png": depth_grey(factors.canon_depth),
+        "normals.png": normal_colours(factors.canon_normal),
         "albedo.png": factors.canon_albedo, "shading.png": factors.shading / brightest,
         "canonical.png": factors.canon_image, "reconstruction.png": factors.recon_image,
         "confidence.png": factors.confidence,
@@ -109,7 +109,8 @@ def write_results(factors: Factors, face: Face, folder: Path) -> list[str]:
     try:
         for name, picture in pictures.items():
             _picture(picture).save(folder / name, pnginfo=_about(name))
-        _depth16(1 - height[0, 0]).save(folder / "depth16.png", pnginfo=_about("depth16.png"))
+        depth = _depth16((factors.canon_depth[0] - near) / (far - near))
+        depth.save(folder / "depth16.png", pnginfo=_about("depth16.png"))
         results = {**report(factors, face), "files": FILES}
         (folder / "analysis.json").write_text(json.dumps(results, indent=2, ensure_ascii=False), encoding="utf-8")
     except OSError as error:
@@ -143,11 +144,6 @@ def _prepare(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise OutputUnwritable(f"Cannot write into {folder} ({error.strerror}): choose another folder.") from error
-
-
-def _normal_colours(normal: Tensor) -> Tensor:
-    """Normals (B, H, W, 3) to the usual colours (B, 3, H, W) of a viewer with y up; a frontal patch is light blue."""
-    return (normal * normal.new_tensor([-1.0, 1.0, 1.0]) + 1).movedim(-1, 1) / 2
 
 
 def _picture(maps: Tensor):

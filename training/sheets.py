@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from core.display import depth_grey, normal_colours
 from core.shading import relight
 from core.types import Factors, Light
 
@@ -20,10 +21,9 @@ def sheet(factors: Factors) -> Image.Image:
     size = factors.image.shape[-1]
     side = Light.of(0.35, 0.75, -1.2, 0.2)
     relit = relight(factors.canon_albedo, factors.canon_normal, side)
-    depth = ((1.07 - factors.canon_depth) / 0.13)[:, None]
-    normals = (factors.canon_normal.movedim(-1, 1) * torch.tensor([-1.0, -1.0, 1.0])[:, None, None] + 1) / 2
-    columns = [factors.image, factors.recon_image, depth, normals, factors.canon_albedo, factors.shading,
-               factors.canon_image, relit, factors.confidence]
+    columns = [factors.image, factors.recon_image, depth_grey(factors.canon_depth),
+               normal_colours(factors.canon_normal), factors.canon_albedo, factors.shading, factors.canon_image, relit,
+               factors.confidence]
     rows = torch.cat([column.expand(-1, 3, -1, -1) for column in columns], -1)
     pixels = (rows.clamp(0, 1) * 255).round().byte().movedim(1, -1).reshape(-1, size * len(columns), 3)
     return Image.fromarray(np.ascontiguousarray(pixels.cpu().numpy()))

@@ -1,0 +1,60 @@
+"""One picture of what the model finds in faces and makes of them.
+
+    python -m benchmarks.gallery --out assets/readme.jpg [--weights FILE] [PHOTO ...]
+
+Rows are photos (the bundled examples by default); columns are `COLUMNS`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from core.detail import decode, draw, transfer
+from core.display import depth_grey, normal_colours
+from core.pipeline import LatentFace
+from core.types import Light, View
+
+EXAMPLES = Path(__file__).parents[1] / "assets" / "examples"
+COLUMNS = ("photo, depth, normals, albedo, shading, reconstruction; with the photo's detail: frontal, turned left, "
+           "turned right, lit from the left, lit from the right and turned")
+
+
+def row(model: LatentFace, path: Path, size: int) -> Tensor:
+    """(3, size, columns · size) of one photo."""
+    face = model.find_faces(path)[0]
+    factors = model.analyze([face])
+    own, detailed = decode(factors), transfer(factors, face.full[None])
+    frontal, left, right = View.of(), View.of(yaw=math.radians(28)), View.of(yaw=math.radians(-28))
+    maps = [face.full[None], depth_grey(factors.canon_depth), normal_colours(factors.canon_normal),
+            factors.canon_albedo, factors.shading]
+    columns = [F.interpolate(part, (size, size), mode="bicubic", antialias=True) for part in maps]
+    columns += [draw(own, factors.view, factors.light, size)]
+    columns += [draw(detailed, view, factors.light, size) for view in (frontal, left, right)]
+    columns += [draw(detailed, frontal, Light.of(0.35, 0.75, 1.2, 0.1), size),
+                draw(detailed, right, Light.of(0.35, 0.75, -1.2, 0.1), size)]
+    return torch.cat([part.expand(-1, 3, -1, -1) for part in columns], -1)[0].clamp(0, 1)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=f"A picture whose columns are: {COLUMNS}.")
+    parser.add_argument("photos", nargs="*", type=Path, help="photos; the bundled examples by default")
+    parser.add_argument("--out", type=Path, required=True, help="picture to write")
+    parser.add_argument("--weights", type=Path, help="weights; the bundled ones by default")
+    parser.add_argument("--size", type=int, default=192, help="side of each part in pixels (default: 192)")
+    options = parser.parse_args()
+    model = LatentFace.from_pretrained(options.weights)
+    photos = options.photos or sorted(EXAMPLES.glob("*.jpg"))
+    picture = torch.cat([row(model, path, options.size) for path in photos], 1)
+    Image.fromarray((picture.movedim(0, -1) * 255).round().byte().numpy()).save(options.out, quality=90)
+
+
+if __name__ == "__main__":
+    main()

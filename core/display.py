@@ -1,0 +1,21 @@
+"""Maps as pictures for people."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+NEAREST, FARTHEST = 0.955, 1.075
+"""Depths shown as white and as black, camera-distance units: the nose, and what lies behind the head."""
+
+
+def depth_grey(depth: Tensor) -> Tensor:
+    """Depth (B, H, W) to (B, 1, H, W) in [0, 1]; nearer is brighter."""
+    return ((FARTHEST - depth) / (FARTHEST - NEAREST)).clamp(0, 1)[:, None]
+
+
+def normal_colours(normal: Tensor) -> Tensor:
+    """Normals (B, H, W, 3) of core.geometry to the usual colours (B, 3, H, W) of a viewer with x right and y up.
+
+    A frontal patch is light blue, one that faces right is red, one that faces up is green.
+    """
+    return (normal * normal.new_tensor([-1.0, 1.0, 1.0]) + 1).movedim(-1, 1) / 2
