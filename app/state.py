@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from core.detail import PhotoFace, decode, mesh_maps, transfer
+from core.detail import decode, transfer
 from core.errors import FaceNotFound
 from core.faces import Crop, Face, face_from_crop
 from core.hub import weights_path
 from core.mesh import face_mesh, write_glb
 from core.photo import read_photo
 from core.pipeline import LatentFace
+from core.render import PhotoFace, mesh_maps
 from core.types import Factors
 
 EXAMPLES = Path(__file__).parent.parent / "assets" / "examples"

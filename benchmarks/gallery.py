@@ -16,9 +16,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from core.detail import decode, draw, transfer
+from core.detail import decode, transfer
 from core.display import depth_grey, normal_colours
 from core.pipeline import LatentFace
+from core.render import draw
 from core.types import Light, View
 
 EXAMPLES = Path(__file__).parents[1] / "assets" / "examples"

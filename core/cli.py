@@ -86,9 +86,10 @@ def analyze(photo: Path, out: Path, number: int | None = 1, weights: Path | None
 
 def write_results(factors: Factors, face: Face, folder: Path) -> list[str]:
     """Write pictures, JSON and mesh of one face into a folder; returns the warnings."""
-    from core.detail import decode, draw, mesh_maps, transfer
+    from core.detail import decode, transfer
     from core.display import depth_grey, normal_colours
     from core.mesh import face_mesh, write_glb
+    from core.render import draw, mesh_maps
     from core.report import report
     from core.types import View
 

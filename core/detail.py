@@ -24,19 +24,14 @@ from core.render import (
     crop_grid,
     crop_points,
     crop_tangent,
-    draw,
-    draw_layer,
     enlarge,
     facing,
     lerp,
-    mesh_maps,
     rasterize_crop,
     soft_step,
 )
 from core.shading import shade
 from core.types import Factors, View
-
-__all__ = ["PhotoFace", "decode", "draw", "draw_layer", "mesh_maps", "transfer"]
 
 GRID = 192
 """Side of the smooth maps: depth, normals, alpha. The model's own maps have 64 or 128 pixels."""

@@ -102,7 +102,8 @@ class LatentFace:
         Returns:
             (B, 3, size, size), [0, 1].
         """
-        from core.detail import decode, draw, transfer
+        from core.detail import decode, transfer
+        from core.render import draw
 
         count = len(factors.image)
         view = _repeat(view or factors.view, count)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 TRAINED_YAW, TRAINED_PITCH = 45, 25
 """Degrees beyond which few training faces were turned."""
-LOW_CONFIDENCE = 0.85
-"""Mean confidence on the face below which a photo is unlike those of the training."""
+LOW_CONFIDENCE, HIGH_ERROR = 0.855, 0.125
+"""Means over the face that about 2 % of held-out photos fall below and exceed."""
 SMALL_FACE = 128
 """Pixels of the crop's side in the photo below which its own detail is thin."""
 DISAGREEMENT = 15
@@ -39,6 +39,7 @@ def report(factors: Factors, face: Face) -> dict:
         "pose": {**_pose(view), "shift_x": _number(view.translation[0, 0]), "shift_y": _number(view.translation[0, 1])},
         "pose_of_detector": face.pose and _pose(face.pose),
         "confidence": _number(mean_confidence(factors)),
+        "error": _number(mean_error(factors)),
         "crop": {"x": face.crop.centre[0], "y": face.crop.centre[1], "side": face.crop.side,
                  "roll": math.degrees(face.crop.roll)},
         "warnings": cautions(factors, face),
@@ -49,6 +50,13 @@ def mean_confidence(factors: Factors) -> float:
     """Mean of the confidence where the face's surface covers the photo."""
     mask = factors.recon_mask
     return ((factors.confidence * mask).sum() / mask.sum().clamp(min=1)).item()
+
+
+def mean_error(factors: Factors) -> float:
+    """Mean absolute error of the reconstruction where the face's surface covers the photo."""
+    mask = factors.recon_mask
+    error = (factors.recon_image - factors.image).abs().mean(1, keepdim=True) * mask
+    return (error.sum() / mask.sum().clamp(min=1)).item()
 
 
 def cautions(factors: Factors, face: Face) -> list[str]:
@@ -64,9 +72,8 @@ def cautions(factors: Factors, face: Face) -> list[str]:
     if face.crop.side < SMALL_FACE:
         said.append(f"The face has only {face.crop.side:.0f} pixels in the photo and is enlarged: "
                     "expect little detail.")
-    if mean_confidence(factors) < LOW_CONFIDENCE:
-        said.append("The model's confidence is low: drawings, masks, glasses and hard shadows are unlike what it "
-                    "learnt from.")
+    if mean_confidence(factors) < LOW_CONFIDENCE or mean_error(factors) > HIGH_ERROR:
+        said.append("The model explains this picture badly, as drawings, masks and hard shadows: trust it less.")
     return said
 
 

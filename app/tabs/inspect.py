@@ -19,9 +19,9 @@ from app.widgets.images import jpeg_url, pixels, png_url
 from app.widgets.light import ball_url, light_ball
 from app.widgets.picture import picture
 from app.widgets.strip import item, strip
-from core.detail import draw, draw_layer
 from core.errors import FaceNotFound
 from core.photo import read_photo
+from core.render import draw, draw_layer
 from core.types import Light, View
 
 OWN_DETAIL, DECODED = "Photo", "Decoded"

@@ -13,6 +13,7 @@ from app.state import Session
 from app.widgets.images import coloured, gradient, jpeg_url, pixels
 from app.widgets.light import ball
 from app.widgets.texts import read_script
+from core.display import normal_colours
 from core.types import Factors
 
 TILE = 256
@@ -84,7 +85,7 @@ def _shape(factors: Factors) -> list[Tile]:
              coloured(-factors.canon_depth[0], -far, -near, "viridis"), ("viridis", f"{far:.3f}", f"{near:.3f}")),
         Tile("normals", "→", "Normals", "where the surface faces",
              "The direction of the surface at each pixel: red is right, green is up, blue is towards the camera.",
-             _normal_colours(factors.canon_normal)),
+             pixels(normal_colours(factors.canon_normal)[0])),
         Tile("light", "·", "Light", "on a white ball",
              "The estimated light, as a white ball would show it.", ball(factors.light)),
     ]
@@ -102,11 +103,6 @@ def _check(factors: Factors) -> list[Tile]:
              "1 / (1 + expected error), by the model’s own estimate: hair, glasses and background are low.",
              coloured(confidence, 0.5, 1, "viridis"), ("viridis", "0.5", "1")),
     ]
-
-
-def _normal_colours(normal: torch.Tensor) -> np.ndarray:
-    """(1, H, W, 3) to the usual colours: right red, up green, towards the camera blue."""
-    return pixels((normal[0].movedim(-1, 0) + 1) / 2)
 
 
 def _line(name: str, heading: str, tiles: list[Tile]) -> str:

@@ -7,10 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from core.detail import decode, draw, draw_layer, mesh_maps, transfer
+from core.detail import decode, transfer
 from core.geometry import backproject, canonical_pixels, depth_to_normal, sample, transform
 from core.rasterizer import rasterize_depth
-from core.render import _relit
+from core.render import _relit, draw, draw_layer, mesh_maps
 from core.shading import shade
 from core.types import Codes, Factors, Light, View
 from training.rig import Rig
