@@ -27,11 +27,11 @@ class LossWeights:
     """Renders: 1 − cosine of canonical normals."""
     albedo: float = 5.0
     """Renders: L1 of albedo."""
-    view: float = 10.0
+    view: float = 20.0
     """Renders: L1 of pose."""
-    light: float = 3.0
+    light: float = 4.0
     """Renders: L1 of light."""
-    mean_head: float = 40.0
+    mean_head: float = 20.0
     """Photos beside renders: distance between the mean shapes of the two."""
     same_view: float = 0.25
     """Photos: L1 between the poses found in two changed copies."""
@@ -55,7 +55,7 @@ class AutoencoderTraining:
     """Pictures a step: copies of photos, in pairs, and renders."""
     renders_share: float = 0.5
     """Part of the batch that is rendered, where there are renders."""
-    steps: int = 12000
+    steps: int = 11600
     """Optimizer steps."""
     lr: float = 6e-4
     """Learning rate after warm-up."""
