@@ -27,6 +27,8 @@ STEEPEST = math.cos(math.radians(80))
 """Smallest cosine between surface and line of sight; beyond it a surface is a step between two depths."""
 INSIDE = 0.45
 """Where an interpolated mask ends; at one half, rounding would fray every straight edge."""
+MARGIN = 0.3
+"""How far below that triangles go on: the visible edge is drawn by the texture's transparency, finer than the grid."""
 SYNTHETIC = {"synthetic": True, "source": "LatentFace", "note": "A model's estimate from one photo."}
 """What exported files say about themselves."""
 
@@ -44,7 +46,7 @@ class Mesh:
     uv: np.ndarray
     """(V, 2) float32, [0, 1], origin at the texture's lower left corner (its first row is v near 1)."""
     texture: Image.Image
-    """RGB."""
+    """RGBA, transparent outside the mask."""
 
 
 def face_mesh(canon_depth: Tensor, texture: Tensor, mask: Tensor | None = None) -> Mesh:
@@ -78,7 +80,8 @@ def face_mesh(canon_depth: Tensor, texture: Tensor, mask: Tensor | None = None) 
     count = (size - 1) * max(1, GRID // size) + 1
     depth = _resize(canon_depth, count)
     normals = depth_to_normal(depth[None])[0]
-    inside = _resize(mask.detach().float().cpu(), count) > INSIDE
+    mask = mask.detach().float().cpu()
+    inside = _resize(mask, count) > INSIDE - MARGIN
     cells = _whole_piece(_cells(inside), steep=~_cells(normals[..., 2] > STEEPEST))
     if not cells.any():
         raise ValueError("the mask leaves no triangle")
@@ -93,7 +96,7 @@ def face_mesh(canon_depth: Tensor, texture: Tensor, mask: Tensor | None = None) 
         faces=faces.reshape(-1, 3),
         normals=normals.flatten(0, 1).numpy()[used],
         uv=_texture_coordinates(count, texture.shape[-1]).reshape(-1, 2)[used],
-        texture=Image.fromarray((texture.clamp(0, 1) * 255).round().byte().movedim(0, -1).numpy()),
+        texture=_with_edge(texture, mask),
     )
 
 
@@ -111,7 +114,8 @@ def write_glb(mesh: Mesh, path: str | Path) -> None:
     from trimesh.exchange.gltf import export_glb
 
     material = trimesh.visual.material.PBRMaterial(
-        name="skin", baseColorTexture=mesh.texture, metallicFactor=0.0, roughnessFactor=1.0, doubleSided=True
+        name="skin", baseColorTexture=mesh.texture, metallicFactor=0.0, roughnessFactor=1.0, doubleSided=True,
+        alphaMode="MASK", alphaCutoff=0.5
     )
     textured = trimesh.Trimesh(
         vertices=mesh.vertices,
@@ -131,6 +135,12 @@ def write_glb(mesh: Mesh, path: str | Path) -> None:
         Path(path).write_bytes(content)
     except OSError as error:
         raise OutputUnwritable(f"Cannot write {path} ({error.strerror}): choose another folder.") from error
+
+
+def _with_edge(texture: Tensor, mask: Tensor) -> Image.Image:
+    """Texture (3, S, S) that turns transparent, at an alpha of one half, where the mask ends."""
+    alpha = 0.5 + (_resize(mask, texture.shape[-1])[None] - INSIDE) / MARGIN
+    return Image.fromarray((torch.cat([texture, alpha]).clamp(0, 1) * 255).round().byte().movedim(0, -1).numpy())
 
 
 def _resize(image: Tensor, size: int) -> Tensor:

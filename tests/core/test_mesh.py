@@ -64,7 +64,7 @@ def test_glb_reloads_the_same_and_the_right_way_round(depth, texture, mask, tmp_
     chin = loaded.vertices[loaded.vertices[:, 1].argmin()]
     assert 1 < forehead[1] - chin[1] < 2
     for vertex, uv in zip(loaded.vertices[::997], loaded.visual.uv[::997], strict=True):
-        red, green, _ = colours.getpixel((int(uv[0] * TEXTURE), int((1 - uv[1]) * TEXTURE)))
+        red, green, *_ = colours.getpixel((int(uv[0] * TEXTURE), int((1 - uv[1]) * TEXTURE)))
         # Texture and geometry share a camera: colour grows with x and falls with y, up to perspective.
         assert abs(red / 255 * 2 - 1 - vertex[0]) < 0.08
         assert abs(1 - green / 255 * 2 - vertex[1]) < 0.08
@@ -79,10 +79,19 @@ def test_glb_declares_material_texture_and_that_it_is_synthetic(depth, texture, 
     assert {"POSITION", "NORMAL", "TEXCOORD_0"} <= set(header["meshes"][0]["primitives"][0]["attributes"])
     assert binary[view.get("byteOffset", 0) :].startswith(b"\x89PNG")
     assert material["doubleSided"]
+    assert material["alphaMode"] == "MASK" and material["alphaCutoff"] == 0.5
     assert material["pbrMetallicRoughness"]["metallicFactor"] == 0
     assert material["pbrMetallicRoughness"]["roughnessFactor"] == 1
     assert header["asset"]["generator"] == "LatentFace (synthetic)"
     assert header["asset"]["extras"]["synthetic"] is True
+
+
+def test_the_edge_is_drawn_by_transparency(depth, texture, mask):
+    mesh = face_mesh(depth, texture, mask)
+    visible = np.asarray(mesh.texture)[..., 3] >= 128
+    axis = np.linspace(-1, 1, TEXTURE)
+    ellipse = (axis / 0.7) ** 2 + (axis[:, None] / 0.8) ** 2
+    assert visible[ellipse < 0.92].all() and not visible[ellipse > 1.08].any()
 
 
 def test_triangles_and_normals_face_outwards(depth, texture, mask):
