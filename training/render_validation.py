@@ -1,0 +1,70 @@
+"""Render the yardstick: lit faces of people whose textures no training render used.
+
+    python -m training.render_validation --out packs/heldout.npz
+    python -m training.evaluate geometry --renders packs/heldout.npz
+
+The file holds, for N renders of n pixels: im (N, n, n, 3) uint8; canonical depth cd, its mask cm and albedo ca; depth
+zin and mask mi in the input view; view (pitch, yaw, roll in radians, tx, ty); light (ambient, diffuse, dx, dy); person
+id and expression weights ex. The same seed makes the same file.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tqdm import tqdm
+
+from core.shading import shade
+from core.types import Light
+from training.renders import FAR, camera, random_light
+from training.rig import Rig, RigSample
+
+PER_PERSON = 6
+
+
+def photograph(sample: RigSample, light: Light, generator: torch.Generator) -> np.ndarray:
+    """(n, n, 3) uint8 picture of a render under a light, before soft blotches of colour, with a little noise."""
+    shading = shade(torch.from_numpy(sample.normal)[None], light)
+    head = torch.from_numpy(sample.albedo).movedim(-1, 0)[None] / 255 * shading
+    behind = F.interpolate(torch.rand(1, 3, 4, 4, generator=generator), head.shape[-2:], mode="bilinear")
+    image = camera(torch.where(torch.from_numpy(sample.mask), head, behind).clamp(0, 1), generator)
+    return (image[0].movedim(0, -1) * 255).round().byte().numpy()
+
+
+def render_all(people: int, size: int, seed: int) -> dict[str, np.ndarray]:
+    """The arrays of the module's text, `PER_PERSON` renders a person."""
+    rig, rng = Rig.load(split="heldout"), np.random.default_rng(seed)
+    generator = torch.Generator().manual_seed(seed)
+    rows = []
+    for person_id in tqdm(range(people), unit="person"):
+        person = rig.sample_person(rng)
+        for _ in range(PER_PERSON):
+            sample = rig.render(person, rig.sample_expression(rng), rig.sample_view(rng), size)
+            light = random_light(1, generator)
+            slope = light.direction[0, :2] / light.direction[0, 2]
+            rows.append({"im": photograph(sample, light, generator), "cd": sample.canon_depth.clip(max=FAR),
+                         "cm": sample.canon_mask, "ca": sample.canon_albedo, "zin": sample.depth, "mi": sample.mask,
+                         "view": sample.view, "light": np.float32([light.ambient[0], light.diffuse[0], *slope]),
+                         "id": person_id, "ex": sample.expression})
+    return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Render people whom training never sees, for training.evaluate.",
+                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("packs/heldout.npz"), help="file to write")
+    parser.add_argument("--people", type=int, default=134, help=f"people, {PER_PERSON} renders each")
+    parser.add_argument("--size", type=int, default=64, help="side in pixels")
+    parser.add_argument("--seed", type=int, default=1, help="random seed")
+    options = parser.parse_args()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(options.out, **render_all(options.people, options.size, options.seed))
+
+
+if __name__ == "__main__":
+    main()
