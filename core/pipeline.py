@@ -15,6 +15,8 @@ from core.hub import load_weights, weights_path
 from core.types import Codes, Factors, Light, View
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from core.faces import Face
 
 BATCH = 32
@@ -67,7 +69,7 @@ class LatentFace:
         return find_faces(photo, self.config.image_size)
 
     @torch.inference_mode()
-    def analyze(self, images: Tensor | list[Face]) -> Factors:
+    def analyze(self, images: Tensor | np.ndarray | list[Face]) -> Factors:
         """Factors of aligned pictures.
 
         Args:
@@ -83,7 +85,7 @@ class LatentFace:
         return parts[0] if len(parts) == 1 else Factors.join(parts)
 
     @torch.inference_mode()
-    def encode(self, images: Tensor | list[Face]) -> Codes:
+    def encode(self, images: Tensor | np.ndarray | list[Face]) -> Codes:
         """Depth and albedo codes of aligned pictures; arguments and errors as in `analyze`."""
         return Codes.join([self.autoencoder.encode(part) for part in self._batches(images)])
 
@@ -112,9 +114,8 @@ class LatentFace:
             return draw(decode(factors), view, light, size)
         return draw(transfer(factors, photo[None] if photo.dim() == 3 else photo), view, light, size)
 
-    def _batches(self, images: Tensor | list[Face]):
-        if isinstance(images, list):
-            images = torch.stack([face.image for face in images])
+    def _batches(self, images: Tensor | np.ndarray | list[Face]):
+        images = torch.stack([face.image for face in images]) if isinstance(images, list) else torch.as_tensor(images)
         size = self.config.image_size
         if images.dim() != 4 or tuple(images.shape[1:]) != (3, size, size):
             raise ValueError(f"images must be (B, 3, {size}, {size}), got {tuple(images.shape)}")
