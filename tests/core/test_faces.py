@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from core.errors import ConfigError, FaceNotFound, ImageTooSmall, WeightsDamaged, WeightsMissing
 from core.faces import Crop, align, crop_from_matrix, face_from_crop, find_faces, landmarker, pose_from_matrix
 from core.geometry import rotation_matrix
+from training.rig import Rig
 
 ROOT = Path(__file__).resolve().parents[2]
 with open(ROOT / "tests/data/crops.csv", newline="") as file:
@@ -217,3 +218,28 @@ def test_a_fresh_process_is_quiet_and_ends():
 def test_import_alone_does_not_load_mediapipe():
     code = "import sys, core.faces; sys.exit('mediapipe' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=100).returncode == 0
+
+
+@pytest.mark.parametrize("yaw, found", [(-57, True), (75, False)])
+def test_a_profile_is_found_or_refused_with_a_sentence(yaw, found):
+    rig, rng = Rig.load(), np.random.default_rng(3)
+    view = np.float32([0, math.radians(yaw), 0, 0, 0])
+    sample = rig.render(rig.sample_person(rng), np.zeros(57, np.float32), view, 512)
+    photo = np.where(sample.mask[..., None], sample.albedo, 200).astype(np.uint8)
+    photo = np.pad(photo, ((100, 100), (100, 100), (0, 0)), mode="edge")
+    if found:
+        assert abs(find_faces(photo)[0].pose.rotation[0, 1].rad2deg() - yaw) < 15
+    else:
+        with pytest.raises(FaceNotFound, match="by hand"):
+            find_faces(photo)
+
+
+def test_a_drawing_is_taken_for_the_face_it_shows():
+    drawing = Image.new("RGB", (400, 400), "white")
+    pen = ImageDraw.Draw(drawing)
+    for box in ((80, 40, 320, 360), (140, 150, 180, 175), (220, 150, 260, 175)):
+        pen.ellipse(box, outline="black", width=4)
+    pen.line((200, 180, 190, 240, 210, 240), fill="black", width=4)
+    pen.arc((150, 240, 250, 310), 20, 160, fill="black", width=4)
+    (face,) = find_faces(drawing)
+    assert 0.5 < face.crop.side / 320 < 1.5
