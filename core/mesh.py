@@ -27,8 +27,10 @@ STEEPEST = math.cos(math.radians(80))
 """Smallest cosine between surface and line of sight; beyond it a surface is a step between two depths."""
 INSIDE = 0.45
 """Where an interpolated mask ends; at one half, rounding would fray every straight edge."""
-MARGIN = 0.3
-"""How far below that triangles go on: the visible edge is drawn by the texture's transparency, finer than the grid."""
+MARGIN = 2
+"""Cells by which triangles go on: the visible edge is drawn by the texture's transparency, finer than the grid."""
+SOFTNESS = 0.3
+"""Change of the mask over which the texture turns transparent."""
 SYNTHETIC = {"synthetic": True, "source": "LatentFace", "note": "A model's estimate from one photo."}
 """What exported files say about themselves."""
 
@@ -81,7 +83,7 @@ def face_mesh(canon_depth: Tensor, texture: Tensor, mask: Tensor | None = None) 
     depth = _resize(canon_depth, count)
     normals = depth_to_normal(depth[None])[0]
     mask = mask.detach().float().cpu()
-    inside = _resize(mask, count) > INSIDE - MARGIN
+    inside = F.max_pool2d(_resize(mask, count)[None], 2 * MARGIN + 1, 1, MARGIN)[0] > INSIDE
     cells = _whole_piece(_cells(inside), steep=~_cells(normals[..., 2] > STEEPEST))
     if not cells.any():
         raise ValueError("the mask leaves no triangle")
@@ -139,7 +141,7 @@ def write_glb(mesh: Mesh, path: str | Path) -> None:
 
 def _with_edge(texture: Tensor, mask: Tensor) -> Image.Image:
     """Texture (3, S, S) that turns transparent, at an alpha of one half, where the mask ends."""
-    alpha = 0.5 + (_resize(mask, texture.shape[-1])[None] - INSIDE) / MARGIN
+    alpha = 0.5 + (_resize(mask, texture.shape[-1])[None] - INSIDE) / SOFTNESS
     return Image.fromarray((torch.cat([texture, alpha]).clamp(0, 1) * 255).round().byte().movedim(0, -1).numpy())
 
 
