@@ -6,6 +6,7 @@ Upsampling followed by a 3×3 convolution replaces the paper's transposed convol
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -25,17 +26,21 @@ def _up(inputs: int, outputs: int) -> list[nn.Module]:
             nn.Upsample(scale_factor=2)]
 
 
+def _encoder_layers(image_size: int, width: int) -> list[nn.Module]:
+    widths = _widths(width, image_size)
+    layers = _down(3, widths[0], normalize=False)
+    for before, after in pairwise(widths):
+        layers += _down(before, after)
+    return layers
+
+
 class Encoder(nn.Module):
     """Image (B, 3, H, W) in [−1, 1] to a vector (B, outputs)."""
 
     def __init__(self, image_size: int, width: int, outputs: int):
         super().__init__()
-        widths = _widths(width, image_size)
-        layers = _down(3, widths[0], normalize=False)
-        for before, after in zip(widths, widths[1:], strict=False):
-            layers += _down(before, after)
-        self.features = nn.Sequential(*layers)
-        self.head = nn.Linear(widths[-1] * 16, outputs)
+        self.features = nn.Sequential(*_encoder_layers(image_size, width))
+        self.head = nn.Linear(_widths(width, image_size)[-1] * 16, outputs)
 
     def forward(self, image: Tensor) -> Tensor:
         return self.head(self.features(image).flatten(1))
@@ -69,11 +74,7 @@ class EncoderDecoder(nn.Module):
 
     def __init__(self, image_size: int, width: int, outputs: int):
         super().__init__()
-        widths = _widths(width, image_size)
-        layers = _down(3, widths[0], normalize=False)
-        for before, after in zip(widths, widths[1:], strict=False):
-            layers += _down(before, after)
-        self.layers = nn.Sequential(*layers, *_decoder_layers(image_size, width, outputs))
+        self.layers = nn.Sequential(*_encoder_layers(image_size, width), *_decoder_layers(image_size, width, outputs))
 
     def forward(self, image: Tensor) -> Tensor:
         return self.layers(image)
