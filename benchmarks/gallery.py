@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from core.detail import decode, transfer
-from core.display import depth_grey, normal_colours
+from core.display import depth_grey, normal_colours, pixels
 from core.pipeline import LatentFace
 from core.render import draw
 from core.types import Light, View
@@ -54,7 +54,7 @@ def main() -> None:
     model = LatentFace.from_pretrained(options.weights)
     photos = options.photos or sorted(EXAMPLES.glob("*.jpg"))
     picture = torch.cat([row(model, path, options.size) for path in photos], 1)
-    Image.fromarray((picture.movedim(0, -1) * 255).round().byte().numpy()).save(options.out, quality=90)
+    Image.fromarray(pixels(picture)).save(options.out, quality=90)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from core.geometry import backproject, canonical_pixels, depth_to_normal, sample
 from core.networks import Decoder, Encoder, EncoderDecoder
 from core.rasterizer import rasterize_depth
 from core.shading import shade
-from core.types import Codes, Factors, Light, View
+from core.types import Codes, Factors, Light, View, light_direction
 
 MIN_SIGMA = 0.02
 """Least expected error per pixel: keeps the likelihood bounded."""
@@ -41,13 +41,18 @@ class Autoencoder(nn.Module):
             image: (B, 3, H, W) RGB in [0, 1], aligned, H = W = `config.image_size`.
 
         Returns:
-            Factors; `confidence` is that of the image, see `sigmas` for its mirror.
+            Factors; `confidence` is that of the image, see `explain` for its mirror's.
         """
+        return self.explain(image)[0]
+
+    def explain(self, image: Tensor) -> tuple[Factors, Tensor]:
+        """Factors of `forward`, and the expected errors of `sigmas` that their confidence comes from."""
         codes = self.encode(image)
         canon_depth, canon_albedo = self.decode(codes)
         light, view = self.light(image), self.view(image)
-        confidence = 1 / (1 + self.sigmas(image)[:, :1])
-        return self.render(image, codes, canon_depth, canon_albedo, light, view, confidence)
+        sigmas = self.sigmas(image)
+        confidence = 1 / (1 + sigmas[:, :1])
+        return self.render(image, codes, canon_depth, canon_albedo, light, view, confidence), sigmas
 
     @staticmethod
     def render(image: Tensor, codes: Codes, canon_depth: Tensor, canon_albedo: Tensor, light: Light, view: View,
@@ -78,7 +83,7 @@ class Autoencoder(nn.Module):
         """Ambient and diffuse strength and direction of the light, canonical frame."""
         raw = self.light_encoder(image * 2 - 1).float()
         strength, slope = raw[:, :2].sigmoid(), raw[:, 2:].tanh() * self.config.max_light_slope
-        return Light(strength[:, 0], strength[:, 1], F.normalize(F.pad(slope, (0, 1), value=1.0), dim=-1))
+        return Light(strength[:, 0], strength[:, 1], light_direction(slope))
 
     def view(self, image: Tensor) -> View:
         """Pose of the face in the photo, radians and camera-distance units."""

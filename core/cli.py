@@ -152,10 +152,12 @@ def _picture(maps: Tensor):
     import torch.nn.functional as F
     from PIL import Image
 
+    from core.display import pixels
+
     maps = maps.float().cpu()
     if maps.shape[-1] < SIZE:
         maps = F.interpolate(maps, size=(SIZE, SIZE), mode="bicubic")
-    array = (maps[0].clamp(0, 1) * 255).round().byte().movedim(0, -1).numpy()
+    array = pixels(maps[0])
     return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 from torch import Tensor
 
 NEAREST, FARTHEST = 0.955, 1.075
 """Depths shown as white and as black, camera-distance units: the nose, and what lies behind the head."""
+
+
+def pixels(image: Tensor) -> np.ndarray:
+    """(C, H, W) in [0, 1], clamped, to (H, W, C) uint8."""
+    return (image.detach().float().cpu().clamp(0, 1) * 255).round().byte().movedim(0, -1).numpy()
 
 
 def depth_grey(depth: Tensor) -> Tensor:

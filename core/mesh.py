@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from core.display import pixels
 from core.errors import OutputUnwritable
 from core.geometry import FIELD_OF_VIEW, PIVOT, backproject, depth_to_normal
 
@@ -142,7 +143,7 @@ def write_glb(mesh: Mesh, path: str | Path) -> None:
 def _with_edge(texture: Tensor, mask: Tensor) -> Image.Image:
     """Texture (3, S, S) that turns transparent, at an alpha of one half, where the mask ends."""
     alpha = 0.5 + (_resize(mask, texture.shape[-1])[None] - INSIDE) / SOFTNESS
-    return Image.fromarray((torch.cat([texture, alpha]).clamp(0, 1) * 255).round().byte().movedim(0, -1).numpy())
+    return Image.fromarray(pixels(torch.cat([texture, alpha])))
 
 
 def _resize(image: Tensor, size: int) -> Tensor:

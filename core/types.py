@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, is_dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -53,8 +54,13 @@ class Light(Batched):
     @classmethod
     def of(cls, ambient: float, diffuse: float, dx: float, dy: float) -> Light:
         """One light from plain numbers; direction = normalize(dx, dy, 1)."""
-        direction = torch.nn.functional.normalize(torch.tensor([[dx, dy, 1.0]]), dim=-1)
+        direction = light_direction(torch.tensor([[dx, dy]], dtype=torch.float32))
         return cls(torch.tensor([float(ambient)]), torch.tensor([float(diffuse)]), direction)
+
+
+def light_direction(slope: Tensor) -> Tensor:
+    """Unit direction normalize(dx, dy, 1), (B, 3), of slopes (B, 2)."""
+    return F.normalize(F.pad(slope, (0, 1), value=1.0), dim=-1)
 
 
 @dataclass

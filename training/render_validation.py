@@ -18,10 +18,11 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
+from core.display import pixels
 from core.shading import shade
 from core.types import Light
-from training.renders import FAR, camera, random_light
-from training.rig import Rig, RigSample
+from training.renders import camera, random_light
+from training.rig import FAR_DEPTH, Rig, RigSample
 
 PER_PERSON = 6
 
@@ -32,7 +33,7 @@ def photograph(sample: RigSample, light: Light, generator: torch.Generator) -> n
     head = torch.from_numpy(sample.albedo).movedim(-1, 0)[None] / 255 * shading
     behind = F.interpolate(torch.rand(1, 3, 4, 4, generator=generator), head.shape[-2:], mode="bilinear")
     image = camera(torch.where(torch.from_numpy(sample.mask), head, behind).clamp(0, 1), generator)
-    return (image[0].movedim(0, -1) * 255).round().byte().numpy()
+    return pixels(image[0])
 
 
 def render_all(people: int, size: int, seed: int) -> dict[str, np.ndarray]:
@@ -46,7 +47,7 @@ def render_all(people: int, size: int, seed: int) -> dict[str, np.ndarray]:
             sample = rig.render(person, rig.sample_expression(rng), rig.sample_view(rng), size)
             light = random_light(1, generator)
             slope = light.direction[0, :2] / light.direction[0, 2]
-            rows.append({"im": photograph(sample, light, generator), "cd": sample.canon_depth.clip(max=FAR),
+            rows.append({"im": photograph(sample, light, generator), "cd": sample.canon_depth.clip(max=FAR_DEPTH),
                          "cm": sample.canon_mask, "ca": sample.canon_albedo, "zin": sample.depth, "mi": sample.mask,
                          "view": sample.view, "light": np.float32([light.ambient[0], light.diffuse[0], *slope]),
                          "id": person_id, "ex": sample.expression})

@@ -15,11 +15,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from core.errors import ConfigError
-from core.types import Batched, Light, View
-from training.render_pack import FARTHEST, NEAREST
-
-FAR = 1.07
-"""Canonical depth targets end here, camera-distance units: neck and background lie on one plane behind the face."""
+from core.shading import shade
+from core.types import Batched, Light, View, light_direction
+from training.render_pack import decode_depth
+from training.rig import FAR_DEPTH
 
 
 @dataclass
@@ -31,7 +30,7 @@ class Renders(Batched):
     mask: Tensor
     """(B, 1, H, W) 1 on the head in the image."""
     canon_depth: Tensor
-    """(B, H, W), at most `FAR`."""
+    """(B, H, W), at most `FAR_DEPTH`: neck and background lie on one plane behind the face."""
     canon_mask: Tensor
     """(B, 1, H, W) 1 on the head in the canonical frame."""
     canon_albedo: Tensor
@@ -101,7 +100,7 @@ class RenderPack:
 
 def _depth(stored: Tensor) -> Tensor:
     """Canonical depth as targets have it, of depth as stored."""
-    return (stored.to(torch.int32).float() / 65535 * (FARTHEST - NEAREST) + NEAREST).clamp(max=FAR)
+    return torch.from_numpy(decode_depth(stored.numpy())).clamp(max=FAR_DEPTH)
 
 
 def _read(path: Path, keys: tuple[str, ...]) -> dict[str, Tensor]:
@@ -118,21 +117,16 @@ def random_light(count: int, generator: torch.Generator) -> Light:
     """Ambient .25 … .9, diffuse .05 … .75, directions scattered about the camera's axis."""
     draw = torch.rand(2, count, generator=generator)
     slope = torch.randn(count, 2, generator=generator) * 0.65
-    direction = F.normalize(F.pad(slope, (0, 1), value=1.0), dim=-1)
-    return Light(0.25 + 0.65 * draw[0], 0.05 + 0.7 * draw[1], direction)
+    return Light(0.25 + 0.65 * draw[0], 0.05 + 0.7 * draw[1], light_direction(slope))
 
 
 def _uneven_shading(normal: Tensor, light: Light, generator: torch.Generator) -> Tensor:
     """Lambert shading, and on half of the renders a weak tinted second lamp that the model is not told of."""
     count = len(normal)
-    shading = light.ambient[:, None, None] + light.diffuse[:, None, None] * _cosine(normal, light.direction)
-    second = F.normalize(torch.randn(count, 3, generator=generator), dim=-1)
+    second = Light(torch.zeros(count), torch.ones(count),
+                   F.normalize(torch.randn(count, 3, generator=generator), dim=-1))
     strength = uniform(count, 0, 0.25, generator, 3) * (uniform(count, 0, 1, generator) < 0.5)
-    return shading[:, None] + strength * _cosine(normal, second)[:, None]
-
-
-def _cosine(normal: Tensor, direction: Tensor) -> Tensor:
-    return (normal * direction[:, None, None]).sum(-1).clamp(min=0)
+    return shade(normal, light) + strength * shade(normal, second)
 
 
 def random_background(photos: Tensor, generator: torch.Generator) -> Tensor:

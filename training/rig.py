@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from core.geometry import intrinsics
+from core.rasterizer import BACKGROUND
 from training.rig_raster import (
     OVERSAMPLE,
     centre_geometry,
@@ -28,8 +30,6 @@ PIVOT_CM = np.array([0.0, -0.57, 0.0], np.float32)  # lands on the optical axis
 SCALE = 0.0875 / 7.08  # camera units per cm: the alignment crop's half side is 7.08 cm at distance 1
 DEPTH_ORIGIN = 1.127  # depth of the rig's origin, before each person's own correction
 MEAN_DEPTH, FAR_DEPTH = 1.0172, 1.07  # a neutral head's mean visible depth; the neck counts as at most 1.07
-BACKGROUND_DEPTH = 1.1
-FIELD_OF_VIEW = np.radians(10.0)
 BLINK_CAP = 0.85  # above it the eyeball pokes through the lid
 
 # Coarse expressions as activations at full strength; a name without _L / _R moves both sides.
@@ -221,11 +221,11 @@ class Rig:
 
     def _draw(self, vertices, normals, person, size):
         """Depth, mask, albedo, normal of camera-frame `vertices`."""
-        focal, centre = (size - 1) / 2 / np.tan(FIELD_OF_VIEW / 2), (size - 1) / 2
+        focal, centre = intrinsics(size)
         middle = centre * OVERSAMPLE + OVERSAMPLE // 2
         points = project(vertices, np.float32(focal * OVERSAMPLE), np.float32(middle))
         index = visible_triangles(points, self.triangles, size * OVERSAMPLE)
-        depth, mask, normal = centre_geometry(index, points, normals, self.triangles, BACKGROUND_DEPTH)
+        depth, mask, normal = centre_geometry(index, points, normals, self.triangles, BACKGROUND)
         albedo = mean_albedo(index, points, self.triangles, self.uvs, self.triangle_uvs,
                              self.triangle_material, person.texture, person.palette)
         return depth, mask, albedo, normal

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from core.display import depth_grey, normal_colours
+from core.display import depth_grey, normal_colours, pixels
 from core.shading import relight
 from core.types import Factors, Light
 
@@ -18,15 +17,13 @@ COLUMNS = "image, reconstruction, depth, normals, albedo, shading, canonical ima
 
 def sheet(factors: Factors) -> Image.Image:
     """Rows of `COLUMNS` for each picture of a batch."""
-    size = factors.image.shape[-1]
     side = Light.of(0.35, 0.75, -1.2, 0.2)
     relit = relight(factors.canon_albedo, factors.canon_normal, side)
     columns = [factors.image, factors.recon_image, depth_grey(factors.canon_depth),
                normal_colours(factors.canon_normal), factors.canon_albedo, factors.shading, factors.canon_image, relit,
                factors.confidence]
     rows = torch.cat([column.expand(-1, 3, -1, -1) for column in columns], -1)
-    pixels = (rows.clamp(0, 1) * 255).round().byte().movedim(1, -1).reshape(-1, size * len(columns), 3)
-    return Image.fromarray(np.ascontiguousarray(pixels.cpu().numpy()))
+    return Image.fromarray(pixels(torch.cat(list(rows), 1)))
 
 
 @torch.no_grad()

@@ -91,7 +91,7 @@ def photo_terms(model, photos, weights, mean_depth=None) -> dict:
     from training import losses
 
     image = photos.image
-    found, sigma = model(image), model.sigmas(image)
+    found, sigma = model.explain(image)
     mirrored = model.render(image, found.codes, *mirror(found), found.light, found.view, found.confidence)
     extra = losses.same_face(found, photos)
     if mean_depth is not None:
@@ -109,7 +109,7 @@ def render_terms(model, renders, weights) -> dict:
     from training import losses
 
     image = renders.image
-    found, sigma = model(image), model.sigmas(image)
+    found, sigma = model.explain(image)
     # Behind a rendered head is another photo, which says nothing about this face.
     mask = found.recon_mask * (0.2 + 0.8 * renders.mask)
     known = losses.known_factors(found, renders)

@@ -11,6 +11,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from core import display
+
 SCALES = {
     "grey": [(0, 0, 0), (255, 255, 255)],
     # Nine samples each of matplotlib's perceptually even maps (CC0).
@@ -26,7 +28,7 @@ SYNTHETIC = "Synthetic: drawn by LatentFace from one photo."
 
 def pixels(image: Tensor) -> np.ndarray:
     """(1 or 3 or 4, H, W) in [0, 1], clamped, to (H, W, 3 or 4) uint8."""
-    array = (image.detach().float().cpu().clamp(0, 1) * 255).round().byte().movedim(0, -1).numpy()
+    array = display.pixels(image)
     return array.repeat(3, -1) if array.shape[-1] == 1 else array
 
 

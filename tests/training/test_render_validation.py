@@ -6,14 +6,13 @@ import torch
 from core.shading import shade
 from core.types import Light
 from training.render_validation import PER_PERSON, photograph, render_all
-from training.renders import FAR
-from training.rig import Rig
+from training.rig import FAR_DEPTH, Rig
 
 
 def test_one_seed_one_file():
     first, second = (render_all(people=1, size=32, seed=5) for _ in range(2))
     assert set(first) == {"im", "cd", "cm", "ca", "zin", "mi", "view", "light", "id", "ex"}
-    assert len(first["im"]) == PER_PERSON and first["cd"].max() <= np.float32(FAR)
+    assert len(first["im"]) == PER_PERSON and first["cd"].max() <= np.float32(FAR_DEPTH)
     assert all(np.array_equal(first[key], second[key]) for key in first)
 
 

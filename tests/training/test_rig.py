@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from core.geometry import FIELD_OF_VIEW
 from training.render_pack import decode_depth, encode_depth, render_shard
 from training.rig import (
     BLINK_CAP,
     EXPRESSIONS,
-    FIELD_OF_VIEW,
     IDENTITY_MODES,
     RIG_FOLDER,
     Person,

@@ -15,13 +15,12 @@ from core.types import View
 from training.data import FacePack
 from training.evaluate.metrics import correlation, explained_variance, masked_mean, pixel_pca, probe_r2
 from training.evaluate.renders import features
+from training.rig import FAR_DEPTH
 
 YAW_BANDS = ((0, 8), (8, 25), (25, 60))
 """Degrees of |yaw|, for the figures of landmark depth."""
 INNER = 0.7
 """Share of the landmarks, nearest first, that count as the inner face."""
-FARTHEST = 1.07
-"""Depth behind which the pixel under a landmark shows no face."""
 LEAST_SPREAD = 0.05
 """Blendshapes that vary less over the photos are left out."""
 
@@ -97,7 +96,8 @@ def landmark_depth(depth: np.ndarray, mask: np.ndarray, landmarks: np.ndarray, c
     x, y = x.clip(0, size - 1), y.clip(0, size - 1)
     values, z = depth[rows, y, x], landmarks[..., 2]
     inner = z <= np.quantile(z, INNER, axis=1, keepdims=True)
-    return explained_variance(values, z, inner & inside & mask[rows, y, x] & (values < FARTHEST))
+    on_face = mask[rows, y, x] & (values < FAR_DEPTH)
+    return explained_variance(values, z, inner & inside & on_face)
 
 
 def _blendshapes(model: LatentFace, folder: Path, val: Tensor, codes: np.ndarray, limit: int | None) -> dict:

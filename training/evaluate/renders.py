@@ -14,7 +14,7 @@ from core.geometry import backproject, inverse_transform, transform
 from core.pipeline import LatentFace
 from core.rasterizer import rasterize_depth
 from core.shading import shade
-from core.types import View
+from core.types import View, light_direction
 from training.evaluate.metrics import (
     albedo_error,
     angles,
@@ -26,7 +26,8 @@ from training.evaluate.metrics import (
     rank1,
     side,
 )
-from training.renders import FAR, camera, random_background, random_light
+from training.renders import camera, random_background, random_light
+from training.rig import FAR_DEPTH
 
 EROSION = 2
 """Pixels taken off every mask: at its edge half a pixel decides."""
@@ -78,7 +79,7 @@ def _canonical(factors, truth) -> dict:
     """Depth and albedo in the canonical frame, against the mean of the truths."""
     depth, albedo = truth["cd"].float(), truth["ca"].movedim(-1, 1).float() / 255
     face, head = erode(truth["cm"] & (depth < FACE_DEPTH), EROSION), erode(truth["cm"], EROSION)
-    found, mean = factors.canon_depth.clamp(max=FAR), depth.mean(0).expand_as(depth)
+    found, mean = factors.canon_depth.clamp(max=FAR_DEPTH), depth.mean(0).expand_as(depth)
     mean_albedo = albedo.mean(0).expand_as(albedo)
     return {"rig.side": {"model": side(found, depth, face), "baseline": side(mean, depth, face)},
             "rig.mad": {"model": mad(found, depth, face), "baseline": mad(mean, depth, face)},
@@ -109,7 +110,7 @@ def _pose_and_light(factors, truth, view: View) -> dict:
     result["rig.shift"] = {"model": 1000 * shift,
                            "baseline": 1000 * (view.translation - view.translation.mean(0)).abs().mean().item()}
     ambient, diffuse, slope = truth["light"].split([1, 1, 2], 1)
-    direction = F.normalize(F.pad(slope, (0, 1), value=1.0), dim=-1)
+    direction = light_direction(slope)
     frontal = torch.tensor([0.0, 0.0, 1.0]).expand_as(direction)
     result["rig.light"] = {"model": angles(factors.light.direction, direction).mean().item(),
                            "baseline": angles(frontal, direction).mean().item()}
