@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import torch
 
 from core.config import ModelConfig, from_dict
+from core.diffusion import Diffusion, DiffusionConfig
 from core.errors import ConfigError, WeightsDamaged, WeightsMissing
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "weights" / "autoencoder.safetensors"
@@ -28,7 +30,42 @@ def weights_path(path: str | Path | None = None) -> Path:
     return chosen
 
 
-def save_weights(path: str | Path, state: dict[str, torch.Tensor], config: ModelConfig, about: dict[str, str]) -> None:
+def diffusion_path(path: str | Path) -> Path:
+    """Where the diffusion weights are: beside those of their autoencoder."""
+    return Path(path).with_name("diffusion.safetensors")
+
+
+def encoder_print(state: dict[str, torch.Tensor]) -> str:
+    """Fingerprint of an autoencoder's code encoders: diffusion weights mean nothing beside others."""
+    found = hashlib.sha256()
+    for name in sorted(state):
+        if name.startswith(("depth_encoder.", "albedo_encoder.")):
+            found.update(state[name].detach().cpu().half().contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+def load_diffusion(path: Path, autoencoder: dict[str, torch.Tensor]) -> Diffusion | None:
+    """Diffusion model of a file, None where there is none or where it was made for another autoencoder's state.
+
+    Raises:
+        WeightsDamaged: not such a file, or cut short.
+    """
+    if not path.is_file():
+        return None
+    config, state, about = _read(path, DiffusionConfig)
+    if about.get("encoders") != encoder_print(autoencoder):
+        return None
+    diffusion = Diffusion(config)
+    try:
+        diffusion.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsDamaged(f"The weights {path} belong to another version of the model: fetch the file that comes "
+                             "with this one.") from error
+    return diffusion
+
+
+def save_weights(path: str | Path, state: dict[str, torch.Tensor], config: ModelConfig | DiffusionConfig,
+                 about: dict[str, str]) -> None:
     """Write weights in float16 with their config and `about` (how they were trained) as metadata."""
     from safetensors.torch import save_file
 
@@ -44,11 +81,17 @@ def load_weights(path: str | Path) -> tuple[ModelConfig, dict[str, torch.Tensor]
     Raises:
         WeightsDamaged: not such a file, or cut short.
     """
+    config, state, _ = _read(path, ModelConfig)
+    return config, state
+
+
+def _read(path: str | Path, config_class: type) -> tuple:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "pt") as file:
-            config = from_dict(ModelConfig, json.loads(file.metadata()["config"]))
-            return config, {name: file.get_tensor(name).float() for name in file.keys()}
+            about = file.metadata()
+            config = from_dict(config_class, json.loads(about["config"]))
+            return config, {name: file.get_tensor(name).float() for name in file.keys()}, about
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, ConfigError) as error:
         raise WeightsDamaged(f"The weights {path} cannot be read ({error}): fetch the file again.") from error

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
+from core import latent
 from core.autoencoder import Autoencoder
 from core.config import ModelConfig
-from core.errors import WeightsDamaged
-from core.hub import load_weights, weights_path
-from core.types import Codes, Factors, Light, View
+from core.diffusion import Diffusion
+from core.errors import WeightsDamaged, WeightsMissing
+from core.hub import diffusion_path, load_diffusion, load_weights, weights_path
+from core.types import CodePart, Codes, Factors, Light, View
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,12 +34,15 @@ class LatentFace:
     turned = model.render(factors, view=View.of(yaw=0.4), photo=face.full)
     """
 
-    def __init__(self, autoencoder: Autoencoder):
+    def __init__(self, autoencoder: Autoencoder, diffusion: Diffusion | None = None):
         self.autoencoder = autoencoder.eval().requires_grad_(False)
+        self.diffusion = diffusion and diffusion.eval().requires_grad_(False)
 
     @classmethod
     def from_pretrained(cls, path: str | Path | None = None) -> LatentFace:
         """Load weights: `path`, else the environment variable LATENTFACE_WEIGHTS, else the bundled ones. No network.
+
+        `diffusion.safetensors` beside them, made for them, is loaded too; without it codes have no identity.
 
         Raises:
             WeightsMissing: there is no such file.
@@ -51,7 +56,8 @@ class LatentFace:
         except RuntimeError as error:
             raise WeightsDamaged(f"The weights {path} belong to another version of the model: fetch the file that "
                                  "comes with this one.") from error
-        return cls(autoencoder.to(memory_format=torch.channels_last))
+        diffusion = load_diffusion(diffusion_path(path), state)
+        return cls(autoencoder.to(memory_format=torch.channels_last), diffusion)
 
     @property
     def config(self) -> ModelConfig:
@@ -82,12 +88,90 @@ class LatentFace:
             ValueError: wrong shape, or values outside [0, 1].
         """
         parts = [self.autoencoder(part) for part in self._batches(images)]
-        return parts[0] if len(parts) == 1 else Factors.join(parts)
+        factors = parts[0] if len(parts) == 1 else Factors.join(parts)
+        factors.codes.find_identity = self._find_identity
+        return factors
 
     @torch.inference_mode()
     def encode(self, images: Tensor | np.ndarray | list[Face]) -> Codes:
-        """Depth and albedo codes of aligned pictures; arguments and errors as in `analyze`."""
-        return Codes.join([self.autoencoder.encode(part) for part in self._batches(images)])
+        """Codes of aligned pictures, with their identity and expression; arguments and errors as in `analyze`."""
+        codes = Codes.join([self.autoencoder.encode(part) for part in self._batches(images)])
+        codes.find_identity = self._find_identity
+        return codes
+
+    def features(self, images: Tensor | np.ndarray | list[Face],
+                 kind: Literal["expression", "identity", "code"]) -> Tensor:
+        """What the papers give to their classifiers, depth first, then albedo.
+
+        Args:
+            images: as in `analyze`.
+            kind: "expression": [expression, code] of each, to recognise expressions; "identity": [identity, code] of
+                each, to compare people; "code": the codes alone.
+
+        Returns:
+            (B, 1024), or (B, 512) for "code".
+
+        Raises:
+            WeightsMissing: the model has no diffusion weights and `kind` is not "code".
+        """
+        codes = self.encode(images)
+        whole = codes.whole
+        if kind == "code":
+            return torch.cat([whole.depth, whole.albedo], 1)
+        part = {"expression": lambda: codes.expression, "identity": lambda: codes.identity}[kind]()
+        return torch.cat([part.depth, whole.depth, part.albedo, whole.albedo], 1)
+
+    @torch.inference_mode()
+    def decode(self, codes: Codes, like: Factors) -> Factors:
+        """The face of codes in another face's place.
+
+        Args:
+            codes: B codes.
+            like: B faces or one for all, whose photo, view, light and confidence are taken.
+
+        Returns:
+            Factors of the B faces; `image` is still the photo of `like`.
+        """
+        like = _repeat(like, len(codes.depth_code))
+        return self.autoencoder.render(like.image, codes, *self.autoencoder.decode(codes), like.light, like.view,
+                                       like.confidence)
+
+    def swap(self, identity_from: Factors, expression_from: Factors, depth: float = 1.0,
+             albedo: float = 1.0) -> Factors:
+        """The face of one photo with the expression of another, in the first photo's place, pose and light.
+
+        Args:
+            identity_from: B faces of `analyze`, or one for all.
+            expression_from: B faces, or one for all.
+            depth: how much of the expression's shape goes over: 0 nothing, 1 all, up to 1.5 exaggerates.
+            albedo: the same for its paint.
+
+        Returns:
+            Factors of the B new faces, to be rendered as any.
+
+        Raises:
+            WeightsMissing: the model has no diffusion weights.
+        """
+        return self.decode(latent.swap(identity_from.codes, expression_from.codes, depth, albedo), identity_from)
+
+    def interpolate(self, a: Factors, b: Factors, t: float, what: latent.What = "code") -> Factors:
+        """A face on the way from `a` (t = 0) to `b` (t = 1), in the place, pose and light of `a`.
+
+        `what` moves: "identity", "expression" or, both, "code". Faces and errors as in `swap`.
+        """
+        return self.decode(latent.interpolate(a.codes, b.codes, t, what), a)
+
+    def neutral(self, face: Factors) -> Factors:
+        """The faces without their expression; errors as in `swap`."""
+        return self.decode(latent.neutral(face.codes), face)
+
+    @torch.inference_mode()
+    def _find_identity(self, codes: Codes) -> CodePart:
+        if self.diffusion is None:
+            raise WeightsMissing("There are no diffusion weights made for these autoencoder weights, so that identity "
+                                 "and expression cannot be told apart: train them with "
+                                 "`python -m training.train_diffusion`, or use the bundled weights.")
+        return self.diffusion.identity(codes)
 
     @torch.inference_mode()
     def render(self, factors: Factors, view: View | None = None, light: Light | None = None, size: int = 256,

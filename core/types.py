@@ -5,20 +5,27 @@ Shapes use B for the batch and H, W for the model's image size. Angles are radia
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.errors import WeightsMissing
+
 
 class Batched:
-    """Indexing, joining and moving for dataclasses whose fields are batched tensors (or such dataclasses)."""
+    """Indexing, joining and moving for dataclasses of batched tensors, such dataclasses, or what all faces share."""
 
     def map(self, function):
         """Apply `function` to every tensor and return the same structure."""
-        values = (getattr(self, field.name) for field in fields(self))
-        return type(self)(*(v.map(function) if is_dataclass(v) else function(v) for v in values))
+        def change(value):
+            if isinstance(value, Batched):
+                return value.map(function)
+            return function(value) if isinstance(value, Tensor) else value
+
+        return type(self)(*(change(getattr(self, entry.name)) for entry in fields(self)))
 
     def __getitem__(self, index):
         """Select along the batch; an integer keeps a batch of one."""
@@ -27,9 +34,13 @@ class Batched:
 
     @classmethod
     def join(cls, parts: list):
-        """Join structures along the batch."""
-        columns = ([getattr(part, field.name) for part in parts] for field in fields(cls))
-        return cls(*(type(c[0]).join(c) if is_dataclass(c[0]) else torch.cat(c) for c in columns))
+        """Join structures along the batch. A field that is no tensor is the first part's."""
+        def together(values):
+            if isinstance(values[0], Batched):
+                return type(values[0]).join(values)
+            return torch.cat(values) if isinstance(values[0], Tensor) else values[0]
+
+        return cls(*(together([getattr(part, entry.name) for part in parts]) for entry in fields(cls)))
 
     def to(self, device):
         """Move every tensor to `device`."""
@@ -80,13 +91,63 @@ class View(Batched):
 
 
 @dataclass
+class CodePart(Batched):
+    """One part of the codes of a face: its identity or its expression."""
+
+    depth: Tensor
+    """(B, 256)."""
+    albedo: Tensor
+    """(B, 256)."""
+
+    def __add__(self, other: CodePart) -> CodePart:
+        return CodePart(self.depth + other.depth, self.albedo + other.albedo)
+
+    def __sub__(self, other: CodePart) -> CodePart:
+        return CodePart(self.depth - other.depth, self.albedo - other.albedo)
+
+
+@dataclass
 class Codes(Batched):
-    """Latent codes of a face."""
+    """Latent codes of a face; code = identity + expression (paper section 3.2)."""
 
     depth_code: Tensor
     """(B, 256)."""
     albedo_code: Tensor
     """(B, 256)."""
+    find_identity: Callable[[Codes], CodePart] | None = field(default=None, repr=False, compare=False)
+    """Asked once, when the identity is wanted: most uses of codes never want it."""
+    known_identity: CodePart | None = field(default=None, repr=False)
+    """The identity where it has been found, or was given."""
+
+    @classmethod
+    def of(cls, identity: CodePart, expression: CodePart) -> Codes:
+        """Codes put together from their two parts; no clamp, so that the parts come back."""
+        whole = identity + expression
+        return cls(whole.depth, whole.albedo, known_identity=identity)
+
+    @property
+    def whole(self) -> CodePart:
+        """Both codes as they are."""
+        return CodePart(self.depth_code, self.albedo_code)
+
+    @property
+    def identity(self) -> CodePart:
+        """What stays the same over the photos of one person.
+
+        Raises:
+            WeightsMissing: the model has no diffusion weights.
+        """
+        if self.known_identity is None:
+            if self.find_identity is None:
+                raise WeightsMissing("These codes come from the autoencoder alone: take LatentFace.encode or .analyze, "
+                                     "whose diffusion model splits codes into identity and expression.")
+            self.known_identity = self.find_identity(self)
+        return self.known_identity
+
+    @property
+    def expression(self) -> CodePart:
+        """What the code adds to the identity in this photo; errors as of `identity`."""
+        return self.whole - self.identity
 
 
 @dataclass

@@ -1,0 +1,148 @@
+"""The representation diffusion model (paper section 3.2): from the codes of one photo to what all photos of the person
+share.
+
+One denoiser per code. It is given the noisy time-invariant code and the photo's code, and predicts the time-invariant
+code itself; DDIM without noise (eta 0) takes a few steps from noise to a sample. That sample is the identity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from core.types import CodePart, Codes
+
+SEED = 0
+"""Of the noise that a sample starts from: the same for every photo, so that answers do not change from run to run."""
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+    """Sizes of the denoisers and the schedule of the noise."""
+
+    code_size: int = 256
+    """Length of each code."""
+    width: int = 512
+    """Channels of the hidden layers."""
+    blocks: int = 3
+    """Residual blocks."""
+    noise_levels: int = 1000
+    """Steps of the noise's schedule that training draws from."""
+    steps: int = 5
+    """Steps from noise to a sample."""
+
+    to_dict = asdict
+
+
+class Denoiser(nn.Module):
+    """Residual MLP: noisy time-invariant code, noise level and the photo's code to the time-invariant code.
+
+    All codes are standardised: mean 0 and variance 1 per dimension.
+    """
+
+    def __init__(self, config: DiffusionConfig):
+        super().__init__()
+        self.levels = nn.Sequential(nn.Linear(64, config.width), nn.SiLU(), nn.Linear(config.width, config.width))
+        self.enter = nn.Linear(2 * config.code_size, config.width)
+        self.blocks = nn.ModuleList(_Block(config.width) for _ in range(config.blocks))
+        self.leave = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, config.code_size))
+
+    def forward(self, noisy: Tensor, level: Tensor, code: Tensor) -> Tensor:
+        """(B, code_size) from noisy and code (B, code_size) and levels (B,)."""
+        hidden, when = self.enter(torch.cat([noisy, code], 1)), self.levels(_waves(level))
+        for block in self.blocks:
+            hidden = block(hidden, when)
+        return self.leave(hidden)
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int):
+        super().__init__()
+        self.norm, self.when = nn.LayerNorm(width), nn.Linear(width, width)
+        self.layers = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, hidden: Tensor, when: Tensor) -> Tensor:
+        return hidden + self.layers(self.norm(hidden) + self.when(when))
+
+
+def _waves(level: Tensor) -> Tensor:
+    """(B, 64) sines and cosines of noise levels (B,), 0 to 999."""
+    frequency = torch.exp(torch.arange(32, device=level.device) * (-math.log(10_000) / 32))
+    angle = level.float()[:, None] * frequency
+    return torch.cat([angle.sin(), angle.cos()], 1)
+
+
+class CodeDiffusion(nn.Module):
+    """The denoiser of one code, with the scales of its codes."""
+
+    def __init__(self, config: DiffusionConfig):
+        super().__init__()
+        self.denoiser = Denoiser(config)
+        for name in ("code", "target"):
+            self.register_buffer(f"{name}_mean", torch.zeros(config.code_size))
+            self.register_buffer(f"{name}_scale", torch.ones(config.code_size))
+
+    def predict(self, noisy: Tensor, level: Tensor, code: Tensor) -> Tensor:
+        """Standardised time-invariant code (B, 256), given it noisy, and the photo's code as the encoder gives it."""
+        return self.denoiser(noisy, level, (code - self.code_mean) / self.code_scale)
+
+    def standardise(self, target: Tensor) -> Tensor:
+        """Time-invariant codes as the denoiser has them."""
+        return (target - self.target_mean) / self.target_scale
+
+    def restore(self, target: Tensor) -> Tensor:
+        """Undo `standardise`."""
+        return target * self.target_scale + self.target_mean
+
+
+class Diffusion(nn.Module):
+    """Both denoisers, and the way from noise to the identity."""
+
+    def __init__(self, config: DiffusionConfig):
+        super().__init__()
+        self.config = config
+        self.depth, self.albedo = CodeDiffusion(config), CodeDiffusion(config)
+
+    def identity(self, codes: Codes, seed: int = SEED,
+                 callback: Callable[[int, CodePart], None] | None = None) -> CodePart:
+        """Sample the time-invariant codes.
+
+        Args:
+            codes: of B photos.
+            seed: of the noise at the start, which is the same for every photo.
+            callback: called as callback(step, x) after each of the steps 1, 2, …, with what is then reached.
+
+        Returns:
+            B identities.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        pairs = [(self.depth, codes.depth_code), (self.albedo, codes.albedo_code)]
+        noisy = [torch.randn(1, self.config.code_size, generator=generator).to(code).expand_as(code)
+                 for _, code in pairs]
+        scheduler = noise_schedule(self.config)
+        scheduler.set_timesteps(self.config.steps)
+        for step, level in enumerate(scheduler.timesteps, 1):
+            levels = level.to(noisy[0].device).expand(len(codes.depth_code))
+            noisy = [scheduler.step(part.predict(x, levels, code), level, x).prev_sample
+                     for (part, code), x in zip(pairs, noisy, strict=True)]
+            reached = CodePart(*(part.restore(x) for (part, _), x in zip(pairs, noisy, strict=True)))
+            if callback:
+                callback(step, reached)
+        return reached
+
+    def spread(self, codes: Codes, seeds: int = 8) -> CodePart:
+        """Standard deviation of `identity` over the seeds 0, 1, …: where the photo leaves it open, (B, 256) each."""
+        found = [self.identity(codes, seed) for seed in range(seeds)]
+        return CodePart(*(torch.stack([getattr(part, name) for part in found]).std(0) for name in ("depth", "albedo")))
+
+
+def noise_schedule(config: DiffusionConfig):
+    """DDIM whose network predicts the sample; the first step starts from pure noise. Importing diffusers is slow."""
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+
+    return DDIMScheduler(num_train_timesteps=config.noise_levels, beta_schedule="squaredcos_cap_v2",
+                         prediction_type="sample", clip_sample=False, timestep_spacing="trailing")

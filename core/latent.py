@@ -1,0 +1,38 @@
+"""Arithmetic of codes: whose face with whose expression (paper section 3.2)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from core.types import CodePart, Codes
+
+What = Literal["identity", "expression", "code"]
+
+
+def swap(identity_from: Codes, expression_from: Codes, depth: float = 1.0, albedo: float = 1.0) -> Codes:
+    """The face of one with the expression of the other.
+
+    Args:
+        identity_from: B codes, or one for all.
+        expression_from: B codes, or one for all.
+        depth: how much of the expression's shape goes over: 0 keeps the first face's own, 1 is the other's, more
+            exaggerates.
+        albedo: the same for its paint.
+    """
+    own, other = identity_from.expression, expression_from.expression
+    expression = CodePart(own.depth.lerp(other.depth, depth), own.albedo.lerp(other.albedo, albedo))
+    return Codes.of(identity_from.identity, expression)
+
+
+def interpolate(a: Codes, b: Codes, t: float, what: What = "code") -> Codes:
+    """Codes on the straight way from `a` (t = 0) to `b` (t = 1); what is not named stays that of `a`."""
+    def between(first: CodePart, second: CodePart, moves: bool) -> CodePart:
+        return CodePart(first.depth.lerp(second.depth, t), first.albedo.lerp(second.albedo, t)) if moves else first
+
+    return Codes.of(between(a.identity, b.identity, what in ("identity", "code")),
+                    between(a.expression, b.expression, what in ("expression", "code")))
+
+
+def neutral(codes: Codes) -> Codes:
+    """The identity alone."""
+    return Codes.of(codes.identity, codes.identity - codes.identity)
