@@ -56,7 +56,7 @@ class RenderPack:
         paths = sorted(Path(folder).glob(f"{split}_*.npz"))
         if not paths:
             raise ConfigError(f"There are no renders in {folder}: run `python -m training.render_pack --out {folder}`.")
-        shards = [_read(path, self.KEYS) for path in tqdm(paths, desc="renders", leave=False)]
+        shards = [read_shard(path, self.KEYS) for path in tqdm(paths, desc="renders", leave=False)]
         self.arrays = {key: torch.cat([shard[key] for shard in shards]) for key in self.KEYS}
         found = self.arrays["mask"].shape[-1]
         if found != size:
@@ -82,20 +82,25 @@ class RenderPack:
             B renders.
         """
         index = torch.randint(len(self), (count,), generator=generator)
-        stored = {key: array[index] for key, array in self.arrays.items()}
-        depth = _depth(stored["canon_depth"])
-        mask, canon_mask = (stored[key][:, None].float() for key in ("mask", "canon_mask"))
-        albedo, canon_albedo = (stored[key].movedim(-1, 1).float() / 255 for key in ("albedo", "canon_albedo"))
-        normal = stored["normal"].float() / 127
+        return photograph({key: array[index] for key, array in self.arrays.items()}, backgrounds, generator)
 
-        light = random_light(count, generator)
-        image = albedo * _uneven_shading(normal, light, generator)
-        behind = backgrounds[torch.randint(len(backgrounds), (count,), generator=generator)]
-        image = image * mask + random_background(behind, generator) * (1 - mask)
-        image = occlude(image, generator)
-        image, canon_albedo = _develop(image, canon_albedo, generator)
-        view = View(stored["view"][:, :3], stored["view"][:, 3:])
-        return Renders(camera(image, generator), mask, depth, canon_mask, canon_albedo, light, view)
+
+def photograph(stored: dict[str, Tensor], backgrounds: Tensor, generator: torch.Generator) -> Renders:
+    """Light B stored renders and take their pictures; see `RenderPack.draw`."""
+    count = len(stored["view"])
+    depth = _depth(stored["canon_depth"])
+    mask, canon_mask = (stored[key][:, None].float() for key in ("mask", "canon_mask"))
+    albedo, canon_albedo = (stored[key].movedim(-1, 1).float() / 255 for key in ("albedo", "canon_albedo"))
+    normal = stored["normal"].float() / 127
+
+    light = random_light(count, generator)
+    image = albedo * _uneven_shading(normal, light, generator)
+    behind = backgrounds[torch.randint(len(backgrounds), (count,), generator=generator)]
+    image = image * mask + random_background(behind, generator) * (1 - mask)
+    image = occlude(image, generator)
+    image, canon_albedo = _develop(image, canon_albedo, generator)
+    view = View(stored["view"][:, :3], stored["view"][:, 3:])
+    return Renders(camera(image, generator), mask, depth, canon_mask, canon_albedo, light, view)
 
 
 def _depth(stored: Tensor) -> Tensor:
@@ -103,7 +108,8 @@ def _depth(stored: Tensor) -> Tensor:
     return torch.from_numpy(decode_depth(stored.numpy())).clamp(max=FAR_DEPTH)
 
 
-def _read(path: Path, keys: tuple[str, ...]) -> dict[str, Tensor]:
+def read_shard(path: Path, keys: tuple[str, ...]) -> dict[str, Tensor]:
+    """Arrays of one shard by name, as stored."""
     with np.load(path) as shard:
         return {key: torch.from_numpy(shard[key]) for key in keys}
 
