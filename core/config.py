@@ -62,3 +62,21 @@ class ModelConfig:
             raise ConfigError(f"image_size must be a power of two and 32 at least (64 or 128), got {size!r}.")
 
     to_dict = asdict
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+    """Sizes of the denoisers and the schedule of the noise (paper section 3.2)."""
+
+    code_size: int = 256
+    """Length of each code."""
+    width: int = 512
+    """Channels of the hidden layers."""
+    blocks: int = 3
+    """Residual blocks."""
+    noise_levels: int = 1000
+    """Steps of the noise's schedule that training draws from."""
+    steps: int = 5
+    """Steps from noise to a sample."""
+
+    to_dict = asdict

@@ -9,33 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
 
+from core.config import DiffusionConfig
 from core.types import CodePart, Codes
 
 SEED = 0
 """Of the noise that a sample starts from: the same for every photo, so that answers do not change from run to run."""
-
-
-@dataclass(frozen=True)
-class DiffusionConfig:
-    """Sizes of the denoisers and the schedule of the noise."""
-
-    code_size: int = 256
-    """Length of each code."""
-    width: int = 512
-    """Channels of the hidden layers."""
-    blocks: int = 3
-    """Residual blocks."""
-    noise_levels: int = 1000
-    """Steps of the noise's schedule that training draws from."""
-    steps: int = 5
-    """Steps from noise to a sample."""
-
-    to_dict = asdict
 
 
 class Denoiser(nn.Module):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from core.config import ModelConfig, from_dict
-from core.diffusion import Diffusion, DiffusionConfig
+from core.config import DiffusionConfig, ModelConfig, from_dict
+from core.diffusion import Diffusion
 from core.errors import ConfigError, WeightsDamaged, WeightsMissing
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "weights" / "autoencoder.safetensors"
