@@ -72,12 +72,15 @@ class Autoencoder(nn.Module):
 
     def decode(self, codes: Codes) -> tuple[Tensor, Tensor]:
         """Canonical depth (B, H, W), 0.9 to 1.1, and albedo (B, 3, H, W), [0, 1], from codes."""
-        raw = self.depth_decoder(codes.depth_code).float()[:, 0]
+        return self.decode_depth(codes.depth_code), self.albedo_decoder(codes.albedo_code).float().sigmoid()
+
+    def decode_depth(self, depth_code: Tensor) -> Tensor:
+        """Canonical depth (B, H, W), 0.9 to 1.1, from depth codes (B, 256)."""
+        raw = self.depth_decoder(depth_code).float()[:, 0]
         level = math.atanh((self.config.mean_depth - 1) / self.config.depth_range)
         depth = 1 + self.config.depth_range * (raw - raw.mean((1, 2), keepdim=True) + level).tanh()
         columns = self.config.image_size // 32
-        depth = F.pad(depth[..., columns:-columns], (columns, columns), value=self.config.border_depth)
-        return depth, self.albedo_decoder(codes.albedo_code).float().sigmoid()
+        return F.pad(depth[..., columns:-columns], (columns, columns), value=self.config.border_depth)
 
     def light(self, image: Tensor) -> Light:
         """Ambient and diffuse strength and direction of the light, canonical frame."""

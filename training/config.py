@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from core.config import ModelConfig, from_dict
+from core.config import DiffusionConfig, ModelConfig, from_dict
 from core.errors import ConfigError
 
 
@@ -33,7 +33,9 @@ class LossWeights:
     """Renders: L1 of light."""
     mean_head: float = 20.0
     """Photos beside renders: distance between the mean shapes of the two."""
-    same_view: float = 0.25
+    expression: float = 1.0
+    """Renders: squared distance of expression weights that a linear head finds in the codes."""
+    same_view: float = 2.0
     """Photos: L1 between the poses found in two changed copies."""
     same_depth: float = 4.0
     """Photos: L1 between the depths found in two changed copies."""
@@ -52,7 +54,9 @@ class AutoencoderTraining:
     limit: int = 0
     """Read only the first so many photos; 0: all."""
     batch: int = 32
-    """Pictures a step: copies of photos, in pairs, and renders."""
+    """Pictures a step and process: copies of photos, in pairs, and renders."""
+    accumulate: int = 1
+    """Batches whose gradients are averaged before a step."""
     renders_share: float = 0.5
     """Part of the batch that is rendered, where there are renders."""
     steps: int = 11600
@@ -74,7 +78,7 @@ class AutoencoderTraining:
     device: str = "cpu"
     """cpu or cuda."""
     threads: int = 2
-    """CPU threads."""
+    """CPU threads a process."""
     seed: int = 0
     """Of weights and batches."""
     checkpoint_minutes: float = 3.0
@@ -93,6 +97,58 @@ class AutoencoderTraining:
             raise ConfigError(f"batch must be a multiple of 4, got {self.batch}.")
         if not 0 <= self.renders_share < 1:
             raise ConfigError(f"renders_share must be in [0, 1), got {self.renders_share}.")
+
+    to_dict = asdict
+
+
+@dataclass(frozen=True)
+class DiffusionTraining:
+    """Training of the representation diffusion model (paper section 3.2)."""
+
+    weights: str = ""
+    """Autoencoder whose codes are learnt from (safetensors); empty: the bundled one."""
+    renders: str = "packs/rig64"
+    """Folder of renders (python -m training.render_pack), several of each person; empty: none."""
+    render_limit: int = 24000
+    """Use only the first so many renders; 0: all."""
+    lights: int = 2
+    """Lights and backgrounds in which each render is seen."""
+    people: str = ""
+    """Folder with one folder of photos for each person; empty: none."""
+    photos: str = "packs/photos"
+    """Folder of aligned photos (python -m training.prepare): single photos, and backgrounds."""
+    photo_limit: int = 4000
+    """Use only the first so many photos; 0: all."""
+    copies: int = 3
+    """Changed copies of each photo."""
+    photos_share: float = 0.25
+    """Part of the batch that is copies of single photos."""
+    batch: int = 256
+    """Codes a step."""
+    steps: int = 3000
+    """Optimizer steps."""
+    lr: float = 1e-3
+    """Learning rate after warm-up."""
+    final_lr: float = 0.02
+    """Learning rate at the end, as a part of `lr` (cosine)."""
+    warmup: int = 100
+    """Steps of linear warm-up."""
+    weight_decay: float = 0.01
+    """Of AdamW."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    ema: float = 0.995
+    """Decay of the averaged weights, per step."""
+    threads: int = 2
+    """CPU threads."""
+    seed: int = 0
+    """Of weights, frames and batches."""
+    checkpoint_minutes: float = 1.0
+    """Minutes between checkpoints."""
+    log_every: int = 100
+    """Steps between lines of metrics.jsonl."""
+    model: DiffusionConfig = field(default_factory=DiffusionConfig)
+    """Sizes of the denoisers and the schedule of the noise."""
 
     to_dict = asdict
 

@@ -6,7 +6,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, distributed
 
 from core.geometry import depth_to_normal
 from core.types import Factors
@@ -15,8 +15,8 @@ from training.renders import Renders
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of values (B, C, H, W) under mask (B, 1, H, W)."""
-    return (values * mask).sum() / (mask.sum() * values.shape[1]).clamp(min=1)
+    """Mean over pictures of the mean of values (B, C, H, W) under mask (B, 1, H, W)."""
+    return ((values * mask).mean(1).sum((1, 2)) / mask.sum((1, 2, 3)).clamp(min=1)).mean()
 
 
 def laplace_nll(error: Tensor, sigma: Tensor, mask: Tensor) -> Tensor:
@@ -48,6 +48,15 @@ def depth_curvature(depth: Tensor) -> Tensor:
     return dxx.abs().mean() + dyy.abs().mean()
 
 
+def across_processes(mean: Tensor) -> Tensor:
+    """Mean of a tensor over the processes that train together; gradients flow back to all of them."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return mean
+    from torch.distributed.nn.functional import all_reduce
+
+    return all_reduce(mean) / distributed.get_world_size()
+
+
 def mean_head(canon_depth: Tensor, known: Tensor) -> Tensor:
     """Distance between the mean canonical depth of a batch of photos and that of all renders (hybrid regime).
 
@@ -58,7 +67,7 @@ def mean_head(canon_depth: Tensor, known: Tensor) -> Tensor:
         canon_depth: (B, H, W) found in photos.
         known: (1, H, W) mean of renders.
     """
-    found = canon_depth.mean(0, keepdim=True)
+    found = across_processes(canon_depth.mean(0, keepdim=True))
     cosine = (depth_to_normal(found) * depth_to_normal(known)).sum(-1)
     return (found - known).abs().mean() + 0.02 * (1 - cosine).mean()
 
@@ -70,7 +79,7 @@ def view_distance(rotation_error: Tensor, translation_error: Tensor) -> Tensor:
 
 def known_factors(factors: Factors, truth: Renders) -> dict[str, Tensor]:
     """What a render's known depth, albedo, light and view ask of the factors found in it (method, hybrid regime)."""
-    mask = truth.canon_mask[:, 0]
+    mask = truth.canon_mask
     weight = mask + 0.2 * (1 - mask)
     depth_error = (factors.canon_depth - truth.canon_depth).abs()
     cosine = (factors.canon_normal * depth_to_normal(truth.canon_depth)).sum(-1)
@@ -79,9 +88,9 @@ def known_factors(factors: Factors, truth: Renders) -> dict[str, Tensor]:
     # The direction of a weak lamp cannot be seen: count it by the lamp's strength.
     direction = (light.direction - known.direction).abs().mean(-1) * (known.diffuse / 0.4)
     return {
-        "depth": (depth_error * weight).sum() / weight.sum(),
-        "normal": ((1 - cosine) * mask).sum() / mask.sum(),
-        "albedo": masked_mean((factors.canon_albedo - truth.canon_albedo).abs(), truth.canon_mask),
+        "depth": masked_mean(depth_error[:, None], weight),
+        "normal": masked_mean(1 - cosine[:, None], mask),
+        "albedo": masked_mean((factors.canon_albedo - truth.canon_albedo).abs(), mask),
         "view": view_distance(factors.view.rotation - truth.view.rotation,
                               factors.view.translation - truth.view.translation),
         "light": (strength / 2 + 1.5 * direction).mean(),

@@ -1,4 +1,4 @@
-"""Photos for training: two changed copies of each, with the change of pose and colour between them known."""
+"""Photos for training: changed copies of each, with the change of pose and colour between them known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.geometry import intrinsics
+from core.geometry import backproject, intrinsics, inverse_transform, project, transform
+from core.rasterizer import rasterize_depth
 from core.types import Batched, View
 from training.renders import camera, uniform
 
@@ -18,53 +19,93 @@ MAX_SHIFT = 0.06
 """Of the picture's side."""
 SIDE_LIGHT = 0.5
 """Strongest change of brightness from the middle of the picture to its side."""
+TURN_DEG = (7.0, 14.0)
+"""Spread of the turns in pitch and yaw of every second copy."""
+MAX_YAW_DEG = 50.0
+"""No head is turned further to the side."""
 
 
 @dataclass
 class Photos(Batched):
-    """A batch of changed copies; the first half and the second half show the same photos in the same order."""
+    """Changed copies of photos; in pairs, the first half and the second half show the same photos in the same order."""
 
     image: Tensor
-    """(2B, 3, H, W), [0, 1]."""
+    """(B, 3, H, W), [0, 1]."""
     mirrored: Tensor
-    """(2B,) −1 where the copy is mirrored, else 1."""
+    """(B,) −1 where the copy is mirrored, else 1."""
     roll: Tensor
-    """(2B,) clockwise turn of the copy, radians, after mirroring."""
+    """(B,) clockwise turn of the copy, radians, after mirroring."""
     shift: Tensor
-    """(2B, 2) shift of the copy to the right and down, camera-distance units, after the turn."""
+    """(B, 2) shift of the copy to the right and down, camera-distance units, after the turn."""
     tint: Tensor
-    """(2B, 3, 1, 1) gain per channel relative to their mean."""
+    """(B, 3, 1, 1) gain per channel relative to their mean."""
+    turn: Tensor
+    """(B, 2) by how much the head was turned before all this, pitch and yaw, radians."""
 
     def original_view(self, view: View) -> View:
         """The pose the untouched photo must have where a copy has `view`.
 
-        The copy is the photo mirrored, turned about the optical axis, then shifted; this undoes the three.
+        The copy is the photo with the head turned, mirrored, turned about the optical axis, then shifted; this undoes
+        the four.
         """
         x, y = (view.translation - self.shift).unbind(-1)
         sin, cos = self.roll.sin(), self.roll.cos()
         shift = torch.stack([(cos * x + sin * y) * self.mirrored, cos * y - sin * x], -1)
         pitch, yaw, roll = view.rotation.unbind(-1)
         rotation = torch.stack([pitch, yaw * self.mirrored, (roll - self.roll) * self.mirrored], -1)
-        return View(rotation, shift)
+        return View(rotation - F.pad(self.turn, (0, 1)), shift)
 
     def unmirror(self, maps: Tensor) -> Tensor:
-        """Flip canonical maps (2B, …, W) of mirrored copies back."""
+        """Flip canonical maps (B, …, W) of mirrored copies back."""
         where = (self.mirrored < 0).view(-1, *[1] * (maps.dim() - 1))
         return torch.where(where, maps.flip(-1), maps)
 
 
-def draw_copies(images: Tensor, size: int, generator: torch.Generator) -> Photos:
-    """Two copies of each photo, mirrored, turned, shifted, re-lit from the side, tinted and brightened at random.
+def random_turn(view: View, generator: torch.Generator) -> Tensor:
+    """Turns (B, 2) in pitch and yaw, radians, for heads in the poses of `view`."""
+    turn = torch.randn(len(view.rotation), 2, generator=generator) * torch.tensor(TURN_DEG).deg2rad()
+    limit = math.radians(MAX_YAW_DEG)
+    yaw = view.rotation[:, 1].cpu()
+    return torch.stack([turn[:, 0], (yaw + turn[:, 1]).clamp(-limit, limit) - yaw.clamp(-limit, limit)], -1)
+
+
+def turn_heads(images: Tensor, depth: Tensor, view: View, turn: Tensor) -> Tensor:
+    """Photos as they would be with the heads turned: each pixel shows what the photo shows of the same surface.
 
     Args:
-        images: (B, 3, h, w) uint8, aligned, at model size or larger.
-        size: side of the copies.
-        generator: source of all randomness.
+        images: (B, 3, N, N), aligned.
+        depth: (B, H, W) canonical depth that was found in them, H ≤ N.
+        view: pose that was found in them.
+        turn: (B, 2) pitch and yaw to add, radians.
 
     Returns:
-        2B copies.
+        (B, 3, N, N); what the surface does not cover stays as it was.
     """
-    images = torch.cat([images, images]).float() / 255
+    size, turned = depth.shape[-1], View(view.rotation + F.pad(turn, (0, 1)), view.translation)
+    seen, covered = rasterize_depth(transform(backproject(depth), turned), size)
+    points = inverse_transform(backproject(seen), turned)
+    axis = torch.arange(size, device=depth.device, dtype=depth.dtype)
+    here = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)
+    # In pixel edges, as photos are cropped; the steps are smooth and can be magnified, unlike the photo.
+    step = (project(transform(points, view), size) - here) * (2 / size) * covered[..., None]
+    step = F.interpolate(step.movedim(-1, 1), images.shape[-2:], mode="bilinear").movedim(1, -1)
+    identity = torch.eye(2, 3, device=images.device).expand(len(images), -1, -1)
+    grid = F.affine_grid(identity, images.shape, align_corners=False) + step
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+
+def draw_copies(images: Tensor, size: int, generator: torch.Generator, turn: Tensor | None = None) -> Photos:
+    """Copies of photos, mirrored, turned, shifted, re-lit from the side, tinted and brightened at random.
+
+    Args:
+        images: (B, 3, N, N) in [0, 1], aligned, at model size or a multiple of it.
+        size: side of the copies.
+        generator: source of all randomness.
+        turn: (B, 2) turns of the head that `images` have had already; none by default.
+
+    Returns:
+        B copies.
+    """
     count = len(images)
     mirrored = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     roll, shift = ((torch.rand(count, n, generator=generator) * 2 - 1) for n in (1, 2))
@@ -76,7 +117,8 @@ def draw_copies(images: Tensor, size: int, generator: torch.Generator) -> Photos
     tint = tint / tint.mean(1, keepdim=True)
     image = _move(images, mirrored, roll, shift, size) * (1 + slope * axis) * gain * tint
     focal, _ = intrinsics(size)
-    return Photos(camera(image.clamp(0, 1), generator), mirrored, roll, shift * size / focal, tint)
+    turn = torch.zeros(count, 2) if turn is None else turn
+    return Photos(camera(image.clamp(0, 1), generator), mirrored, roll, shift * size / focal, tint, turn)
 
 
 def _move(images: Tensor, mirrored: Tensor, roll: Tensor, shift: Tensor, size: int) -> Tensor:

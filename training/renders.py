@@ -20,6 +20,9 @@ from core.types import Batched, Light, View, light_direction
 from training.render_pack import decode_depth
 from training.rig import FAR_DEPTH
 
+EXPRESSIONS = 57
+"""Expression weights of the rig."""
+
 
 @dataclass
 class Renders(Batched):
@@ -37,6 +40,8 @@ class Renders(Batched):
     """(B, 3, H, W), [0, 1]."""
     light: Light
     view: View
+    expression: Tensor
+    """(B, 57) the rig's expression weights, [0, 1]."""
 
 
 class RenderPack:
@@ -50,7 +55,7 @@ class RenderPack:
         ConfigError: no shards, or shards of another size.
     """
 
-    KEYS = ("canon_depth", "canon_mask", "canon_albedo", "mask", "albedo", "normal", "view")
+    KEYS = ("canon_depth", "canon_mask", "canon_albedo", "mask", "albedo", "normal", "view", "expression")
 
     def __init__(self, folder: str | Path, size: int, split: str = "rig"):
         paths = sorted(Path(folder).glob(f"{split}_*.npz"))
@@ -100,7 +105,8 @@ def photograph(stored: dict[str, Tensor], backgrounds: Tensor, generator: torch.
     image = occlude(image, generator)
     image, canon_albedo = _develop(image, canon_albedo, generator)
     view = View(stored["view"][:, :3], stored["view"][:, 3:])
-    return Renders(camera(image, generator), mask, depth, canon_mask, canon_albedo, light, view)
+    return Renders(camera(image, generator), mask, depth, canon_mask, canon_albedo, light, view,
+                   stored["expression"].float())
 
 
 def _depth(stored: Tensor) -> Tensor:

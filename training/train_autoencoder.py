@@ -4,6 +4,7 @@
     python -m training.render_pack --count 40000 --out packs/rig64
     python -m training.train_autoencoder --config training/configs/hybrid.yaml
     python -m training.train_autoencoder --resume runs/0001-hybrid            # goes on exactly where it stopped
+    accelerate launch --cpu --num_processes 2 -m training.train_autoencoder --batch 16 --threads 1   # same batch of 32
     python -m training.train_autoencoder --config training/configs/hybrid.yaml --lr 1e-4 --dry-run
 
 The run folder holds config.json, metrics.jsonl, sample sheets, checkpoint.pt and, at the end, model.safetensors.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from functools import partial
 from pathlib import Path
 
 from core.config import from_dict
@@ -46,77 +48,47 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, AutoencoderTraining
 
 
 class Batches:
-    """The pictures of each step. Step k draws from seed and k alone, so that a resumed run sees what it would have."""
+    """The pictures of each part of a step. Part k draws from seed and k alone, so that a resumed run sees what it
+    would have seen."""
 
     def __init__(self, config: AutoencoderTraining):
         from training.data import FacePack
         from training.renders import RenderPack
 
-        self.config, size = config, config.model.image_size
+        self.config, self.size = config, config.model.image_size
         # Twice the model's size where the pack has it: turning and shrinking then lose nothing.
-        self.pack = FacePack(config.photos, size=2 * size, limit=config.limit or None).images
-        self.render_pack = RenderPack(config.renders, size) if config.renders else None
+        self.pack = FacePack(config.photos, size=2 * self.size, limit=config.limit or None)
+        self.render_pack = RenderPack(config.renders, self.size) if config.renders else None
         self.rendered = round(config.batch * config.renders_share / 2) * 2 if config.renders else 0
 
-    def photos(self, step: int):
-        """Pairs of changed copies of photos."""
-        return self._copies(self.config.batch - self.rendered, self._generator(step, 0)).to(self.config.device)
+    def draw(self, part: int, teacher) -> tuple:
+        """Pairs of changed copies of photos, and renders or None; `teacher` is the model as it is so far.
 
-    def renders(self, step: int):
-        """Renders, with other photos behind the heads."""
-        generator = self._generator(step, 1)
-        behind = self._copies(self.rendered, generator).image
-        return self.render_pack.draw(self.rendered, behind, generator).to(self.config.device)
-
-    def _copies(self, count: int, generator):
+        In every second copy of a photo the head is turned first, by the surface that the teacher finds: how far is
+        then known, where otherwise nothing says how large a turn is in photos.
+        """
         import torch
 
-        from training.photos import draw_copies
+        from training.photos import draw_copies, random_turn, turn_heads
 
-        index = torch.randint(len(self.pack), (count // 2,), generator=generator)
-        return draw_copies(self.pack[index], self.config.model.image_size, generator)
+        device = self.config.device
+        generator = torch.Generator().manual_seed(self.config.seed * 10_000_019 + part)
+        images = self._photos((self.config.batch - self.rendered) // 2, generator).to(device)
+        depth, view = teacher(torch.nn.functional.interpolate(images, (self.size, self.size), mode="area"))
+        turn = random_turn(view, generator)
+        turned = turn_heads(images, depth, view, turn.to(device))
+        photos = draw_copies(torch.cat([images, turned]).cpu(), self.size, generator,
+                             torch.cat([torch.zeros_like(turn), turn]))
+        renders = None
+        if self.rendered:
+            behind = draw_copies(self._photos(self.rendered // 2, generator), self.size, generator).image
+            renders = self.render_pack.draw(self.rendered, behind, generator).to(device)
+        return photos.to(device), renders
 
-    def _generator(self, step: int, part: int):
+    def _photos(self, count: int, generator):
         import torch
 
-        return torch.Generator().manual_seed((self.config.seed * 10_000_019 + step) * 2 + part)
-
-
-def photo_terms(model, photos, weights, mean_depth=None) -> dict:
-    """Every weighted term of the loss on photos, by name: both likelihoods, smoothness, agreement of copies.
-
-    Beside renders, `mean_depth` (1, H, W) is their mean head.
-    """
-    from core.autoencoder import mirror
-    from training import losses
-
-    image = photos.image
-    found, sigma = model.explain(image)
-    mirrored = model.render(image, found.codes, *mirror(found), found.light, found.view, found.confidence)
-    extra = losses.same_face(found, photos)
-    if mean_depth is not None:
-        extra["mean_head"] = losses.mean_head(found.canon_depth, mean_depth)
-    return {"image": losses.laplace_nll(found.recon_image - image, sigma[:, :1], found.recon_mask),
-            "mirror": weights.mirror * losses.laplace_nll(mirrored.recon_image - image, sigma[:, 1:],
-                                                          mirrored.recon_mask),
-            "gradient": weights.gradient * losses.gradient_difference(found.recon_image, image, found.recon_mask),
-            "curvature": weights.curvature * losses.depth_curvature(found.canon_depth),
-            **{name: getattr(weights, name) * value for name, value in extra.items()}}
-
-
-def render_terms(model, renders, weights) -> dict:
-    """Every weighted term of the loss on renders, by name: likelihood and known factors."""
-    from training import losses
-
-    image = renders.image
-    found, sigma = model.explain(image)
-    # Behind a rendered head is another photo, which says nothing about this face.
-    mask = found.recon_mask * (0.2 + 0.8 * renders.mask)
-    known = losses.known_factors(found, renders)
-    return {"render_image": weights.render_image * losses.laplace_nll(found.recon_image - image, sigma[:, :1], mask),
-            "render_gradient": weights.render_image * weights.gradient
-            * losses.gradient_difference(found.recon_image, image, mask.floor()),
-            **{name: getattr(weights, name) * value for name, value in known.items()}}
+        return self.pack[torch.randint(len(self.pack), (count,), generator=generator)]
 
 
 def learning_rate(step: int, config: AutoencoderTraining) -> float:
@@ -127,80 +99,103 @@ def learning_rate(step: int, config: AutoencoderTraining) -> float:
 
 
 def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> None:
-    """Run or go on with a training; see the module's text for what the run folder holds.
+    """Run or go on with a training, in one process or in each of several (`accelerate launch`).
 
-    Photos and renders take a thread each: two threads that meet once a step wait less than two that share every layer.
+    See the module's text for what the run folder holds; the first process writes it.
     """
     import time
-    from concurrent.futures import ThreadPoolExecutor
-    from functools import partial
 
     import torch
+    from accelerate import Accelerator
     from tqdm import tqdm
 
-    from core.autoencoder import Autoencoder, autocast
-    from core.hub import save_weights
+    from core.autoencoder import Autoencoder
     from training import checkpoint
-    from training.sheets import save_sheet
+    from training.objective import Objective
 
-    threads = max(1, config.threads // 2) if config.renders else config.threads
-    torch.set_num_threads(threads)
+    torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
+    accelerator = Accelerator(cpu=config.device == "cpu", mixed_precision="bf16" if config.bf16 else "no",
+                              gradient_accumulation_steps=config.accumulate)
+    batches = Batches(config)
     model = Autoencoder(config.model).to(config.device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), config.lr, (0.9, 0.99), weight_decay=config.weight_decay,
-                                  fused=True)
+    objective = Objective(model, config.loss, batches.render_pack and batches.render_pack.mean_depth())
     averaged = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema))
-    start = 0
+    optimizer = torch.optim.AdamW(objective.parameters(), config.lr, (0.9, 0.99), weight_decay=config.weight_decay,
+                                  fused=True)
     if state:
-        model.load_state_dict(state["model"])
+        objective.load_state_dict(state["objective"])
         averaged.load_state_dict(state["averaged"])
         optimizer.load_state_dict(state["optimizer"])
-        start = state["step"]
-    batches, parameters = Batches(config), list(model.parameters())
-    halves = [(batches.photos, photo_terms)]
-    if config.renders:
-        mean_depth = batches.render_pack.mean_depth().to(config.device)
-        halves = [(batches.photos, partial(photo_terms, mean_depth=mean_depth)), (batches.renders, render_terms)]
-    pool = ThreadPoolExecutor(len(halves), initializer=torch.set_num_threads, initargs=(threads,))
-
-    def gradients(half, step):
-        draw, terms_of = half
-        with autocast(config.bf16, config.device):
-            terms = terms_of(model, draw(step), config.loss)
-        return terms, torch.autograd.grad(sum(terms.values()), parameters)
+    start = state["step"] if state else 0
+    prepared, optimizer = accelerator.prepare(objective, optimizer)
+    parts = accelerator.num_processes * config.accumulate
 
     saved = logged = time.monotonic()
-    progress = tqdm(range(start, config.steps), initial=start, total=config.steps, desc=run.name)
+    drawing = 0.0
+    main_process = accelerator.is_main_process
+    progress = tqdm(range(start, config.steps), initial=start, total=config.steps, desc=run.name,
+                    disable=not main_process)
     for step in progress:
-        found = list(pool.map(gradients, halves, [step] * len(halves)))
-        terms = {name: value for part, _ in found for name, value in part.items()}
-        for parameter, *parts in zip(parameters, *(grads for _, grads in found), strict=True):
-            parameter.grad = sum(parts)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, config)
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        optimizer.step()
+        for part in range(config.accumulate):
+            began = time.monotonic()
+            pictures = batches.draw(step * parts + part * accelerator.num_processes + accelerator.process_index,
+                                    partial(_depth_and_view, averaged.module, config.bf16))
+            drawing += time.monotonic() - began
+            with accelerator.accumulate(prepared):
+                terms = prepared(*pictures)
+                accelerator.backward(sum(terms.values()))
+                if accelerator.sync_gradients:
+                    norm = accelerator.clip_grad_norm_(prepared.parameters(), config.clip)
+                optimizer.step()
+                optimizer.zero_grad()
         averaged.update_parameters(model)
 
         done = step + 1
+        if not main_process:
+            continue
         if done % config.log_every == 0:
-            now = time.monotonic()
+            seconds = time.monotonic() - logged
             metrics = {"step": done, "loss": sum(terms.values()).item(), **{k: v.item() for k, v in terms.items()},
                        "gradient_norm": norm.item(), "lr": learning_rate(step, config),
-                       "samples_per_second": config.batch * min(config.log_every, done - start) / (now - logged)}
+                       "samples_per_second": config.batch * parts * min(config.log_every, done - start) / seconds,
+                       "drawing_share": drawing / seconds}
             checkpoint.log_metrics(run, metrics)
             progress.set_postfix(loss=f"{metrics['loss']:.3f}", per_s=f"{metrics['samples_per_second']:.0f}")
-            logged = now
+            logged, drawing = time.monotonic(), 0.0
         if done % config.sample_every == 0:
-            images = [draw(step).image[:6] for draw, _ in halves]
+            from training.sheets import save_sheet
+
+            images = [part.image[:6] for part in pictures if part is not None]
             save_sheet(run / f"sheet-{done:06d}.png", averaged.module, torch.cat(images))
         if time.monotonic() - saved > 60 * config.checkpoint_minutes or done == config.steps:
-            checkpoint.save(run, {"model": model.state_dict(), "averaged": averaged.state_dict(),
-                                  "optimizer": optimizer.state_dict(), "step": done, "config": config.to_dict()})
-            save_weights(run / "model.safetensors", averaged.module.state_dict(), config.model,
-                         {"stage": "autoencoder", "steps": str(done), "regime": run.name.split("-", 1)[1]})
+            _save(run, objective, averaged, optimizer, done, config)
             saved = time.monotonic()
+    accelerator.end_training()
+
+
+def _depth_and_view(model, bf16: bool, images):
+    """Canonical depth and pose that a model finds in images."""
+    import torch
+
+    from core.autoencoder import autocast
+
+    with torch.no_grad(), autocast(bf16, images.device.type):
+        return model.decode_depth(model.encode(images).depth_code), model.view(images)
+
+
+def _save(run: Path, objective, averaged, optimizer, done: int, config: AutoencoderTraining) -> None:
+    """Everything a resumed run needs, and the averaged weights for use."""
+    from core.hub import save_weights
+    from training import checkpoint
+
+    checkpoint.save(run, {"objective": objective.state_dict(), "averaged": averaged.state_dict(),
+                          "optimizer": optimizer.state_dict(), "step": done, "config": config.to_dict()})
+    save_weights(run / "model.safetensors", averaged.module.state_dict(), config.model,
+                 {"stage": "autoencoder", "steps": str(done), "regime": run.name.split("-", 1)[1]})
 
 
 def main(arguments: list[str]) -> None:
@@ -213,12 +208,15 @@ def main(arguments: list[str]) -> None:
 
         show(config)
         return
+    from accelerate import PartialState
+
     if options.resume:
         run = Path(options.resume)
         train(config, run, checkpoint.load(run))
     else:
         name = Path(options.config).stem if options.config else "default"
-        train(config, checkpoint.new_run(options.runs, name, config.to_dict()))
+        main_process = PartialState(cpu=config.device == "cpu").is_main_process
+        train(config, checkpoint.new_run(options.runs, name, config.to_dict()) if main_process else Path(name))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,71 @@
+"""What the autoencoder is trained for: every weighted term of the loss, by name."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from core.autoencoder import Autoencoder, mirror
+from core.types import Factors
+from training import losses
+from training.config import LossWeights
+from training.photos import Photos
+from training.renders import EXPRESSIONS, Renders
+
+
+class Objective(nn.Module):
+    """The model with its loss on photos and, in the hybrid regime, on renders (paper section 3.1; method).
+
+    Args:
+        model: to be trained.
+        weights: of the terms.
+        mean_depth: (1, H, W) mean head of the renders; None where there are none.
+    """
+
+    def __init__(self, model: Autoencoder, weights: LossWeights, mean_depth: Tensor | None = None):
+        super().__init__()
+        self.model, self.weights = model, weights
+        self.register_buffer("mean_depth", mean_depth, persistent=False)
+        if mean_depth is not None:
+            self.expression_head = nn.Linear(2 * model.config.code_size, EXPRESSIONS)
+            # It starts knowing nothing, and so bends the codes gently.
+            nn.init.zeros_(self.expression_head.weight)
+
+    def forward(self, photos: Photos, renders: Renders | None = None) -> dict[str, Tensor]:
+        """Terms of the loss, each a mean over pictures: those of several processes or parts may be averaged."""
+        count = len(photos.image)
+        images = photos.image if renders is None else torch.cat([photos.image, renders.image])
+        found, sigmas = self.model.explain(images)
+        terms = self._on_photos(found[:count], sigmas[:count], photos)
+        return terms if renders is None else terms | self._on_renders(found[count:], sigmas[count:], renders)
+
+    def _on_photos(self, found: Factors, sigmas: Tensor, photos: Photos) -> dict[str, Tensor]:
+        """Both likelihoods, smoothness, agreement of copies."""
+        weights, image = self.weights, found.image
+        mirrored = self.model.render(image, found.codes, *mirror(found), found.light, found.view, found.confidence)
+        extra = losses.same_face(found, photos)
+        if self.mean_depth is not None:
+            extra["mean_head"] = losses.mean_head(found.canon_depth, self.mean_depth)
+        return {"image": losses.laplace_nll(found.recon_image - image, sigmas[:, :1], found.recon_mask),
+                "mirror": weights.mirror * losses.laplace_nll(mirrored.recon_image - image, sigmas[:, 1:],
+                                                              mirrored.recon_mask),
+                "gradient": weights.gradient * losses.gradient_difference(found.recon_image, image, found.recon_mask),
+                "curvature": weights.curvature * losses.depth_curvature(found.canon_depth),
+                **self._weighted(extra)}
+
+    def _on_renders(self, found: Factors, sigmas: Tensor, renders: Renders) -> dict[str, Tensor]:
+        """Likelihood and known factors."""
+        weights, image = self.weights, found.image
+        # Behind a rendered head is another photo, which says nothing about this face.
+        mask = found.recon_mask * (0.2 + 0.8 * renders.mask)
+        known = losses.known_factors(found, renders)
+        weights_found = self.expression_head(torch.cat([found.codes.depth_code, found.codes.albedo_code], 1))
+        known["expression"] = (weights_found - renders.expression).square().sum(1).mean()
+        return {"render_image": weights.render_image * losses.laplace_nll(found.recon_image - image, sigmas[:, :1],
+                                                                          mask),
+                "render_gradient": weights.render_image * weights.gradient
+                * losses.gradient_difference(found.recon_image, image, mask.floor()),
+                **self._weighted(known)}
+
+    def _weighted(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: getattr(self.weights, name) * value for name, value in terms.items()}
