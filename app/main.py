@@ -82,19 +82,26 @@ def serve(host: str, port: int, weights: Path | None) -> None:
 
 
 def build_demo() -> gr.Blocks:
-    """The page: a header and one tab per activity."""
+    """The page: a header, the photo, and one tab per activity, see app.tabs."""
     import gradio as gr
 
-    from app.tabs import about, inspect
+    from app.page import Page
+    from app.source import Source
+    from app.tabs.about import About
+    from app.tabs.inspect import Inspect
+    from app.tabs.pose_light import PoseLight
     from app.widgets.texts import read_text
 
     with gr.Blocks(title="LatentFace", analytics_enabled=False, delete_cache=(FORGET_SECONDS,) * 2) as demo:
+        page = Page()
         gr.Markdown(read_text("header"), elem_id="header")
-        with gr.Tabs():
-            with gr.Tab("Inspect", id="inspect"):
-                inspect.Inspect(demo)
-            with gr.Tab("About", id="about"):
-                about.build()
+        with gr.Row(elem_id="panels"):
+            with gr.Column(scale=4, min_width=260, elem_id="source"):
+                Source(page, demo)
+            with gr.Column(scale=17, min_width=300, elem_id="work"), gr.Tabs():
+                for tab, title in ((Inspect, "Inspect"), (PoseLight, "Pose & light"), (About, "About")):
+                    with gr.Tab(title, render_children=True):
+                        tab(page)
     return demo
 
 

@@ -5,25 +5,30 @@ from __future__ import annotations
 import csv
 import functools
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from app.settings import BACKGROUNDS, OWN_DETAIL, Settings
 from core.detail import decode, transfer
+from core.display import pixels
 from core.errors import FaceNotFound
 from core.faces import Crop, Face, face_from_crop
 from core.hub import weights_path
 from core.mesh import face_mesh, write_glb
 from core.photo import read_photo
 from core.pipeline import LatentFace
-from core.render import PhotoFace, mesh_maps
+from core.render import PhotoFace, draw, draw_layer, mesh_maps
 from core.types import Factors
 
+EXPIRED = "This photo has been forgotten, as nobody used the page for long: please choose it again."
 EXAMPLES = Path(__file__).parent.parent / "assets" / "examples"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Session:
     """One visitor's photo and what was found in it. Never changed in place: examples are shared between visitors."""
 
@@ -35,10 +40,27 @@ class Session:
     """The face that is shown."""
     factors: Factors | None = None
     """Of that face."""
-    decoded: PhotoFace | None = None
-    """The face ready to be drawn from the model's maps alone."""
-    detailed: PhotoFace | None = None
-    """The same with the photo's own detail."""
+    start: Settings | None = None
+    """Pose, light and picture to begin with; None is the photo's own."""
+    example: int | None = None
+    """Which example it is."""
+
+    @functools.cached_property
+    def decoded(self) -> PhotoFace:
+        """The face ready to be drawn from the model's maps alone; made when it is first asked for."""
+        with torch.inference_mode():
+            return decode(self.factors)
+
+    @functools.cached_property
+    def detailed(self) -> PhotoFace:
+        """The same with the photo's own detail."""
+        with torch.inference_mode():
+            return transfer(self.factors, self.face.full[None])
+
+    @property
+    def settings(self) -> Settings:
+        """What the controls show first."""
+        return self.start or Settings.of(self.factors)
 
     @property
     def face(self) -> Face:
@@ -88,12 +110,17 @@ def open_photo(photo) -> Session:
     return choose_face(Session(pixels, faces), 0)
 
 
+def known(session: Session | None) -> Session:
+    """The session, which is gone when a page was left open for long. Raises FaceNotFound then."""
+    if session is None:
+        raise FaceNotFound(EXPIRED)
+    return session
+
+
 def choose_face(session: Session, index: int) -> Session:
     """Analyse another face of the same photo."""
-    face = session.faces[index]
-    factors = model().analyze([face])
-    return replace(session, index=index, factors=factors, decoded=decode(factors),
-                   detailed=transfer(factors, face.full[None]))
+    factors = model().analyze([session.faces[index]])
+    return replace(session, index=index, factors=factors, start=None)
 
 
 def crop_by_hand(session: Session, crop: Crop) -> Session:
@@ -116,9 +143,29 @@ def open_example(index: int) -> Session:
         return _open_example(index)
 
 
+def open_link(parameters: Mapping[str, str]) -> Session:
+    """What the address of a shared page names: an example, and how it is posed and lit; the first one by default."""
+    numbers = [str(index + 1) for index in range(len(examples()))]
+    number = parameters.get("example")
+    session = open_example(numbers.index(number) if number in numbers else 0)
+    start = Settings.read(parameters, session.settings)
+    return session if start == session.settings else replace(session, start=start)
+
+
 @functools.cache
 def _open_example(index):
-    return open_photo(examples()[index].path)
+    return replace(open_photo(examples()[index].path), example=index)
+
+
+@torch.inference_mode()
+def picture(session: Session, settings: Settings, size: int) -> np.ndarray:
+    """The face as it is set, (size, size, 3) uint8, or with alpha (size, size, 4) where no background is drawn."""
+    face = session.detailed if settings.detail == OWN_DETAIL else session.decoded
+    view, light = settings.pose.view(session.factors.view), settings.lamp.light(session.factors.light)
+    background = BACKGROUNDS[settings.background]
+    if background is None:
+        return pixels(torch.cat(draw_layer(face, view, light, size), 1)[0])
+    return pixels(draw(face, view, light, size, background)[0])
 
 
 def write_mesh(session: Session, path: Path) -> None:

@@ -1,5 +1,6 @@
-// Dragging the picture moves the sliders of yaw and pitch, as a hand would; the wipe uncovers the photo,
-// and Save asks the server for a lossless picture, which is handed over when it comes.
+// Dragging the picture moves the sliders of yaw and pitch, as a hand would; so do the arrow keys. The wipe uncovers
+// the photo. Save asks the server for a lossless picture, which is handed over when it comes.
+const REST = 140;  // milliseconds without a new picture after which the last one is asked for with all its pixels
 const slider = (id) => document.querySelector(`#${id} input[type=range]`);
 const move = (id, value) => {
   const input = slider(id);
@@ -7,7 +8,11 @@ const move = (id, value) => {
   input.value = value;
   input.dispatchEvent(new Event('input', { bubbles: true }));
 };
-const wipe = (value) => element.style.setProperty('--wipe', `${value}%`);
+const wipe = (value) => {
+  element.style.setProperty('--wipe', `${value}%`);
+  element.querySelector('.wipe').value = value;
+};
+
 let start = null;
 element.addEventListener('pointerdown', (event) => {
   const frame = event.target.closest('.frame');
@@ -23,8 +28,43 @@ element.addEventListener('pointermove', (event) => {
   if (event.pointerType === 'mouse') move('pitch', Math.round(start.pitch + (event.clientY - start.y) * degrees));
 });
 ['pointerup', 'pointercancel'].forEach((name) => element.addEventListener(name, () => { start = null; }));
+
+const STEPS = { ArrowLeft: ['yaw', 5], ArrowRight: ['yaw', -5], ArrowUp: ['pitch', -5], ArrowDown: ['pitch', 5] };
+element.addEventListener('keydown', (event) => {
+  if (!event.target.matches('.frame') || !STEPS[event.key]) return;
+  event.preventDefault();
+  const [id, step] = STEPS[event.key];
+  move(id, +slider(id).value + step);
+});
+
+// A double click on a slider, or Delete, takes it back to what was found in the photo.
+['dblclick', 'keydown'].forEach((name) => document.addEventListener(name, (event) => {
+  if (name === 'keydown' && (event.key !== 'Delete' || !event.target.matches('input[type=range]'))) return;
+  const id = event.target.closest('#controls .block')?.id;
+  if (id in props.own) move(id, props.own[id]);
+}));
+
 element.addEventListener('input', (event) => event.target.matches('.wipe') && wipe(event.target.value));
 element.addEventListener('click', (event) => event.target.matches('.save') && trigger('save'));
+document.addEventListener('click', (event) => {
+  if (!event.target.closest('#frontalize') || matchMedia('(prefers-reduced-motion)').matches) return;
+  const begin = performance.now();  // from the photo to the front, so that before and after are seen
+  const uncover = (now) => {
+    const part = Math.min(1, (now - begin) / 1200);
+    wipe(100 - 100 * part);
+    if (part < 1) requestAnimationFrame(uncover);
+  };
+  requestAnimationFrame(uncover);
+});
+
+let rest = 0;
+watch('value', () => {
+  clearTimeout(rest);
+  if (props.draft) rest = setTimeout(() => trigger('finish'), REST);
+});
+watch('link', () => history.replaceState(null, '', `?${new URLSearchParams([
+  ...[...new URLSearchParams(location.search)].filter(([name]) => name.startsWith('__')),
+  ...new URLSearchParams(props.link)])}`));
 watch('saved', () => {
   const link = document.createElement('a');
   link.href = props.saved;

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from app.settings import Lamp, Pose
 from app.state import Session
-from app.widgets.controls import Lamp, Pose
 from core.report import TRAINED_PITCH, TRAINED_YAW, cautions, mean_confidence, mean_error
 
 

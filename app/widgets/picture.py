@@ -1,4 +1,4 @@
-"""The live picture: drawn again at every move of a slider, turned by dragging, compared with the photo, saved."""
+"""The live picture: drawn again at every move of a control, turned by dragging, compared with the photo, saved."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import gradio as gr
 from app.widgets.texts import read_script
 
 TEMPLATE = """
-<div class="frame"><img class="live" src="${value}" alt="The face in the chosen pose and light" draggable="false">
+<div class="frame" tabindex="0" role="application" aria-label="The face: drag it, or press the arrow keys, to turn it">
+<img class="live" src="${value}" alt="The face in the chosen pose and light" draggable="false">
 <img class="photo" src="${photo}" alt="" draggable="false"></div>
-<div class="tools"><label>Compare<input type="range" class="wipe" min="0" max="100" value="0"></label>
-<button type="button" class="save">Save PNG</button></div>"""
+<div class="tools"><label>Photo<input type="range" class="wipe" min="0" max="100" value="0" title="Uncover the photo">
+</label><button type="button" class="save">Save PNG</button></div>"""
 EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 
 
 def picture() -> gr.HTML:
-    """The component: its value is the picture's data address, its `photo` that of the aligned photo.
+    """The component: its value is the picture's data address.
 
+    Further properties: `draft`, whether more pixels are to be asked for by `finish` once the controls rest; `photo`,
+    the aligned photo; `own`, what each slider shows for the photo; `link`, the query that brings the picture back.
     It asks for a lossless picture by `save`, and hands over to the visitor what is then put into `saved`.
     """
-    return gr.HTML(html_template=TEMPLATE, value=EMPTY, photo=EMPTY, saved="", elem_id="picture",
-                   js_on_load=read_script("picture"), apply_default_css=False)
+    return gr.HTML(html_template=TEMPLATE, value=EMPTY, draft=False, photo=EMPTY, own={}, link="", saved="",
+                   elem_id="picture", js_on_load=read_script("picture"), apply_default_css=False)

@@ -3,15 +3,16 @@
 import base64
 import io
 import math
+from dataclasses import astuple
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from app.settings import FRONT, Lamp, Pose
 from app.state import Session
 from app.widgets import notes, photo
-from app.widgets.controls import FRONT, Lamp, Pose, values
 from app.widgets.images import SCALES, coloured, jpeg_url, pixels, png_url
 from app.widgets.light import ball
 from core.faces import face_from_crop
@@ -56,7 +57,7 @@ def test_a_pose_beyond_the_sliders_is_shown_at_their_end_and_kept():
 @pytest.mark.parametrize("lamp", [Lamp(40, -20, 0.3, 0.7), Lamp(-75, 75, 0, 1), Lamp(0, 0, 0.5, 0.5)])
 def test_light_survives_the_sliders(lamp):
     again = Lamp.of(lamp.light(Light.of(1, 0, 0, 0)))
-    assert values(again) == pytest.approx(values(lamp), abs=0.51)
+    assert astuple(again) == pytest.approx(astuple(lamp), abs=0.51)
 
 
 def test_the_ball_is_bright_where_the_light_comes_from():

@@ -75,6 +75,7 @@ def open_page(browser, app_url):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{app_url}/?__theme={theme}", wait_until="domcontentloaded")
         page.wait_for_selector("#equation .photo img")
+        page.wait_for_selector("#picture .live[src*=jpeg]", state="attached")
         yield page
         context.close()
         assert not strays

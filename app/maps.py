@@ -1,0 +1,117 @@
+"""The maps that the app shows: the bundled one, and those of visitors' own photos."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from app import state
+from app.state import Session
+from app.widgets.images import pixels
+from app.widgets.latent_map import drawing, picture
+from core.detail import decode
+from core.faces import Crop, face_from_crop
+from core.latent_map import LatentMap
+from core.map_maker import MapMaker, add_photo, warm_up
+from core.render import draw
+from core.types import Codes, Factors, Light, View
+
+SIZE = 224
+"""Pixels of the decoded face at the pointer."""
+STUDIO = (0.6, 0.5, 0.25, 0.3)
+"""Light that decoded faces are shown in: ambient, diffuse, dx, dy."""
+BEHIND = (0.5, 0.5, 0.5)
+_warming = threading.Lock()
+
+
+@functools.cache
+def gallery() -> LatentMap:
+    """The bundled map.
+
+    Raises:
+        MapUnreadable: it is missing or damaged, or belongs to other weights.
+    """
+    shown = LatentMap.read()
+    shown.check_weights(state.model())
+    return shown
+
+
+@functools.cache
+def gallery_drawing() -> dict:
+    """What the page draws of it."""
+    return drawing(gallery())
+
+
+@torch.inference_mode()
+def face_at(shown: LatentMap, place: tuple[float, float], kind: str, subject: Codes, like: Factors) -> np.ndarray:
+    """The face at a place of a layout, from the front, (SIZE, SIZE, 3) uint8.
+
+    Args:
+        shown: the map.
+        place: x, y.
+        kind: which layout.
+        subject: the face that gives what the layout leaves open.
+        like: any face, whose photo fills the surroundings.
+    """
+    found = state.model().decode(shown.face_at(place, kind, subject), like)
+    return pixels(draw(decode(found), View.of(), Light.of(*STUDIO), SIZE, BEHIND)[0])
+
+
+def open_face(shown: LatentMap, number: int) -> Session:
+    """A face of the map, analysed as if it had been chosen as a photo."""
+    photo = picture(shown, number)
+    session = state.open_photo(photo)
+    if session.faces:
+        return session
+    whole = Crop(((photo.shape[1] - 1) / 2, (photo.shape[0] - 1) / 2), max(photo.shape))
+    return state.choose_face(Session(photo, [face_from_crop(photo, whole, state.model().config.image_size)]), 0)
+
+
+def map_photos(paths: list[Path]) -> Iterator[str | LatentMap]:
+    """Make a map of photos: sentences on how far it has come, and in the end the map.
+
+    Each file is deleted once it has been read, all of them when the work ends early.
+
+    Raises:
+        FaceNotFound: too few faces.
+    """
+    maker, start = MapMaker(state.model()), time.monotonic()
+    warming = threading.Thread(target=_warm_up_once, daemon=True)
+    warming.start()
+    try:
+        for done, path in enumerate(paths):
+            yield _progress(done, len(paths), len(maker), time.monotonic() - start)
+            add_photo(maker, path, path.name)
+            path.unlink(missing_ok=True)
+    finally:
+        for path in paths:
+            path.unlink(missing_ok=True)
+    while warming.is_alive():
+        yield f"{len(maker)} faces. The layouts are being prepared, which takes a minute once …"
+        warming.join(1)
+    yield f"{len(maker)} faces. Laying out …"
+    for kind in maker.lay_out():
+        yield f"{len(maker)} faces. The layout by {kind} is ready …"
+    yield maker.finish()
+
+
+def _progress(done: int, count: int, faces: int, seconds: float) -> str:
+    left = seconds / done * (count - done) if done else 0
+    rest = f", {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left" if done else ""
+    return f"{done} of {count} photos, {faces} faces{rest}"
+
+
+@functools.cache
+def _compiled() -> None:
+    warm_up()
+
+
+def _warm_up_once() -> None:
+    with _warming:
+        _compiled()

@@ -1,0 +1,237 @@
+// The layouts of a latent map side by side: points by plotly (WebGL), thumbnails and marks on a canvas above them.
+// Colour, tool and thumbnails are settled here; clicks, the pointer's place and the lasso go to the server.
+const GAP = 20, TITLE = 26, EDGE = 1.12, LARGEST = 60, SMALLEST = 13, PAUSE = 70, UNKNOWN = '#9ca3af';
+const WORDS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#8a7a00', '#6b7280'];
+const find = (selector) => element.querySelector(selector);
+const plot = find('.plot'), canvas = find('canvas'), card = find('.card'), choice = find('.colour');
+const sprite = new Image();
+let map = null, colours = [], picked = null, hovered = null, tool = 'pan', active = 0, last = 0, later = null;
+
+const script = () => window.Plotly ? Promise.resolve() : new Promise((done, failed) => {
+  const tag = document.createElement('script');
+  Object.assign(tag, { src: `${window.gradio_config?.root ?? ''}${props.plotly}`, onload: done, onerror: failed });
+  document.head.append(tag);
+});
+const axes = (k) => ['xaxis', 'yaxis'].map((name) => plot._fullLayout[name + (k ? k + 1 : '')]);
+const style = (name) => getComputedStyle(element).getPropertyValue(name).trim();
+const round = (value) => value === null ? '–' : Math.abs(value) < 10 ? value.toFixed(2) : value.toFixed(0);
+
+// --- Colours -----------------------------------------------------------------------------------------------------
+const mixed = (part) => {
+  const at = part * (map.scale.length - 1), low = Math.min(Math.floor(at), map.scale.length - 2);
+  const rgb = map.scale[low].map((start, k) => Math.round(start + (map.scale[low + 1][k] - start) * (at - low)));
+  return `rgb(${rgb})`;
+};
+const paint = () => {
+  const column = map.columns[choice.value], legend = find('.legend');
+  legend.replaceChildren();
+  const say = (text, colour) => {
+    const label = legend.appendChild(document.createElement('span'));
+    if (colour) label.appendChild(document.createElement('i')).style.background = colour;
+    label.append(text);
+  };
+  if (column.numbers) {
+    const known = column.numbers.filter((value) => value !== null).sort((a, b) => a - b);
+    const low = known[Math.floor(known.length * 0.02)], high = known[Math.ceil(known.length * 0.98) - 1];
+    const part = (value) => Math.min(1, Math.max(0, (value - low) / (high - low || 1)));
+    colours = column.numbers.map((value) => value === null ? UNKNOWN : mixed(part(value)));
+    say(round(low));
+    legend.appendChild(document.createElement('b')).style.background =
+      `linear-gradient(to right, ${map.scale.map((rgb) => `rgb(${rgb})`)})`;
+    say(round(high));
+  } else {
+    const colour = (word) => column.words[word] ? WORDS[word % WORDS.length] : UNKNOWN;
+    colours = column.index.map(colour);
+    if (column.words.length <= WORDS.length) column.words.forEach((word, k) => say(word || 'unknown', colour(k)));
+  }
+  if (colours.includes(UNKNOWN) && column.numbers) say('unknown', UNKNOWN);
+};
+
+// --- Drawing -----------------------------------------------------------------------------------------------------
+const columnsOf = () => element.clientWidth > 620 ? map.kinds.length : 1;
+const layout = () => {
+  const across = columnsOf(), down = Math.ceil(map.kinds.length / across), width = element.clientWidth;
+  const side = Math.min((width - GAP * (across - 1)) / across, 560), height = down * (side + TITLE);
+  const result = { width, height, margin: { l: 0, r: 0, t: 0, b: 0 }, dragmode: tool, hovermode: 'closest',
+                   hoverdistance: 16, showlegend: false, paper_bgcolor: 'transparent', plot_bgcolor: 'transparent',
+                   uirevision: map.names.length, annotations: [],
+                   newselection: { line: { color: style('--color-accent'), width: 1.5, dash: 'solid' } } };
+  map.kinds.forEach((kind, k) => {
+    const left = (k % across) * (side + GAP), top = Math.floor(k / across) * (side + TITLE) + TITLE;
+    const axis = { range: [-EDGE, EDGE], showgrid: false, zeroline: false, showticklabels: false, showline: true,
+                   mirror: true, linecolor: style('--border-color-primary'), ticks: '' };
+    const suffix = k ? k + 1 : '';
+    result[`xaxis${suffix}`] = { ...axis, domain: [left / width, (left + side) / width], anchor: `y${suffix}` };
+    result[`yaxis${suffix}`] = { ...axis, domain: [1 - (top + side) / height, 1 - top / height], anchor: `x${suffix}` };
+    result.annotations.push({ text: kind.title, showarrow: false, xref: `x${suffix} domain`, yref: `y${suffix} domain`,
+                              x: 0, y: 1, xanchor: 'left', yanchor: 'bottom',
+                              font: { size: 13, color: style('--body-text-color'), family: style('--font') } });
+  });
+  return result;
+};
+const thumbnails = () => find('.thumbnails').checked && sprite.complete && sprite.naturalWidth > 0;
+const show = async () => {
+  if (!map || !element.clientWidth) return;
+  const size = Math.max(3, Math.min(8, 160 / Math.sqrt(map.names.length)));
+  const traces = map.kinds.map((kind, k) => ({
+    type: 'scattergl', mode: 'markers', x: kind.x, y: kind.y, hoverinfo: 'none', selectedpoints: picked ?? undefined,
+    xaxis: `x${k ? k + 1 : ''}`, yaxis: `y${k ? k + 1 : ''}`, marker: { size, color: colours, opacity: 0.9 },
+    unselected: { marker: { opacity: 0.12 } } }));
+  await Plotly.react(plot, traces, layout(), { displayModeBar: false, scrollZoom: true, doubleClick: 'reset' });
+  draw();
+};
+const tileOf = (index) => [(index % map.across) * map.tile, Math.floor(index / map.across) * map.tile];
+const draw = () => {
+  const { width, height } = plot._fullLayout ?? {}, ratio = window.devicePixelRatio || 1;
+  if (!width || !map) return;
+  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+    Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
+    Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+  }
+  const pen = canvas.getContext('2d');
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.clearRect(0, 0, width, height);
+  const chosen = picked && new Set(picked);
+  map.kinds.forEach((kind, k) => {
+    const [across, down] = axes(k);
+    const place = (x, y) => [across._offset + across.l2p(x), down._offset + down.l2p(y)];
+    const box = [across._offset, down._offset, across._length, down._length];
+    pen.save(); pen.beginPath(); pen.rect(...box); pen.clip();
+    const inside = [];
+    for (let i = 0; i < kind.x.length; i++) {
+      const [x, y] = place(kind.x[i], kind.y[i]);
+      if (x > box[0] - 30 && x < box[0] + box[2] + 30 && y > box[1] - 30 && y < box[1] + box[3] + 30)
+        inside.push([i, x, y]);
+    }
+    const side = Math.min(LARGEST, 0.75 * Math.sqrt(box[2] * box[3] / Math.max(1, inside.length)));
+    const stamp = (i, x, y, large, edge) => {
+      pen.fillStyle = edge ? style('--color-accent') : colours[i];
+      const rim = edge ? 3 : 2;
+      pen.fillRect(x - large / 2 - rim, y - large / 2 - rim, large + 2 * rim, large + 2 * rim);
+      pen.drawImage(sprite, ...tileOf(i), map.tile, map.tile, x - large / 2, y - large / 2, large, large);
+    };
+    if (thumbnails() && side >= SMALLEST) for (const [i, x, y] of inside) {
+      pen.globalAlpha = chosen && !chosen.has(i) ? 0.15 : 1;
+      stamp(i, x, y, side);
+    }
+    pen.globalAlpha = 1;
+    mark(pen, kind, place, stamp, Math.max(side * 1.25, 30));
+    pen.restore();
+  });
+};
+// What is chosen, its neighbours, and where the visitor's own face lands.
+const mark = (pen, kind, place, stamp, large) => {
+  const { chosen, near, own } = props.marks ?? {};
+  const ring = (x, y, radius, colour) => {
+    for (const [line, ink] of [[5, style('--background-fill-primary')], [2.5, colour]]) {
+      pen.beginPath(); pen.arc(x, y, radius, 0, 7); pen.lineWidth = line; pen.strokeStyle = ink; pen.stroke();
+    }
+  };
+  for (const i of near?.[kind.key] ?? []) ring(...place(kind.x[i], kind.y[i]), 7, style('--body-text-color'));
+  for (const i of [chosen, hovered]) if (i !== null && i !== undefined && i < kind.x.length) {
+    const spot = place(kind.x[i], kind.y[i]);
+    if (sprite.naturalWidth) stamp(i, ...spot, large, true); else ring(...spot, 9, style('--color-accent'));
+  }
+  if (!own?.[kind.key]) return;
+  const [x, y] = place(...own[kind.key]);
+  ring(x, y, 11, '#d97706');
+  pen.beginPath(); pen.arc(x, y, 4, 0, 7); pen.fillStyle = '#d97706'; pen.fill();
+};
+
+// --- The pointer -------------------------------------------------------------------------------------------------
+const at = (event) => {
+  const box = plot.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
+  for (let k = 0; map && plot._fullLayout && k < map.kinds.length; k++) {
+    const [across, down] = axes(k), left = x - across._offset, top = y - down._offset;
+    if (left >= 0 && left <= across._length && top >= 0 && top <= down._length) {
+      active = k;
+      return { kind: map.kinds[k].key, x: across.p2l(left), y: down.p2l(top) };
+    }
+  }
+  return null;
+};
+const point = (place) => { last = performance.now(); trigger('point', place); };
+const follow = (event) => {
+  const place = !event.buttons && at(event);
+  clearTimeout(later);
+  if (!place) return;
+  later = setTimeout(() => point(place), Math.max(0, PAUSE - (performance.now() - last)));
+};
+plot.addEventListener('pointermove', follow);
+plot.addEventListener('pointerleave', () => { clearTimeout(later); hover(null); });
+const hover = (index, event) => {
+  if (hovered !== index) { hovered = index; draw(); }
+  card.hidden = index === null;
+  if (index === null) return;
+  const box = element.getBoundingClientRect(), [x, y] = tileOf(index), column = map.columns[choice.value];
+  find('.card i').style.background = `url(${map.sprite}) -${x}px -${y}px`;
+  find('.card b').textContent = map.names[index];
+  find('.card span').textContent = `${column.label}: ` +
+    (column.numbers ? round(column.numbers[index]) : column.words[column.index[index]] || 'unknown');
+  card.style.left = `${Math.max(0, Math.min(event.clientX - box.left + 24, box.width - card.offsetWidth))}px`;
+  card.style.top = `${event.clientY - box.top + 24}px`;
+};
+const choose = (index) => trigger('select', { index });
+const step = (event) => {
+  const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+  if (!way || !map) return;
+  event.preventDefault();
+  const kind = map.kinds[active], from = props.marks?.chosen ?? null;
+  if (from === null) return choose(0);
+  let best = null, least = Infinity;
+  kind.x.forEach((x, i) => {
+    const dx = x - kind.x[from], dy = kind.y[i] - kind.y[from], ahead = dx * way[0] + dy * way[1];
+    const cost = Math.hypot(dx, dy) ** 2 / ahead;
+    if (i !== from && ahead > 0 && cost < least) { least = cost; best = i; }
+  });
+  if (best !== null) choose(best);
+};
+plot.addEventListener('keydown', step);
+
+// --- Life --------------------------------------------------------------------------------------------------------
+const pick = (indices) => {
+  picked = indices;
+  Plotly.restyle(plot, { selectedpoints: map.kinds.map(() => picked) });
+  trigger('lasso', { indices: picked ?? [] });
+};
+const listen = () => {
+  plot.on('plotly_hover', (event) => hover(event.points[0].pointIndex, event.event));
+  plot.on('plotly_unhover', () => hover(null));
+  plot.on('plotly_click', (event) => choose(event.points[0].pointIndex));
+  plot.on('plotly_selected', (event) => event && pick(event.points.map((one) => one.pointIndex)));
+  plot.on('plotly_deselect', () => pick(null));
+  for (const name of ['plotly_relayouting', 'plotly_relayout', 'plotly_afterplot']) plot.on(name, draw);
+};
+const open = async () => {
+  if (!props.value) return;
+  map = props.value;
+  picked = hovered = null;
+  sprite.src = map.sprite;
+  const before = choice.value;
+  choice.replaceChildren(...map.columns.map((column, k) => new Option(column.label, k)));
+  choice.value = map.columns[before] ? before : 0;
+  paint();
+  await script();
+  await show();
+  if (!plot.dataset.ready) listen();
+  plot.dataset.ready = 'yes';
+};
+sprite.addEventListener('load', draw);
+choice.addEventListener('change', () => { paint(); show(); });
+find('.thumbnails').addEventListener('change', draw);
+element.querySelectorAll('.tool').forEach((button) => button.addEventListener('click', () => {
+  tool = button.value;
+  element.querySelectorAll('.tool').forEach((one) => one.setAttribute('aria-pressed', one === button));
+  if (map) Plotly.relayout(plot, { dragmode: tool });
+}));
+find('.whole').addEventListener('click', () => {
+  if (!map) return;
+  const ranges = map.kinds.flatMap((_, k) => ['xaxis', 'yaxis'].map((name) =>
+    [`${name}${k ? k + 1 : ''}.range`, [-EDGE, EDGE]]));
+  Plotly.relayout(plot, { ...Object.fromEntries(ranges), selections: [] });
+  pick(null);
+});
+watch('value', open);
+watch('marks', draw);
+// The map is fetched when its tab is first looked at, and fitted when the window changes.
+new ResizeObserver(() => { if (!props.value) trigger('open'); else if (!map) open(); else show(); }).observe(element);

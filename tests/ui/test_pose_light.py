@@ -1,0 +1,69 @@
+"""What a visitor sees and does on the Pose & light tab, in the real app with the real weights."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.ui.pictures import changed, pixels, settled, source
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def desktop(open_page):
+    """One page for this module's tests, which leave it as usable as they found it."""
+    with open_page() as page:
+        page.get_by_role("tab", name="Pose").click()
+        page.wait_for_selector("#picture .live:visible")
+        yield page
+
+
+def test_a_slider_moves_the_picture_and_buttons_take_it_to_the_front_and_back(desktop):
+    start, yaw = source(desktop, "#picture .live"), desktop.locator("#yaw input[type=range]")
+    found = yaw.input_value()
+    yaw.fill("35")
+    turned = settled(desktop, "#picture .live", start)
+    assert np.abs(pixels(turned) - pixels(start)).mean() > 5
+    desktop.locator("#frontalize").click()
+    front = settled(desktop, "#picture .live", turned)
+    assert yaw.input_value() == "0"
+    assert np.abs(pixels(front) - pixels(turned)).mean() > 5
+    desktop.locator("#reset-pose").click()
+    assert settled(desktop, "#picture .live", front) == start
+    assert yaw.input_value() == found
+
+
+def test_dragging_turns_the_face(desktop):
+    earlier = source(desktop, "#picture .live")
+    yaw = float(desktop.locator("#yaw input[type=range]").input_value())
+    frame = desktop.locator("#picture .frame")
+    frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    desktop.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    desktop.mouse.down()
+    desktop.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.5, steps=4)
+    desktop.mouse.up()
+    settled(desktop, "#picture .live", earlier)
+    assert float(desktop.locator("#yaw input[type=range]").input_value()) < yaw - 15  # the nose follows the hand
+
+
+def test_dragging_the_ball_moves_the_light(desktop):
+    earlier, ball = source(desktop, "#picture .live"), source(desktop, "#ball img")
+    box = desktop.locator("#ball img").bounding_box()
+    desktop.mouse.click(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.5)
+    settled(desktop, "#picture .live", earlier)
+    lit = pixels(changed(desktop, "#ball img", ball)).mean(-1)
+    assert float(desktop.locator("#across input[type=range]").input_value()) < -20
+    middle = slice(lit.shape[0] // 3, -lit.shape[0] // 3)
+    assert lit[middle, 15:40].mean() > lit[middle, -40:-15].mean() + 10  # lit from the left
+
+
+def test_a_clear_background_is_transparent_and_saved_without_loss(desktop):
+    earlier = source(desktop, "#picture .live")
+    desktop.locator("#background").get_by_text("Clear").click()
+    settled(desktop, "#picture .live", earlier)
+    with desktop.expect_download() as download:
+        desktop.locator("#picture .save").click()
+    saved = Image.open(download.value.path())
+    assert saved.mode == "RGBA" and saved.getextrema()[3][0] == 0
+    assert "Synthetic" in saved.text["Description"]
