@@ -94,7 +94,8 @@ def turn_heads(images: Tensor, depth: Tensor, view: View, turn: Tensor) -> Tenso
     return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
-def draw_copies(images: Tensor, size: int, generator: torch.Generator, turn: Tensor | None = None) -> Photos:
+def draw_copies(images: Tensor, size: int, generator: torch.Generator, turn: Tensor | None = None,
+                change: Tensor | None = None) -> Photos:
     """Copies of photos, mirrored, turned, shifted, re-lit from the side, tinted and brightened at random.
 
     Args:
@@ -102,22 +103,25 @@ def draw_copies(images: Tensor, size: int, generator: torch.Generator, turn: Ten
         size: side of the copies.
         generator: source of all randomness.
         turn: (B, 2) turns of the head that `images` have had already; none by default.
+        change: (B,) how strong the changes are, [0, 1]; 1 by default.
 
     Returns:
         B copies.
     """
     count = len(images)
+    turn = torch.zeros(count, 2) if turn is None else turn
+    change = (torch.ones(count) if change is None else change)[:, None]
     mirrored = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     roll, shift = ((torch.rand(count, n, generator=generator) * 2 - 1) for n in (1, 2))
-    roll, shift = roll[:, 0] * math.radians(MAX_ROLL_DEG), shift * MAX_SHIFT
+    roll, shift = (roll * change)[:, 0] * math.radians(MAX_ROLL_DEG), shift * change * MAX_SHIFT
+    change = change[..., None, None]
     axis = torch.linspace(-1, 1, size)
     slope = uniform(count, -SIDE_LIGHT, SIDE_LIGHT, generator) * (uniform(count, 0, 1, generator) < 0.4)
-    gain = uniform(count, 0.65, 1.25, generator)
-    tint = 1 + 0.06 * torch.randn(count, 3, 1, 1, generator=generator)
+    gain = 1 + uniform(count, -0.35, 0.25, generator) * change
+    tint = 1 + 0.06 * torch.randn(count, 3, 1, 1, generator=generator) * change
     tint = tint / tint.mean(1, keepdim=True)
-    image = _move(images, mirrored, roll, shift, size) * (1 + slope * axis) * gain * tint
+    image = _move(images, mirrored, roll, shift, size) * (1 + slope * change * axis) * gain * tint
     focal, _ = intrinsics(size)
-    turn = torch.zeros(count, 2) if turn is None else turn
     return Photos(camera(image.clamp(0, 1), generator), mirrored, roll, shift * size / focal, tint, turn)
 
 

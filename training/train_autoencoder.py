@@ -22,6 +22,9 @@ from core.config import from_dict
 from core.errors import LatentFaceError
 from training.config import AutoencoderTraining, load_config
 
+LITTLE_CHANGE = 0.25
+"""Strength of the change of every first copy of a photo."""
+
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, AutoencoderTraining]:
     """Command line to run options and resolved config: defaults < YAML or resumed run < flags."""
@@ -77,8 +80,11 @@ class Batches:
         depth, view = teacher(torch.nn.functional.interpolate(images, (self.size, self.size), mode="area"))
         turn = random_turn(view, generator)
         turned = turn_heads(images, depth, view, turn.to(device))
+        # The first copies stay near the photo, since photos are what will be asked about.
+        change = torch.ones(2 * len(turn))
+        change[:len(turn)] = LITTLE_CHANGE
         photos = draw_copies(torch.cat([images, turned]).cpu(), self.size, generator,
-                             torch.cat([torch.zeros_like(turn), turn]))
+                             torch.cat([torch.zeros_like(turn), turn]), change)
         renders = None
         if self.rendered:
             behind = draw_copies(self._photos(self.rendered // 2, generator), self.size, generator).image
