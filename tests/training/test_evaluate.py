@@ -1,25 +1,22 @@
 """The measurements themselves are measured here, on cases whose answers are known."""
 
-import csv
-import io
 import json
 import math
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from core.autoencoder import Autoencoder
 from core.config import ModelConfig
 from core.errors import ConfigError
 from core.geometry import pixel_grid
 from core.hub import save_weights
-from training.evaluate import metrics, report
+from tests.training.packs import write_csv, write_photos, write_pictures
+from training.evaluate import groups, metrics, report
 from training.evaluate.__main__ import parser
 from training.evaluate.geometry import run
 from training.evaluate.london import change
@@ -71,6 +68,25 @@ def test_albedo_error_allows_one_gain_a_picture():
     truth, mask = torch.rand(2, 3, SIZE, SIZE), torch.ones(2, SIZE, SIZE, dtype=torch.bool)
     assert metrics.albedo_error(truth * torch.tensor([0.5, 1.7])[:, None, None, None], truth, mask) < 1e-6
     assert metrics.albedo_error(truth.flip(1), truth, mask) > 0.1
+
+
+def test_turn_between_poses_is_one_angle():
+    frontal = torch.zeros(3, 3)
+    turned = torch.deg2rad(torch.tensor([[0, 0, 30.0], [0, -0.01, 0], [40, 0, 0]]))
+    assert metrics.turns(turned, frontal).tolist() == pytest.approx([30, 0.01, 40], rel=1e-3)
+    tilt = torch.deg2rad(torch.tensor([[0, 50.0, 0]]))
+    both = torch.deg2rad(torch.tensor([[0, 50.0, 7]]))
+    assert metrics.turns(tilt, both).item() == pytest.approx(7, rel=1e-3)  # roll is applied last
+
+
+def test_ssim_of_flat_pictures_is_the_ratio_of_their_means():
+    mask = torch.zeros(1, 1, SIZE, SIZE, dtype=torch.bool)
+    mask[..., 5:25, 8:30] = True
+    first, second = (torch.where(mask, level, torch.rand(1, 3, SIZE, SIZE)) for level in (0.4, 0.2))
+    assert metrics.ssim(first, second, mask).item() == pytest.approx((0.16 + 1e-4) / (0.2 + 1e-4), rel=1e-4)
+    noise = torch.rand(1, 3, SIZE, SIZE)
+    assert metrics.ssim(noise, noise, mask).item() == pytest.approx(1)
+    assert metrics.ssim(noise, 1 - noise, mask).item() < 0
 
 
 def test_explained_variance_allows_one_scale_and_an_offset_per_face():
@@ -125,41 +141,20 @@ def test_changed_photos_differ_and_repeat():
     assert 0 <= first.min() and first.max() <= 1
 
 
+def test_previous_release_stands_beside_this_one(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps({"figures": {"rig.side": {"model": 0.75, "baseline": 1}}}))
+    result = report.table({"rig.side": {"model": 0.5, "baseline": 0.625}}, "", report.read_previous(path))
+    shown = {column.header: next(column.cells) for column in result.columns}
+    assert (shown["baseline here"], shown["previous release"]) == ("0.625", "0.750")
+    path.write_text("[]")
+    with pytest.raises(ConfigError, match="--out"):
+        report.read_previous(path)
+
+
 def test_published_rows_have_a_figure_per_column():
     published = report.read_published()
     assert all(len(row["published"]) == len(published["columns"]) for row in published["rows"])
-
-
-def write_pictures(random, names):
-    """Name and JPEG of a random 128-pixel picture each."""
-    for name in names:
-        file = io.BytesIO()
-        small = Image.fromarray(random.integers(0, 255, (8, 8, 3), dtype=np.uint8))
-        small.resize((128, 128)).save(file, "jpeg")
-        yield name, file.getvalue()
-
-
-def write_csv(path: Path, rows: list[dict]):
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def write_photos(folder: Path, random, count: int = 12):
-    folder.mkdir()
-    for split in ("train", "val"):
-        names = [f"{index:06d}" for index in range(count)]
-        write_csv(folder / f"{split}.csv", [{"name": name, "pitch_deg": random.normal(),
-                                             "yaw_deg": 5 * index - 27.5} for index, name in enumerate(names)])
-        with tarfile.open(folder / f"{split}-000.tar", "w") as tar:
-            for name, jpeg in write_pictures(random, names):
-                info = tarfile.TarInfo(f"{name}.jpg")
-                info.size = len(jpeg)
-                tar.addfile(info, io.BytesIO(jpeg))
-        np.savez(folder / f"{split}_blendshapes.npz", scores=random.uniform(size=(count, 52)))
-    landmarks = random.uniform(20, 100, (count, 478, 3)).astype(np.float16)
-    np.savez(folder / "val_landmarks.npz", landmarks=landmarks)
 
 
 def write_london(folder: Path, random, people: int = 12):
@@ -193,9 +188,10 @@ def write_pack(folder: Path, random, count: int = 30):
              expression=random.uniform(size=(count, 57)).astype(np.float16))
 
 
-def test_command_measures_every_figure(tmp_path):
+def test_command_measures_every_figure(tmp_path, monkeypatch):
+    monkeypatch.setattr(groups, "LEAST", 4)
     random, config = np.random.default_rng(0), ModelConfig(image_size=SIZE, width=8, pose_width=8)
-    weights, out = tmp_path / "weights.safetensors", tmp_path / "report.json"
+    weights, out, figures = tmp_path / "weights.safetensors", tmp_path / "report.json", tmp_path / "figures"
     save_weights(weights, Autoencoder(config).state_dict(), config, {"steps": "7"})
     write_renders(tmp_path / "renders.npz", random)
     write_photos(tmp_path / "photos", random)
@@ -203,13 +199,17 @@ def test_command_measures_every_figure(tmp_path):
     write_pack(tmp_path / "pack", random)
     run(parser().parse_args(["geometry", "--weights", str(weights), "--renders", str(tmp_path / "renders.npz"),
                              "--photos", str(tmp_path / "photos"), "--london", str(tmp_path / "london"),
-                             "--rig-pack", str(tmp_path / "pack"), "--out", str(out)]))
+                             "--rig-pack", str(tmp_path / "pack"), "--out", str(out), "--figures", str(figures)]))
     written = json.loads(out.read_text())
     assert written["metadata"]["steps"] == "7"
     assert set(written["figures"]) == {row["key"] for row in report.read_published()["rows"]}
     values = [value for figure in written["figures"].values() for value in figure.values()]
     assert np.isfinite(values).all()
     assert written["figures"]["rig.side"]["baseline"] == pytest.approx(0, abs=1e-3)  # all heads are the same
+    assert [group["photos"] for group in written["groups"]["sex"].values()] == [6, 6]
+    assert {path.name for path in figures.iterdir()} == {
+        "renders-by-yaw.png", "renders-worst-side.png", "renders-worst-pose.png", "photos-by-yaw.png",
+        "photos-pose.png", "photos-worst-l1.png", "photos-worst-pose.png", "photos-groups.png"}
 
 
 def test_command_asks_for_data():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 
 
@@ -24,8 +25,75 @@ def parser() -> argparse.ArgumentParser:
     add("--photos", type=Path, metavar="FOLDER", help="face pack with train, val, landmarks and blendshapes")
     add("--train-limit", type=int, metavar="N", help="photos that the blendshape probe learns from (default: all)")
     add("--london", type=Path, metavar="FOLDER", help="folder with london.csv and aligned512/")
+    add("--previous", type=Path, metavar="FILE", help="report of the previous release, to show beside this one")
     add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
+    add("--figures", type=Path, metavar="FOLDER", help="folder for plots and the worst cases; these show the photos")
+    _add_frontalization(commands)
+    _add_disentanglement(commands)
+    _add_verification(commands)
+    _add_expression(commands)
     return result
+
+
+def _add_frontalization(commands) -> None:
+    about = "Turned heads shown from the front, and albedo under several lights, on renders of held-out people."
+    command = commands.add_parser("frontalization", help=about, description=about)
+    add = command.add_argument
+    add("--weights", type=Path, metavar="FILE", help="safetensors file (default: the bundled weights)")
+    add("--people", type=int, default=60, metavar="N", help="people, each rendered in every band of yaw (default: 60)")
+    add("--descriptor", type=Path, metavar="FILE",
+        help="recognition network (npm pack @vladmandic/face-api@1.7.15): whose face is it from the front?")
+    add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
+    add("--figures", type=Path, metavar="FOLDER", help="folder for a sheet of the best, middle and worst cases")
+
+
+def _add_disentanglement(commands) -> None:
+    about = "What identity and expression know of each other, and whether a swap shows what it should."
+    command = commands.add_parser("disentanglement", help=about,
+                                  description=about + " Name one source of data at least.")
+    add = command.add_argument
+    _add_encoders(command)
+    add("--renders", type=Path, metavar="FILE", help="npz of renders of held-out people")
+    add("--rig-pack", type=Path, metavar="FOLDER", help="training renders, which add the expression probe to --renders")
+    add("--rig-count", type=int, default=10000, metavar="N", help="how many of them it learns from (default: 10000)")
+    add("--pairs", type=int, default=134, metavar="N", help="pairs of rendered people who swap (default: 134)")
+    add("--photos", type=Path, metavar="FOLDER", help="face pack with train, val and blendshapes")
+    add("--train-limit", type=int, metavar="N", help="photos that the blendshape probe learns from (default: all)")
+    add("--london", type=Path, metavar="FOLDER", help="folder with london.csv and aligned512/")
+    add("--descriptor", type=Path, metavar="FILE",
+        help="recognition network (npm pack @vladmandic/face-api@1.7.15): whose face is it after a swap?")
+    add("--figures", type=Path, metavar="FOLDER", help="folder for sheets of swaps, from --london")
+
+
+def _add_verification(commands) -> None:
+    about = "Same person or not, on ten folds, as Labeled Faces in the Wild has it."
+    command = commands.add_parser("verification", help=about, description=about)
+    add = command.add_argument
+    _add_encoders(command)
+    add("--root", type=Path, required=True, metavar="FOLDER", help="photos as Name/Name_0001.jpg")
+    add("--pairs", type=Path, required=True, metavar="FILE", help="pairs.txt of the data set")
+    add("--aligned", action="store_true", help="the photos are cut as LatentFace cuts them: look for no faces")
+
+
+def _add_expression(commands) -> None:
+    about = "Linear probe and fine-tuning on RAF-DB, AffectNet or FER2013."
+    command = commands.add_parser("expression", help=about, description=about)
+    add = command.add_argument
+    _add_encoders(command)
+    add("--root", type=Path, required=True, metavar="FOLDER", help="the data set's folder, as it is given away")
+    add("--split", metavar="NAME", help="part to test on (default: test, or the data set's own name for it)")
+    add("--epochs", type=int, default=0, metavar="N", help="of fine-tuning (default: 0, no fine-tuning)")
+    add("--aligned", action="store_true", help="the photos are cut as LatentFace cuts them: look for no faces")
+
+
+def _add_encoders(command) -> None:
+    """Options of every comparison of encoders."""
+    add = command.add_argument
+    add("--weights", type=Path, metavar="FILE", help="safetensors file (default: the bundled weights)")
+    add("--baselines", type=Path, nargs="+", default=[], metavar="FILE",
+        help="weights of training.train_baselines to show beside it")
+    add("--cache", type=Path, metavar="FOLDER", help="keeps faces and features, so that a second run is quick")
+    add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
 
 
 def main(arguments: list[str]) -> None:
@@ -34,9 +102,7 @@ def main(arguments: list[str]) -> None:
     from core.errors import LatentFaceError
 
     try:
-        from training.evaluate import geometry
-
-        geometry.run(options)
+        import_module(f"training.evaluate.{options.command}").run(options)
     except LatentFaceError as error:
         sys.exit(str(error))
 

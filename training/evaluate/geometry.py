@@ -6,8 +6,9 @@ The data, each of which may be missing:
               frame (at most 1.07) and in the view; cm, mi (N, n, n) bool, their masks; view (N, 5) pitch, yaw,
               roll in radians, shift; light (N, 4) ambient, diffuse, dx, dy; id (N,) person; ex (N, 57) expression
     rig-pack  folder of training.render_pack
-    photos    face pack (training.data) with train and val, pitch_deg and yaw_deg in val.csv; val_landmarks.npz:
-              landmarks (N, 478, 3) in pixels of a crop of 128; {train,val}_blendshapes.npz: scores (N, 52)
+    photos    face pack (training.data) with train and val, pitch_deg and yaw_deg in val.csv, and for groups sex, age,
+              ethnicity; val_landmarks.npz: landmarks (N, 478, 3) in pixels of a crop of 128;
+              {train,val}_blendshapes.npz: scores (N, 52)
     london    london.csv (file, person, expression, split) and aligned512/
 """
 
@@ -24,49 +25,68 @@ import torch
 from core.errors import ConfigError
 from core.hub import weights_path
 from core.pipeline import LatentFace
-from training.evaluate import london, photos, renders
-from training.evaluate.report import table
+from training.evaluate import london, photos, plots, renders
+from training.evaluate.groups import by_group
+from training.evaluate.measurement import Measurement
+from training.evaluate.report import gaps, group_table, read_previous, table
 
-TABLE_WIDTH = 140
+TABLE_WIDTH = 150
 """Characters; a pipe or a narrow window would squeeze the table beyond reading."""
 
 
 def run(options: Namespace) -> dict:
-    """Measure what was asked for, print the table, write the report.
+    """Measure what was asked for, print the tables, write report and figures.
 
     Returns:
-        What is written with --out: weights, their metadata, figures, seconds per source.
+        What is written with --out: weights, their metadata, figures, figures by group, seconds per source.
 
     Raises:
         ConfigError: no data, or a file that is not there.
     """
     from rich.console import Console
 
-    if not (options.renders or options.photos or options.london):
-        raise ConfigError("There is nothing to measure on: name --renders, --photos or --london.")
-    for path in filter(None, (options.renders, options.photos, options.london, options.rig_pack)):
-        if not Path(path).exists():
-            raise ConfigError(f"There is no {path}.")
+    _check(options)
+    previous = read_previous(options.previous) if options.previous else {}
     console = Console(width=max(TABLE_WIDTH, Console().width))
     model = LatentFace.from_pretrained(options.weights)
     report = {"weights": Path(weights_path(options.weights)).name, "metadata": _metadata(options.weights),
-              "figures": {}, "seconds": {}}
+              "figures": {}, "groups": {}, "seconds": {}}
     sources = {
         "renders": lambda: renders.measure(model, options.renders, options.rig_pack, options.rig_count),
         "photos": lambda: photos.measure(model, options.photos, _mean_head(options.renders), options.train_limit),
-        "london": lambda: london.measure(model, options.london)}
+        "london": lambda: Measurement(london.measure(model, options.london))}
+    measured = {}
     for name, measure in sources.items():
         if getattr(options, name):
             start = time.monotonic()
             with console.status(f"measuring on {name}"):
-                report["figures"] |= measure()
+                measured[name] = measure()
+            report["figures"] |= measured[name].figures
             report["seconds"][name] = round(time.monotonic() - start, 1)
-    about = ", ".join(f"{key} {value}" for key, value in report["metadata"].items())
-    console.print(table(report["figures"], f"{report['weights']} ({about})"))
-    console.print("seconds:", report["seconds"])
+    if "photos" in measured:
+        report["groups"] = by_group(measured["photos"], photos.figures)
+    _print(console, report, previous)
     if options.out:
         Path(options.out).write_text(json.dumps(report, indent=2) + "\n")
+    if options.figures:
+        plots.save(options.figures, model, measured, gaps(report["groups"], report["figures"]))
     return report
+
+
+def _check(options: Namespace) -> None:
+    if not (options.renders or options.photos or options.london):
+        raise ConfigError("There is nothing to measure on: name --renders, --photos or --london.")
+    for path in filter(None, (options.renders, options.photos, options.london, options.rig_pack, options.previous)):
+        if not Path(path).exists():
+            raise ConfigError(f"There is no {path}.")
+
+
+def _print(console, report: dict, previous: dict) -> None:
+    about = ", ".join(f"{key} {value}" for key, value in report["metadata"].items())
+    console.print(table(report["figures"], f"{report['weights']} ({about})", previous))
+    for attribute, groups in report["groups"].items():
+        console.print(group_table(attribute, groups, report["figures"]))
+    console.print("seconds:", report["seconds"])
 
 
 def _metadata(path) -> dict[str, str]:

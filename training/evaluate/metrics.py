@@ -5,11 +5,13 @@ Depths and maps are torch tensors in the conventions of core.geometry; features 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from core.geometry import depth_to_normal
+from core.geometry import depth_to_normal, rotation_matrix
 
 ALPHAS = np.logspace(-1, 6, 15)
 """Strengths of regularisation that a probe may choose from, on its training rows."""
@@ -29,7 +31,7 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * mask).sum(1) / mask.sum(1)
 
 
-def side(depth: Tensor, truth: Tensor, mask: Tensor) -> float:
+def sides(depth: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     """Scale-invariant depth error (Eigen 2014; unsup3d section 4.1): spread of log depth − log truth.
 
     Args:
@@ -38,23 +40,66 @@ def side(depth: Tensor, truth: Tensor, mask: Tensor) -> float:
         mask: (B, H, W) bool, where to compare.
 
     Returns:
-        Mean over the pictures, × 10⁻².
+        (B,), × 10⁻²; NaN where the mask is empty.
     """
     error = depth.double().log() - truth.double().log()
     variance = masked_mean(error**2, mask) - masked_mean(error, mask) ** 2
-    return 100 * variance.clamp(min=0).sqrt().nanmean().item()
+    return 100 * variance.clamp(min=0).sqrt()
+
+
+def side(depth: Tensor, truth: Tensor, mask: Tensor) -> float:
+    """Mean of `sides` over the pictures."""
+    return sides(depth, truth, mask).nanmean().item()
+
+
+def mads(depth: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """(B,) mean angles in degrees between the normals of two depth maps (unsup3d section 4.1)."""
+    return masked_mean(angles(depth_to_normal(depth), depth_to_normal(truth)), mask)
 
 
 def mad(depth: Tensor, truth: Tensor, mask: Tensor) -> float:
-    """Mean angle in degrees between the normals of two depth maps (unsup3d section 4.1), mean over the pictures."""
-    angle = angles(depth_to_normal(depth), depth_to_normal(truth))
-    return masked_mean(angle, mask).nanmean().item()
+    """Mean of `mads` over the pictures."""
+    return mads(depth, truth, mask).nanmean().item()
 
 
 def angles(first: Tensor, second: Tensor) -> Tensor:
     """Degrees between unit vectors (…, 3); exact near 0, where the arc cosine is not."""
     first, second = first.double(), second.double()
     return torch.rad2deg(torch.atan2(torch.linalg.cross(first, second).norm(dim=-1), (first * second).sum(-1)))
+
+
+def turns(first: Tensor, second: Tensor) -> Tensor:
+    """(B,) degrees of the one turn that takes each rotation (B, 3) of core.types.View to the other."""
+    chord = (rotation_matrix(first.double()) - rotation_matrix(second.double())).flatten(1).norm(dim=1)
+    return torch.rad2deg(2 * (chord / math.sqrt(8)).clamp(max=1).asin())
+
+
+def ssim(image: Tensor, other: Tensor, mask: Tensor) -> Tensor:
+    """Structural similarity (Wang 2004) with its Gaussian window of 11 pixels, σ 1.5, for the range [0, 1].
+
+    A window counts only what of it lies in the mask: nothing is claimed of the rest of the picture.
+
+    Args:
+        image, other: (B, 3, H, W), [0, 1].
+        mask: (B, 1, H, W) bool.
+
+    Returns:
+        (B,) means over mask and channels; NaN where the mask is empty.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    x, y, inside = (maps.double().numpy() for maps in (image, other, mask))
+
+    def local(maps):
+        return gaussian_filter(maps * inside, 1.5, radius=5, mode="constant", axes=(-2, -1)) / weight
+
+    weight = gaussian_filter(inside, 1.5, radius=5, mode="constant", axes=(-2, -1)).clip(min=1e-12)
+    mean_x, mean_y = local(x), local(y)
+    spread_x, spread_y = local(x * x) - mean_x**2, local(y * y) - mean_y**2
+    common = local(x * y) - mean_x * mean_y
+    light = (2 * mean_x * mean_y + 0.01**2) / (mean_x**2 + mean_y**2 + 0.01**2)
+    texture = (2 * common + 0.03**2) / (spread_x + spread_y + 0.03**2)
+    return masked_mean(torch.from_numpy(light * texture), mask.expand_as(image))
 
 
 def albedo_error(albedo: Tensor, truth: Tensor, mask: Tensor) -> float:
@@ -90,34 +135,44 @@ def explained_variance(values: np.ndarray, truth: np.ndarray, where: np.ndarray)
     return float(product**2 / power / (truth**2).sum())
 
 
-def rank1(queries: np.ndarray, gallery: np.ndarray, query_ids: np.ndarray, gallery_ids: np.ndarray,
-          same: bool = False) -> float:
-    """Share of queries whose most similar (cosine) gallery entry is the same person; `same`: never the query itself."""
+def hits(queries: np.ndarray, gallery: np.ndarray, query_ids: np.ndarray, gallery_ids: np.ndarray,
+         same: bool = False) -> np.ndarray:
+    """(N,) whether a query's most similar (cosine) gallery entry is the same person; `same`: never the query itself."""
     def unit(rows):
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
     similarity = unit(queries) @ unit(gallery).T
     if same:
         np.fill_diagonal(similarity, -np.inf)
-    return float((gallery_ids[similarity.argmax(1)] == query_ids).mean())
+    return gallery_ids[similarity.argmax(1)] == query_ids
+
+
+def rank1(queries: np.ndarray, gallery: np.ndarray, query_ids: np.ndarray, gallery_ids: np.ndarray,
+          same: bool = False) -> float:
+    """Share of `hits`."""
+    return float(hits(queries, gallery, query_ids, gallery_ids, same).mean())
+
+
+def probe(train: np.ndarray, train_targets: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """(M, T) prediction of a ridge regression on standardised features, its strength chosen on the training rows.
+
+    Args:
+        train, test: (N, F) and (M, F) features.
+        train_targets: (N, T).
+    """
+    from sklearn.linear_model import RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), RidgeCV(ALPHAS)).fit(train, train_targets).predict(test)
 
 
 def probe_r2(train: np.ndarray, train_targets: np.ndarray, test: np.ndarray, test_targets: np.ndarray,
              average: str = "uniform_average") -> float:
-    """R² of a ridge regression on standardised features, its strength chosen on the training rows.
-
-    Args:
-        train, test: (N, F) features.
-        train_targets, test_targets: (N, T).
-        average: over the targets, as in sklearn.metrics.r2_score.
-    """
-    from sklearn.linear_model import RidgeCV
+    """R² of a `probe` on test_targets (M, T); `average` over the targets as in sklearn.metrics.r2_score."""
     from sklearn.metrics import r2_score
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    probe = make_pipeline(StandardScaler(), RidgeCV(ALPHAS)).fit(train, train_targets)
-    return float(r2_score(test_targets, probe.predict(test), multioutput=average))
+    return float(r2_score(test_targets, probe(train, train_targets, test), multioutput=average))
 
 
 def probe_accuracy(features: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -127,8 +182,8 @@ def probe_accuracy(features: np.ndarray, labels: np.ndarray, groups: np.ndarray)
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    probe = make_pipeline(StandardScaler(), RidgeClassifierCV(ALPHAS))
-    return cross_val_predict(probe, features, labels, groups=groups, cv=GroupKFold(10)) == labels
+    classifier = make_pipeline(StandardScaler(), RidgeClassifierCV(ALPHAS))
+    return cross_val_predict(classifier, features, labels, groups=groups, cv=GroupKFold(10)) == labels
 
 
 def pixel_pca(train: Tensor, *others: Tensor, size: int, components: int, fit_on: int = 8000) -> list[np.ndarray]:

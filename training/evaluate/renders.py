@@ -15,16 +15,19 @@ from core.pipeline import LatentFace
 from core.rasterizer import rasterize_depth
 from core.shading import shade
 from core.types import View, light_direction
+from training.evaluate.measurement import Measurement, Rows
 from training.evaluate.metrics import (
     albedo_error,
     angles,
     erode,
     mad,
+    mads,
     masked_mean,
     pixel_pca,
     probe_r2,
     rank1,
     side,
+    sides,
 )
 from training.renders import camera, random_background, random_light
 from training.rig import FAR_DEPTH
@@ -44,7 +47,7 @@ def features(model: LatentFace, images: Tensor) -> np.ndarray:
     return torch.cat(rows).cpu().numpy()
 
 
-def measure(model: LatentFace, path: Path, pack: Path | None, count: int) -> dict[str, dict[str, float]]:
+def measure(model: LatentFace, path: Path, pack: Path | None, count: int) -> Measurement:
     """All figures of renders.
 
     Args:
@@ -54,7 +57,8 @@ def measure(model: LatentFace, path: Path, pack: Path | None, count: int) -> dic
         count: renders the probe learns from.
 
     Returns:
-        For each figure the values of the model and, where there is one, of its baseline.
+        Measurement; its rows: side and mad in the canonical frame, absolute errors `pose` and true `angles` in
+        degrees (N, 3).
 
     Raises:
         ConfigError: the renders have another size than the model.
@@ -72,14 +76,29 @@ def measure(model: LatentFace, path: Path, pack: Path | None, count: int) -> dic
     pixels, ids = pixel_pca(image, size=image.shape[-1], components=128)[0], truth["id"].numpy()
     result["rig.rank1"] = {name: rank1(rows, rows, ids, ids, same=True)
                            for name, rows in (("model", codes), ("baseline", pixels))}
-    return result | (_expression(model, image, codes, truth, pack, count) if pack else {})
+    result |= _expression(model, image, codes, truth, pack, count) if pack else {}
+    return Measurement(result, _rows(factors, truth, view), truth["im"].movedim(-1, 1))
+
+
+def _rows(factors, truth, view: View) -> Rows:
+    """Errors render by render."""
+    found, depth, face, _ = _masked_depths(factors, truth)
+    true, guess = (torch.rad2deg(pose.rotation) for pose in (view, factors.view))
+    return {"side": sides(found, depth, face).numpy(), "mad": mads(found, depth, face).numpy(),
+            "pose": (guess - true).abs().numpy(), "angles": true.numpy()}
+
+
+def _masked_depths(factors, truth) -> tuple[Tensor, ...]:
+    """Canonical depth, found and true, and where to compare: the face, the whole head."""
+    depth = truth["cd"].float()
+    face, head = erode(truth["cm"] & (depth < FACE_DEPTH), EROSION), erode(truth["cm"], EROSION)
+    return factors.canon_depth.clamp(max=FAR_DEPTH), depth, face, head
 
 
 def _canonical(factors, truth) -> dict:
     """Depth and albedo in the canonical frame, against the mean of the truths."""
-    depth, albedo = truth["cd"].float(), truth["ca"].movedim(-1, 1).float() / 255
-    face, head = erode(truth["cm"] & (depth < FACE_DEPTH), EROSION), erode(truth["cm"], EROSION)
-    found, mean = factors.canon_depth.clamp(max=FAR_DEPTH), depth.mean(0).expand_as(depth)
+    found, depth, face, head = _masked_depths(factors, truth)
+    albedo, mean = truth["ca"].movedim(-1, 1).float() / 255, depth.mean(0).expand_as(depth)
     mean_albedo = albedo.mean(0).expand_as(albedo)
     return {"rig.side": {"model": side(found, depth, face), "baseline": side(mean, depth, face)},
             "rig.mad": {"model": mad(found, depth, face), "baseline": mad(mean, depth, face)},

@@ -1,0 +1,24 @@
+"""What a measurement hands to tables and plots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import Tensor
+
+Rows = dict[str, np.ndarray]
+"""Values picture by picture: arrays whose first axis is the picture."""
+
+
+@dataclass
+class Measurement:
+    """Figures over N pictures, and what they come from."""
+
+    figures: dict[str, dict[str, float]]
+    """For each figure the values of the model and, where there is one, of its baseline."""
+    rows: Rows = field(default_factory=dict)
+    images: Tensor | None = None
+    """(N, 3, H, W) uint8."""
+    labels: dict[str, np.ndarray] = field(default_factory=dict)
+    """(N,) group of each picture, by attribute."""
