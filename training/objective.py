@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from core.autoencoder import Autoencoder, mirror
+from core.losses import gradient_difference, laplace_nll
 from core.types import Factors
 from training import losses
 from training.config import LossWeights
@@ -46,10 +47,9 @@ class Objective(nn.Module):
         extra = losses.same_face(found, photos)
         if self.mean_depth is not None:
             extra["mean_head"] = losses.mean_head(found.canon_depth, self.mean_depth)
-        return {"image": losses.laplace_nll(found.recon_image - image, sigmas[:, :1], found.recon_mask),
-                "mirror": weights.mirror * losses.laplace_nll(mirrored.recon_image - image, sigmas[:, 1:],
-                                                              mirrored.recon_mask),
-                "gradient": weights.gradient * losses.gradient_difference(found.recon_image, image, found.recon_mask),
+        return {"image": laplace_nll(found.recon_image - image, sigmas[:, :1], found.recon_mask),
+                "mirror": weights.mirror * laplace_nll(mirrored.recon_image - image, sigmas[:, 1:], mirrored.recon_mask),
+                "gradient": weights.gradient * gradient_difference(found.recon_image, image, found.recon_mask),
                 "curvature": weights.curvature * losses.depth_curvature(found.canon_depth),
                 **self._weighted(extra)}
 
@@ -61,10 +61,9 @@ class Objective(nn.Module):
         known = losses.known_factors(found, renders)
         weights_found = self.expression_head(torch.cat([found.codes.depth_code, found.codes.albedo_code], 1))
         known["expression"] = (weights_found - renders.expression).square().sum(1).mean()
-        return {"render_image": weights.render_image * losses.laplace_nll(found.recon_image - image, sigmas[:, :1],
-                                                                          mask),
+        return {"render_image": weights.render_image * laplace_nll(found.recon_image - image, sigmas[:, :1], mask),
                 "render_gradient": weights.render_image * weights.gradient
-                * losses.gradient_difference(found.recon_image, image, mask.floor()),
+                * gradient_difference(found.recon_image, image, mask.floor()),
                 **self._weighted(known)}
 
     def _weighted(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
