@@ -1,0 +1,58 @@
+"""The loss over several processes: their averaged gradients are those of one process with all the pictures."""
+
+import subprocess
+import sys
+
+import torch
+
+from core.autoencoder import Autoencoder
+from core.config import ModelConfig
+from core.types import View
+from training.config import AutoencoderTraining
+from training.objective import Objective
+from training.photos import Photos
+from training.renders import Renders
+from training.train_autoencoder import Batches
+
+MODEL = ModelConfig(image_size=32, width=8, pose_width=8)
+PROCESS = """
+import sys
+import torch
+from accelerate import Accelerator
+from tests.training.test_objective import objective_and_batches
+torch.set_num_threads(1)
+accelerator = Accelerator(cpu=True)
+objective, draw = objective_and_batches(sys.argv[1], sys.argv[2])
+prepared = accelerator.prepare(objective)
+accelerator.backward(sum(prepared(*draw(accelerator.process_index)).values()))
+if accelerator.is_main_process:
+    torch.save([parameter.grad for parameter in objective.parameters()], sys.argv[3])
+"""
+
+
+def frontal_plane(images):
+    return torch.ones(len(images), 32, 32), View(torch.zeros(len(images), 3), torch.zeros(len(images), 2))
+
+
+def objective_and_batches(photos, renders):
+    torch.manual_seed(0)
+    batches = Batches(AutoencoderTraining(photos=photos, renders=renders, batch=8, model=MODEL))
+    objective = Objective(Autoencoder(MODEL), batches.config.loss, batches.render_pack.mean_depth())
+    return objective, lambda part: batches.draw(part, frontal_plane)
+
+
+def test_two_processes_average_to_the_gradients_of_the_joined_batch(photo_pack, render_pack, tmp_path, request):
+    result = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d",
+         "--rdzv-endpoint=localhost:0", "--no-python", sys.executable, "-c", PROCESS, photo_pack, render_pack,
+         tmp_path / "gradients.pt"], cwd=request.config.rootpath, capture_output=True, text=True, timeout=110)
+    assert result.returncode == 0, result.stderr
+    shared = torch.load(tmp_path / "gradients.pt")
+
+    objective, draw = objective_and_batches(str(photo_pack), str(render_pack))
+    (first, lit), (second, others) = draw(0), draw(1)
+    # Copies of one photo stand half a batch apart.
+    pairs = [part[half] for half in (slice(0, 2), slice(2, 4)) for part in (first, second)]
+    sum(objective(Photos.join(pairs), Renders.join([lit, others])).values()).backward()
+    for parameter, gradient in zip(objective.parameters(), shared, strict=True):
+        assert (parameter.grad - gradient).norm() < 1e-3 * parameter.grad.norm() + 1e-5
