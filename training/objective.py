@@ -48,7 +48,8 @@ class Objective(nn.Module):
         if self.mean_depth is not None:
             extra["mean_head"] = losses.mean_head(found.canon_depth, self.mean_depth)
         return {"image": laplace_nll(found.recon_image - image, sigmas[:, :1], found.recon_mask),
-                "mirror": weights.mirror * laplace_nll(mirrored.recon_image - image, sigmas[:, 1:], mirrored.recon_mask),
+                "mirror": weights.mirror * laplace_nll(mirrored.recon_image - image, sigmas[:, 1:],
+                                                       mirrored.recon_mask),
                 "gradient": weights.gradient * gradient_difference(found.recon_image, image, found.recon_mask),
                 "curvature": weights.curvature * losses.depth_curvature(found.canon_depth),
                 **self._weighted(extra)}
