@@ -97,7 +97,7 @@ def figures(rows: Rows, least: int = 1) -> dict[str, dict[str, float]]:
     Returns:
         For each figure the values of the model and, where there is one, of its baseline.
     """
-    result = {f"photo.{name}": {way: float(np.nanmean(rows[key]))
+    result = {f"photo.{name}": {way: float(rows[key].mean())
                                 for way, key in (("model", name), ("baseline", f"{name}_baseline")) if key in rows}
               for name in MEANS}
     for axis, name in enumerate(("pitch", "yaw")):
@@ -119,14 +119,12 @@ def _photo_values(model: LatentFace, image: Tensor, large: Tensor, generator) ->
     def analyze(photos):
         return model.analyze(photos.clamp(0, 1)).to("cpu")
 
-    found, mirrored = analyze(image), analyze(image.flip(-1))
-    crop = analyze(F.avg_pool2d(move(large.float() / 255, generator), 2))
     gain = torch.rand(len(image), 1, 1, 1, generator=generator) * (GAIN[1] - GAIN[0]) + GAIN[0]
-    back = mirrored.view.rotation * torch.tensor([1, -1, -1])
-    copies = {"mirror": (back, mirrored.canon_depth.flip(-1)),
-              "crop": (crop.view.rotation, crop.canon_depth)}
-    bright = analyze(image * gain)
-    copies["brightness"] = (bright.view.rotation, bright.canon_depth)
+    moved = F.avg_pool2d(move(large.float() / 255, generator), 2)
+    found, mirrored, crop, bright = map(analyze, (image, image.flip(-1), moved, image * gain))
+    copies = {"mirror": (mirrored.view.rotation * torch.tensor([1, -1, -1]), mirrored.canon_depth.flip(-1)),
+              "crop": (crop.view.rotation, crop.canon_depth),
+              "brightness": (bright.view.rotation, bright.canon_depth)}
     face = found.canon_depth < FACE_DEPTH
     values = {"pose": torch.rad2deg(found.view.rotation), "codes": _joined(found), "mirror_codes": _joined(mirrored)}
     for name, (rotation, depth) in copies.items():
