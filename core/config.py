@@ -70,13 +70,15 @@ class DiffusionConfig:
 
     code_size: int = 256
     """Length of each code."""
-    width: int = 512
+    width: int = 256
     """Channels of the hidden layers."""
-    blocks: int = 3
+    blocks: int = 2
     """Residual blocks."""
     noise_levels: int = 1000
     """Steps of the noise's schedule that training draws from."""
     steps: int = 5
     """Steps from noise to a sample."""
+    samples: int = 4
+    """Samples that are averaged: one alone holds details that the photo does not tell."""
 
     to_dict = asdict

@@ -91,35 +91,43 @@ class Diffusion(nn.Module):
 
     def identity(self, codes: Codes, seed: int = SEED,
                  callback: Callable[[int, CodePart], None] | None = None) -> CodePart:
-        """Sample the time-invariant codes.
+        """The time-invariant codes: the mean of `config.samples` samples.
 
         Args:
             codes: of B photos.
-            seed: of the noise at the start, which is the same for every photo.
-            callback: called as callback(step, x) after each of the steps 1, 2, …, with what is then reached.
+            seed: of the noise that samples start from; every photo starts from the same.
+            callback: called as callback(step, x) after each of the steps 1, 2, …, with the mean that is reached.
 
         Returns:
             B identities.
         """
+        def tell(step: int, reached: CodePart) -> None:
+            callback(step, reached.map(lambda tensor: tensor.mean(0)))
+
+        return self.sample(codes, self.config.samples, seed, callback and tell).map(lambda tensor: tensor.mean(0))
+
+    def spread(self, codes: Codes, samples: int = 16) -> CodePart:
+        """Standard deviation over samples, (B, 256) each: what the photo leaves open."""
+        return self.sample(codes, samples).map(lambda tensor: tensor.std(0))
+
+    def sample(self, codes: Codes, count: int, seed: int = SEED,
+               callback: Callable[[int, CodePart], None] | None = None) -> CodePart:
+        """Samples (count, B, 256) of the time-invariant codes; see `identity`."""
         generator = torch.Generator().manual_seed(seed)
         pairs = [(self.depth, codes.depth_code), (self.albedo, codes.albedo_code)]
-        noisy = [torch.randn(1, self.config.code_size, generator=generator).to(code).expand_as(code)
+        shape = (count, *codes.depth_code.shape)
+        noisy = [torch.randn(count, 1, shape[-1], generator=generator).to(code).expand(shape).flatten(0, 1)
                  for _, code in pairs]
         scheduler = noise_schedule(self.config)
         scheduler.set_timesteps(self.config.steps)
         for step, level in enumerate(scheduler.timesteps, 1):
-            levels = level.to(noisy[0].device).expand(len(codes.depth_code))
-            noisy = [scheduler.step(part.predict(x, levels, code), level, x).prev_sample
+            levels = level.to(noisy[0].device).expand(len(noisy[0]))
+            noisy = [scheduler.step(part.predict(x, levels, code.repeat(count, 1)), level, x).prev_sample
                      for (part, code), x in zip(pairs, noisy, strict=True)]
-            reached = CodePart(*(part.restore(x) for (part, _), x in zip(pairs, noisy, strict=True)))
+            reached = CodePart(*(part.restore(x).view(shape) for (part, _), x in zip(pairs, noisy, strict=True)))
             if callback:
                 callback(step, reached)
         return reached
-
-    def spread(self, codes: Codes, seeds: int = 8) -> CodePart:
-        """Standard deviation of `identity` over the seeds 0, 1, …: where the photo leaves it open, (B, 256) each."""
-        found = [self.identity(codes, seed) for seed in range(seeds)]
-        return CodePart(*(torch.stack([getattr(part, name) for part in found]).std(0) for name in ("depth", "albedo")))
 
 
 def noise_schedule(config: DiffusionConfig):

@@ -1,0 +1,129 @@
+"""Codes of several pictures of each of many people: what the representation diffusion model learns from.
+
+Three sources, mixed: rendered people (training.render_pack), folders `person/frame.jpg`, and single photos, whose
+changed copies are a weak sequence: they say what light, crop and side do, and nothing of expressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from core.autoencoder import Autoencoder, autocast
+from core.errors import ConfigError, FaceNotFound
+from core.types import Batched
+from training.config import DiffusionTraining
+from training.data import FacePack
+from training.photos import draw_copies
+from training.renders import RenderPack, photograph, read_shard
+
+CHUNK = 250
+"""Pictures made and encoded at once."""
+BACKGROUNDS = 1500
+"""Photos of which parts stand behind rendered heads."""
+RENDERED, PEOPLE, PHOTOS = range(3)
+"""Sources."""
+PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+@dataclass
+class Frames(Batched):
+    """Pictures, or their codes, with whose they are."""
+
+    data: Tensor
+    """(N, 3, H, W) pictures in [0, 1], or (N, 2, code) depth and albedo codes."""
+    person: Tensor
+    """(N,) equal for frames of one person."""
+    take: Tensor
+    """(N,) equal for copies of one picture, which differ in light, crop and side alone."""
+    source: Tensor
+    """(N,) RENDERED, PEOPLE or PHOTOS."""
+
+
+def encode_all(autoencoder: Autoencoder, config: DiffusionTraining) -> Frames:
+    """Codes of all frames of all sources, float16, one person after the other.
+
+    Raises:
+        ConfigError: a source is not there, or is empty.
+    """
+    generator, size = torch.Generator().manual_seed(config.seed), autoencoder.config.image_size
+    photos = FacePack(config.photos, size=2 * size, limit=config.photo_limit or None).images
+    behind = F.avg_pool2d(photos[:BACKGROUNDS].float() / 255, 2)
+    sources = [photo_frames(photos, config.copies, generator)]
+    if config.renders:
+        sources.append(rendered_frames(config.renders, config.render_limit, config.lights, behind, generator))
+    if config.people:
+        sources.append(people_frames(config.people, size, config.copies, generator))
+    parts, people, takes = [], 0, 0
+    for source in sources:
+        found = Frames.join([encode(autoencoder, frames) for frames in source])
+        found.person, found.take = found.person + people, found.take + takes
+        people, takes = int(found.person.max()) + 1, int(found.take.max()) + 1
+        parts.append(found)
+    frames = Frames.join(parts)
+    return frames[frames.person.argsort(stable=True)]
+
+
+@torch.inference_mode()
+def encode(autoencoder: Autoencoder, frames: Frames) -> Frames:
+    """Codes in place of pictures."""
+    with autocast(True):
+        codes = autoencoder.encode(frames.data.contiguous(memory_format=torch.channels_last))
+    return Frames(torch.stack([codes.depth_code, codes.albedo_code], 1).half(), frames.person, frames.take,
+                  frames.source)
+
+
+def rendered_frames(folder: str, limit: int, lights: int, behind: Tensor,
+                    generator: torch.Generator) -> Iterator[Frames]:
+    """Renders of a pack, shard by shard, each in several lights, before several photos, mirrored or not."""
+    paths, seen = sorted(Path(folder).glob("rig_*.npz")), 0
+    if not paths:
+        raise ConfigError(f"There are no renders in {folder}: run `python -m training.render_pack --out {folder}`.")
+    for path in tqdm(paths, desc="renders", leave=False):
+        stored = read_shard(path, (*RenderPack.KEYS, "person"))
+        for start in range(0, len(stored["view"]), CHUNK):
+            part = {key: array[start : start + CHUNK] for key, array in stored.items()}
+            person, take = part["person"].long(), torch.arange(len(part["view"])) + seen
+            for _ in range(lights):
+                image = photograph(part, behind, generator).image
+                flip = torch.rand(len(image), 1, 1, 1, generator=generator) < 0.5
+                yield Frames(torch.where(flip, image.flip(-1), image), person, take,
+                             torch.full_like(take, RENDERED))
+            seen += len(take)
+            if limit and seen >= limit:
+                return
+
+
+def photo_frames(photos: Tensor, copies: int, generator: torch.Generator) -> Iterator[Frames]:
+    """Changed copies of single photos (N, 3, 2H, 2W) uint8."""
+    for start in tqdm(range(0, len(photos), CHUNK), desc="photos", leave=False):
+        part = photos[start : start + CHUNK].float() / 255
+        number = torch.arange(len(part)) + start
+        for _ in range(copies):
+            image = draw_copies(part, part.shape[-1] // 2, generator).image
+            yield Frames(image, number, number, torch.full_like(number, PHOTOS))
+
+
+def people_frames(folder: str, size: int, copies: int, generator: torch.Generator) -> Iterator[Frames]:
+    """Changed copies of the photos of folders `person/frame.jpg`; photos without a face are left out."""
+    from core.faces import find_faces
+
+    paths = [path for path in sorted(Path(folder).glob("*/*")) if path.suffix.lower() in PICTURES]
+    names, take = sorted({path.parent.name for path in paths}), -1
+    for take, path in enumerate(tqdm(paths, desc="people", leave=False)):
+        try:
+            full = find_faces(path, size)[0].full
+        except FaceNotFound:
+            continue
+        photo = F.interpolate(full[None], size=(2 * size, 2 * size), mode="area").expand(copies, -1, -1, -1)
+        person = torch.full((copies,), names.index(path.parent.name))
+        yield Frames(draw_copies(photo, size, generator).image, person, torch.full_like(person, take),
+                     torch.full_like(person, PEOPLE))
+    if take < 0:
+        raise ConfigError(f"There are no photos in {folder}: it must hold a folder of pictures for each person.")

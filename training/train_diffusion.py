@@ -1,0 +1,193 @@
+"""Train the representation diffusion model (paper section 3.2): codes of a photo to what the person's photos share.
+
+    python -m training.train_diffusion --config training/configs/diffusion.yaml
+    python -m training.train_diffusion --weights runs/0001-hybrid/model.safetensors --people folder/of/people
+    python -m training.train_diffusion --resume runs/0002-diffusion     # goes on exactly where it stopped
+
+The autoencoder is frozen: every picture is encoded once, then only the denoisers learn. The run folder holds
+config.json, metrics.jsonl, the codes, checkpoint.pt, and autoencoder.safetensors with diffusion.safetensors, which
+belong together.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from core.errors import LatentFaceError
+from training.command import parse
+from training.config import DiffusionTraining
+from training.train_autoencoder import learning_rate
+
+AUTOENCODER, CODES = "autoencoder.safetensors", "codes.safetensors"
+"""Files of a run."""
+
+
+class Batches:
+    """Codes with their time-invariant codes. Step k draws from seed and k alone, so that a run can be resumed."""
+
+    def __init__(self, frames, config: DiffusionTraining):
+        import torch
+
+        from training.sequences import PHOTOS
+
+        self.seed, self.levels = config.seed, config.model.noise_levels
+        self.codes, self.targets = frames.data.float(), time_invariant(frames)
+        single = frames.source == PHOTOS
+        kinds = [(torch.where(~single)[0], 1 - config.photos_share), (torch.where(single)[0], config.photos_share)]
+        self.parts = [(rows, round(config.batch * share)) for rows, share in kinds if len(rows)]
+
+    def draw(self, step: int):
+        """Codes, targets and noise (B, 2, code) each, and noise levels (B,)."""
+        import torch
+
+        generator = torch.Generator().manual_seed(self.seed * 10_000_019 + step)
+        rows = torch.cat([rows[torch.randint(len(rows), (count,), generator=generator)] for rows, count in self.parts])
+        codes, targets = self.codes[rows], self.targets[rows]
+        levels = torch.randint(self.levels, (len(rows),), generator=generator)
+        return codes, targets, torch.randn(targets.shape, generator=generator), levels
+
+
+def time_invariant(frames):
+    """Target of each frame (N, 2, code): mean code of the person's other pictures (paper section 3.2).
+
+    Its own picture is left out, or what is to be taken off, its expression, would be in the mean. A copy of a single
+    photo has the other copies instead.
+    """
+    import torch
+
+    codes = frames.data.float()
+
+    def sums(index):
+        _, index = index.unique(return_inverse=True)
+        total = torch.zeros(int(index.max()) + 1, *codes.shape[1:]).index_add(0, index, codes)
+        return total[index], index.bincount()[index][:, None, None]
+
+    (person, persons), (take, takes) = sums(frames.person), sums(frames.take)
+    single = persons == takes
+    return (person - torch.where(single, codes, take)) / (persons - torch.where(single, 1, takes)).clamp(min=1)
+
+
+def set_scales(diffusion, batches: Batches) -> None:
+    """Standardise codes and targets; dimensions that never vary are left at scale 1."""
+    for number, part in enumerate((diffusion.depth, diffusion.albedo)):
+        for name, values in (("code", batches.codes), ("target", batches.targets)):
+            scale = values[:, number].std(0)
+            getattr(part, f"{name}_mean").copy_(values[:, number].mean(0))
+            getattr(part, f"{name}_scale").copy_(scale.where(scale > 1e-3, 1.0))
+
+
+def denoising_loss(diffusion, schedule, codes, targets, noise, levels) -> dict:
+    """Squared error of the predicted time-invariant codes, in their own scale; one term for each code."""
+    from core.autoencoder import autocast
+
+    terms = {}
+    for number, name in enumerate(("depth", "albedo")):
+        part = getattr(diffusion, name)
+        target = part.standardise(targets[:, number])
+        noisy = schedule.add_noise(target, noise[:, number], levels)
+        with autocast(True):
+            found = part.predict(noisy, levels, codes[:, number])
+        terms[name] = (found.float() - target).square().mean()
+    return terms
+
+
+def all_codes(config: DiffusionTraining, run: Path):
+    """Frames of all sources, encoded once for a run."""
+    from safetensors.torch import load_file, save_file
+
+    from core.pipeline import LatentFace
+    from training.sequences import Frames, encode_all
+
+    if (run / CODES).is_file():
+        return Frames(**load_file(run / CODES))
+    frames = encode_all(LatentFace.from_pretrained(run / AUTOENCODER).autoencoder, config)
+    save_file(vars(frames), run / CODES)
+    return frames
+
+
+def train(config: DiffusionTraining, run: Path, state: dict | None = None) -> None:
+    """Run or go on with a training; see the module's text for what the run folder holds."""
+    import time
+
+    import torch
+    from tqdm import tqdm
+
+    from core.diffusion import Diffusion, noise_schedule
+    from core.hub import weights_path
+    from training import checkpoint
+
+    torch.set_num_threads(config.threads)
+    if not state:
+        shutil.copyfile(weights_path(config.weights), run / AUTOENCODER)
+    batches = Batches(all_codes(config, run), config)
+    torch.manual_seed(config.seed)
+    diffusion, schedule = Diffusion(config.model), noise_schedule(config.model)
+    set_scales(diffusion, batches)
+    optimizer = torch.optim.AdamW(diffusion.parameters(), config.lr, (0.9, 0.99), weight_decay=config.weight_decay,
+                                  fused=True)
+    averaged = torch.optim.swa_utils.AveragedModel(
+        diffusion, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema))
+    start = 0
+    if state:
+        diffusion.load_state_dict(state["diffusion"])
+        averaged.load_state_dict(state["averaged"])
+        optimizer.load_state_dict(state["optimizer"])
+        start = state["step"]
+
+    saved = time.monotonic()
+    progress = tqdm(range(start, config.steps), initial=start, total=config.steps, desc=run.name)
+    for step in progress:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, config)
+        terms = denoising_loss(diffusion, schedule, *batches.draw(step))
+        optimizer.zero_grad()
+        sum(terms.values()).backward()
+        norm = torch.nn.utils.clip_grad_norm_(diffusion.parameters(), config.clip)
+        optimizer.step()
+        averaged.update_parameters(diffusion)
+
+        done = step + 1
+        if done % config.log_every == 0:
+            metrics = {"step": done, "loss": sum(terms.values()).item(), **{k: v.item() for k, v in terms.items()},
+                       "gradient_norm": norm.item(), "lr": learning_rate(step, config)}
+            checkpoint.log_metrics(run, metrics)
+            progress.set_postfix(loss=f"{metrics['loss']:.3f}")
+        if time.monotonic() - saved > 60 * config.checkpoint_minutes or done == config.steps:
+            checkpoint.save(run, {"diffusion": diffusion.state_dict(), "averaged": averaged.state_dict(),
+                                  "optimizer": optimizer.state_dict(), "step": done, "config": config.to_dict()})
+            save_diffusion(run, averaged.module, done)
+            saved = time.monotonic()
+
+
+def save_diffusion(run: Path, diffusion, steps: int) -> None:
+    """Weights for use, bound to the autoencoder beside them."""
+    from core.hub import diffusion_path, encoder_print, load_weights, save_weights
+
+    _, state = load_weights(run / AUTOENCODER)
+    save_weights(diffusion_path(run / AUTOENCODER), diffusion.state_dict(), diffusion.config,
+                 {"stage": "diffusion", "steps": str(steps), "encoders": encoder_print(state)})
+
+
+def main(arguments: list[str]) -> None:
+    """Command line of the training."""
+    options, config = parse(arguments, DiffusionTraining, "training.train_diffusion")
+    from training import checkpoint
+
+    if options.dry_run:
+        from rich import print as show
+
+        show(config)
+    elif options.resume:
+        run = Path(options.resume)
+        train(config, run, checkpoint.load(run))
+    else:
+        train(config, checkpoint.new_run(options.runs, "diffusion", config.to_dict()))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except LatentFaceError as error:
+        sys.exit(str(error))
