@@ -121,7 +121,7 @@ class Rig:
         self.fits = arrays["identity_coefficients"]
         self.ids = arrays["ids"]
         self.textures = textures
-        self._library = [self._activations(shape) for shape in EXPRESSIONS.values()]
+        self._library = [self.activations(shape) for shape in EXPRESSIONS.values()]
         self._random = np.array([not name.startswith(NEVER_RANDOM) for name in self.expression_names])
 
     @classmethod
@@ -140,8 +140,8 @@ class Rig:
         paths = [Path(folder) / f"textures/{person}.jpg" for person in arrays["ids"]]
         return cls(arrays, np.stack([np.asarray(Image.open(path)) for path in paths]))
 
-    def _activations(self, shape):
-        """(57,) weights of one entry of EXPRESSIONS."""
+    def activations(self, shape):
+        """(57,) weights of one entry of EXPRESSIONS, or of any like it."""
         return np.array([shape.get(name, shape.get(name.removesuffix("_L").removesuffix("_R"), 0))
                          for name in self.expression_names], np.float32)
 
@@ -187,7 +187,7 @@ class Rig:
     def _sample_gaze(self, rng):
         """(57,) eyeLook activations, both eyes towards the same point."""
         across, down = rng.normal(0, 0.25, 2)
-        return self._activations({
+        return self.activations({
             "eyeLookOut_L": max(across, 0), "eyeLookIn_R": max(across, 0), "eyeLookIn_L": max(-across, 0),
             "eyeLookOut_R": max(-across, 0), "eyeLookDown": max(down, 0), "eyeLookUp": max(-down, 0)})
 

@@ -6,8 +6,13 @@ import tarfile
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from core.autoencoder import Autoencoder
+from core.config import DiffusionConfig, ModelConfig
+from core.diffusion import Diffusion
+from core.hub import diffusion_path, encoder_print, save_weights
 from training.render_pack import render_shard
 
 
@@ -37,3 +42,15 @@ def render_pack(tmp_path_factory):
     folder = tmp_path_factory.mktemp("renders")
     render_shard(0, "rig", seed=0, size=32, out=folder, count=12)
     return folder
+
+
+@pytest.fixture(scope="session")
+def split_weights(tmp_path_factory):
+    """Untrained weights for pictures of 32 px, and a diffusion model made for them beside."""
+    path = tmp_path_factory.mktemp("weights") / "autoencoder.safetensors"
+    torch.manual_seed(0)
+    config, diffusion = ModelConfig(image_size=32, width=8, pose_width=8), DiffusionConfig(width=32, blocks=1)
+    state = Autoencoder(config).state_dict()
+    save_weights(path, state, config, {})
+    save_weights(diffusion_path(path), Diffusion(diffusion).state_dict(), diffusion, {"encoders": encoder_print(state)})
+    return path

@@ -1,0 +1,73 @@
+"""Faces of other people's data sets, found and aligned once."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.errors import LatentFaceError
+from core.faces.align import Crop, cut
+from core.faces.detect import locate
+from core.photo import read_photo
+
+
+def read_faces(sources: list[Path | np.ndarray], size: int, aligned: bool, cache: Path | None) -> tuple[Tensor, int]:
+    """Aligned faces of pictures; of several faces in one picture the most central, as such data sets mean it.
+
+    Args:
+        sources: files, or uint8 arrays (H, W) or (H, W, 3).
+        size: side of the result.
+        aligned: the pictures are cut as core.faces cuts them, and are only shrunk.
+        cache: folder to keep the result in; None keeps nothing.
+
+    Returns:
+        (N, 3, size, size) uint8; in how many pictures no face was found: these are used whole.
+    """
+    from tqdm import tqdm
+
+    path = cache and Path(cache) / f"faces-{_key(sources, size, aligned)}.npz"
+    if path and path.is_file():
+        with np.load(path) as stored:
+            return torch.from_numpy(stored["faces"]), int(stored["missed"])
+    faces, missed = np.empty((len(sources), 3, size, size), np.uint8), 0
+    for face, source in zip(faces, tqdm(sources, desc="faces", leave=False), strict=True):
+        pixels = read_photo(source)
+        crop = None if aligned else _central(pixels)
+        missed += crop is None and not aligned
+        face[:] = cut(pixels, crop or _whole(pixels), size).transpose(2, 0, 1)
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, faces=faces, missed=missed)
+    return torch.from_numpy(faces), missed
+
+
+def _whole(pixels: np.ndarray) -> Crop:
+    """The largest square in the middle of a picture."""
+    height, width = pixels.shape[:2]
+    return Crop(((width - 1) / 2, (height - 1) / 2), min(height, width))
+
+
+def _central(pixels: np.ndarray) -> Crop | None:
+    """Crop of the face nearest the middle of a picture; None where there is none."""
+    try:
+        crops = [found.crop for found in locate(pixels)]
+    except LatentFaceError:  # a picture that detection chokes on is one without a face
+        return None
+    middle = np.array(_whole(pixels).centre)
+    return min(crops, key=lambda crop: np.linalg.norm(crop.centre - middle), default=None)
+
+
+def _key(sources: list, size: int, aligned: bool) -> str:
+    """Name of a list of pictures: files are known by path, length and date, arrays by what they hold."""
+    digest = hashlib.sha256(f"{size} {aligned}".encode())
+    for source in sources:
+        if isinstance(source, np.ndarray):
+            digest.update(source.tobytes())
+        else:
+            status = source.stat()
+            digest.update(f"{source} {status.st_size} {status.st_mtime_ns}".encode())
+    return digest.hexdigest()[:16]
