@@ -29,6 +29,10 @@ class WeightsDamaged(LatentFaceError):
     """The weights file cannot be read, or does not fit the model."""
 
 
+class MapUnreadable(LatentFaceError):
+    """A file is not a latent map, or is damaged."""
+
+
 class ConfigError(LatentFaceError):
     """A configuration has an unknown key or an impossible value."""
 
@@ -39,3 +43,7 @@ class BackendMissing(LatentFaceError):
 
 class OutputUnwritable(LatentFaceError):
     """Results cannot be written to the chosen folder."""
+
+
+class SessionUnreadable(LatentFaceError):
+    """A session file is not one, or is damaged."""

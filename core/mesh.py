@@ -7,6 +7,7 @@ the image spans -1 to 1 at the pivot's distance. Counter-clockwise triangles fac
 from __future__ import annotations
 
 import math
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from core.display import pixels
-from core.errors import OutputUnwritable
+from core.files import SYNTHETIC, png_bytes, writing
 from core.geometry import FIELD_OF_VIEW, PIVOT, backproject, depth_to_normal
 
 GRID = 256
@@ -32,8 +33,6 @@ MARGIN = 2
 """Cells by which triangles go on: the visible edge is drawn by the texture's transparency, finer than the grid."""
 SOFTNESS = 0.3
 """Change of the mask over which the texture turns transparent."""
-SYNTHETIC = {"synthetic": True, "source": "LatentFace", "note": "A model's estimate from one photo."}
-"""What exported files say about themselves."""
 
 
 @dataclass
@@ -116,28 +115,54 @@ def write_glb(mesh: Mesh, path: str | Path) -> None:
     import trimesh
     from trimesh.exchange.gltf import export_glb
 
+    def mark(tree: dict) -> None:
+        tree["asset"].update(generator="LatentFace (synthetic)", extras=SYNTHETIC)
+
+    scene = trimesh.Scene({"face": _textured(mesh)})
+    content = export_glb(scene, include_normals=True, tree_postprocessor=mark)
+    with writing(path):
+        Path(path).write_bytes(content)
+
+
+def write_obj(mesh: Mesh, path: str | Path) -> None:
+    """Write a mesh as a ZIP of OBJ, MTL and two PNG pictures, all of which say that they are synthetic.
+
+    Opacity is a grey picture of its own: programs disagree on which channel of `map_d` counts.
+
+    Args:
+        mesh: the mesh.
+        path: file to write; an existing file is replaced.
+
+    Raises:
+        OutputUnwritable: the file cannot be written.
+    """
+    from trimesh.exchange.obj import export_obj
+
+    text, parts = export_obj(_textured(mesh), include_normals=True, include_texture=True, return_texture=True,
+                             mtl_name="face.mtl", header=None)
+    note = f"# LatentFace (synthetic): {SYNTHETIC['note']}\n"
+    material = note + parts.pop("face.mtl").decode()
+    (name, _), = parts.items()
+    material = material.replace(f"map_Kd {name}", "map_Kd face.png\nmap_d opacity.png")
+    with writing(path), zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("face.obj", note + text)
+        archive.writestr("face.mtl", material)
+        archive.writestr("face.png", png_bytes(mesh.texture.convert("RGB"), "texture of the face"))
+        archive.writestr("opacity.png", png_bytes(mesh.texture.getchannel("A"), "opacity of the face"))
+
+
+def _textured(mesh: Mesh):
+    """As a trimesh.Trimesh."""
+    import trimesh
+
     material = trimesh.visual.material.PBRMaterial(
         name="skin", baseColorTexture=mesh.texture, metallicFactor=0.0, roughnessFactor=1.0, doubleSided=True,
         alphaMode="MASK", alphaCutoff=0.5
     )
-    textured = trimesh.Trimesh(
-        vertices=mesh.vertices,
-        faces=mesh.faces,
-        vertex_normals=mesh.normals,
-        visual=trimesh.visual.TextureVisuals(uv=mesh.uv, material=material),
-        metadata=SYNTHETIC,
-        process=False,
+    return trimesh.Trimesh(
+        vertices=mesh.vertices, faces=mesh.faces, vertex_normals=mesh.normals,
+        visual=trimesh.visual.TextureVisuals(uv=mesh.uv, material=material), metadata=SYNTHETIC, process=False,
     )
-
-    def mark(tree: dict) -> None:
-        tree["asset"].update(generator="LatentFace (synthetic)", extras=SYNTHETIC)
-
-    scene = trimesh.Scene({"face": textured})
-    content = export_glb(scene, include_normals=True, tree_postprocessor=mark)
-    try:
-        Path(path).write_bytes(content)
-    except OSError as error:
-        raise OutputUnwritable(f"Cannot write {path} ({error.strerror}): choose another folder.") from error
 
 
 def _with_edge(texture: Tensor, mask: Tensor) -> Image.Image:
