@@ -1,0 +1,136 @@
+"""Training of the diffusion model: frames of people, targets, exact resume, weights that belong to an autoencoder."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from core.config import DiffusionConfig, ModelConfig
+from core.errors import ConfigError
+from core.pipeline import LatentFace
+from core.types import Codes
+from training import checkpoint, sequences
+from training.config import DiffusionTraining
+from training.sequences import PEOPLE, PHOTOS, RENDERED, Frames
+from training.train_diffusion import main, time_invariant, train
+
+
+@pytest.fixture(scope="module")
+def config(photo_pack, render_pack, weights):
+    return DiffusionTraining(weights=str(weights), photos=str(photo_pack), renders=str(render_pack), batch=16, steps=6,
+                             warmup=1, log_every=1, threads=1, model=DiffusionConfig(width=32, blocks=1))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    from core.autoencoder import Autoencoder
+    from core.hub import save_weights
+
+    torch.manual_seed(0)
+    model = ModelConfig(image_size=32, width=8, pose_width=8)
+    path = tmp_path_factory.mktemp("weights") / "model.safetensors"
+    save_weights(path, Autoencoder(model).state_dict(), model, {})
+    return path
+
+
+def lines(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+class Stopped(Exception):
+    """The run was interrupted."""
+
+
+def test_a_run_leaves_weights_that_belong_together(config, tmp_path):
+    run = checkpoint.new_run(tmp_path, "diffusion", config.to_dict())
+    train(config, run)
+    model = LatentFace.from_pretrained(run / "autoencoder.safetensors")
+    codes = model.analyze(torch.rand(2, 3, 32, 32)).codes
+    assert model.diffusion.config == config.model
+    assert torch.isfinite(codes.identity.depth).all() and codes.expression.albedo.shape == (2, 256)
+    assert set(lines(run)[-1]) >= {"step", "loss", "depth", "albedo", "lr"}
+
+
+def test_resume_is_exact(config, tmp_path, monkeypatch):
+    whole, halves = (checkpoint.new_run(tmp_path, name, config.to_dict()) for name in ("whole", "halves"))
+    train(config, whole)
+    save = checkpoint.save
+
+    def stop_at_three(run, state):
+        save(run, state)
+        if state["step"] == 3:
+            raise Stopped
+
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(checkpoint, "save", stop_at_three)
+        train(replace(config, checkpoint_minutes=0.0), halves)
+    train(config, halves, checkpoint.load(halves))
+    assert lines(halves) == lines(whole)
+    first, second = (checkpoint.load(run)["averaged"] for run in (whole, halves))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_it_learns_what_frames_of_a_person_share(config, tmp_path, monkeypatch):
+    """Codes made of a person's part and a passing part: the identity is nearer to the former than the code is."""
+    person = torch.arange(40).repeat_interleave(8)
+    generator = torch.Generator().manual_seed(0)
+    shared = torch.randn(40, 2, 4, generator=generator)[person]
+    passing = torch.randn(320, 2, 4, generator=generator)
+    data = torch.zeros(320, 2, 256)
+    data[..., :4], data[..., 4:8] = shared + passing, passing
+    frames = Frames(data, person, torch.arange(320), torch.full((320,), RENDERED))
+    monkeypatch.setattr("training.train_diffusion.all_codes", lambda *_: frames)
+    run = checkpoint.new_run(tmp_path, "toy", {})
+    train(replace(config, steps=200, batch=64, lr=3e-3, ema=0.98, model=DiffusionConfig(width=64, blocks=1)), run)
+    diffusion = LatentFace.from_pretrained(run / "autoencoder.safetensors").diffusion
+    found = diffusion.identity(Codes(data[:, 0], data[:, 1])).depth[:, :4]
+    assert (found - shared[:, 0]).square().mean() < 0.5 * passing[:, 0].square().mean()
+
+
+def test_targets_leave_out_what_they_are_asked_of():
+    codes = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0]).view(5, 1, 1)
+    frames = Frames(codes, torch.tensor([3, 3, 3, 7, 7]), torch.tensor([0, 0, 1, 2, 2]),
+                    torch.tensor([RENDERED] * 3 + [PHOTOS] * 2))
+    # Another picture of the same person; of a single photo, another copy.
+    assert time_invariant(frames).flatten().tolist() == [4.0, 4.0, 1.5, 16.0, 8.0]
+
+
+def test_frames_of_all_sources(config, weights, tmp_path, monkeypatch):
+    """Renders and photos keep their people apart; a folder per person is read, pictures without a face left out."""
+    from PIL import Image
+
+    from core.errors import FaceNotFound
+
+    for name in ("ann/1.jpg", "ann/2.png", "bob/1.jpg", "bob/none.jpg", "bob/notes.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(path, "PNG")
+
+    def find_faces(path, size):
+        if path.stem == "none":
+            raise FaceNotFound
+        return [SimpleNamespace(full=torch.rand(3, 96, 96))]
+
+    monkeypatch.setattr("core.faces.find_faces", find_faces)
+    autoencoder = LatentFace.from_pretrained(weights).autoencoder
+    frames = sequences.encode_all(autoencoder, replace(config, people=str(tmp_path), lights=2, copies=3))
+    people = {source: frames.person[frames.source == source] for source in range(3)}
+    assert {source: (len(rows), len(rows.unique())) for source, rows in people.items()} == {
+        RENDERED: (12 * 2, 2), PEOPLE: (3 * 3, 2), PHOTOS: (8 * 3, 8)}
+    assert not set(people[RENDERED].tolist()) & set(people[PHOTOS].tolist())
+    assert (frames.person.diff() >= 0).all() and frames.data.shape == (57, 2, 256)
+
+
+def test_missing_data_is_said(config, tmp_path):
+    with pytest.raises(ConfigError, match="render_pack"):
+        train(replace(config, renders=str(tmp_path)), tmp_path)
+    with pytest.raises(ConfigError, match="folder of pictures for each person"):
+        train(replace(config, people=str(tmp_path)), tmp_path)
+
+
+def test_flags_reach_the_settings(capsys):
+    main(["--dry-run", "--lr", "0.5", "--model.steps", "7"])
+    shown = capsys.readouterr().out
+    assert "lr=0.5" in shown and "steps=7" in shown
