@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,7 @@ from core.config import ModelConfig
 from core.diffusion import Diffusion
 from core.errors import WeightsDamaged, WeightsMissing
 from core.hub import diffusion_path, load_diffusion, load_weights, weights_path
+from core.refine import refine as refined
 from core.types import CodePart, Codes, Factors, Light, View
 
 if TYPE_CHECKING:
@@ -75,11 +77,12 @@ class LatentFace:
         return find_faces(photo, self.config.image_size)
 
     @torch.inference_mode()
-    def analyze(self, images: Tensor | np.ndarray | list[Face]) -> Factors:
+    def analyze(self, images: Tensor | np.ndarray | list[Face], refine: bool = False) -> Factors:
         """Factors of aligned pictures.
 
         Args:
             images: (B, 3, H, W) in [0, 1] with H = W = `config.image_size`, or faces.
+            refine: move what was found to where it explains the pictures better, about a second a face (core.refine).
 
         Returns:
             Factors of the B pictures, float32.
@@ -87,7 +90,8 @@ class LatentFace:
         Raises:
             ValueError: wrong shape, or values outside [0, 1].
         """
-        parts = [self.autoencoder(part) for part in self._batches(images)]
+        find = partial(refined, self.autoencoder) if refine else self.autoencoder
+        parts = [find(part) for part in self._batches(images)]
         factors = parts[0] if len(parts) == 1 else Factors.join(parts)
         factors.codes.find_identity = self._find_identity
         return factors
