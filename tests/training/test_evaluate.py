@@ -20,7 +20,7 @@ from training.evaluate import groups, metrics, report
 from training.evaluate.__main__ import parser
 from training.evaluate.geometry import run
 from training.evaluate.london import change
-from training.evaluate.photos import landmark_depth
+from training.evaluate.photos import INNER, landmark_values
 
 SIZE = 32
 
@@ -127,10 +127,13 @@ def test_correlation_and_slope():
 def test_landmarks_read_the_depth_at_their_pixel():
     depth = tilted(20, 64).numpy()
     crop_rows = np.arange(20, 108, 4)  # in crop pixels of 128: model pixel (y + 0.5) / 2 - 0.5
-    z = 100 * depth[0, (crop_rows // 2), 32]
-    landmarks = np.stack([np.full(len(z), 64.5), crop_rows + 0.5, z], -1)[None]
-    assert landmark_depth(depth, np.ones_like(depth, bool), landmarks) == pytest.approx(1, abs=1e-6)
-    assert landmark_depth(depth[:, ::-1], np.ones_like(depth, bool), landmarks) == 0
+    true = depth[0, crop_rows // 2, 32]
+    landmarks = np.stack([np.full(len(true), 64.5), crop_rows + 0.5, 100 * true], -1)[None]
+    mask = np.ones_like(depth, bool)
+    mask[:, 30] = False
+    values, seen = landmark_values(depth, mask, landmarks)
+    assert values[0] == pytest.approx(true)
+    assert (seen[0] == ((true <= np.quantile(true, INNER)) & (crop_rows != 60))).all()
 
 
 def test_changed_photos_differ_and_repeat():

@@ -190,12 +190,6 @@ def landmark_values(depth: np.ndarray, mask: np.ndarray, landmarks: np.ndarray) 
     return values, inner & inside & mask[rows, y, x] & (values < FAR_DEPTH)
 
 
-def landmark_depth(depth: np.ndarray, mask: np.ndarray, landmarks: np.ndarray) -> float:
-    """Variance of the landmarks' depth within faces that `landmark_values` explain; one scale for all faces."""
-    values, seen = landmark_values(depth, mask, landmarks)
-    return explained_variance(values, landmarks[..., 2], seen)
-
-
 def _pixels(landmarks: np.ndarray, size: int, crop_size: int = 128) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Nearest pixel (x, y) of a picture of `size` to landmarks in pixels of the crop; whether it is in the picture."""
     # The crop's edges are pixel edges at every size (core.faces.align); integers are pixel centres.
