@@ -85,23 +85,32 @@ def build_demo() -> gr.Blocks:
     """The page: a header, the photo, and one tab per activity, see app.tabs."""
     import gradio as gr
 
+    from app.export import Export
     from app.page import Page
     from app.source import Source
     from app.tabs.about import About
+    from app.tabs.api import Api
     from app.tabs.inspect import Inspect
     from app.tabs.pose_light import PoseLight
     from app.widgets.texts import read_text
 
     with gr.Blocks(title="LatentFace", analytics_enabled=False, delete_cache=(FORGET_SECONDS,) * 2) as demo:
         page = Page()
-        gr.Markdown(read_text("header"), elem_id="header")
+        with gr.Row(elem_id="top"):
+            gr.Markdown(read_text("header"), elem_id="header")
+            export = Export(page)
         with gr.Row(elem_id="panels"):
             with gr.Column(scale=4, min_width=260, elem_id="source"):
                 Source(page, demo)
             with gr.Column(scale=17, min_width=300, elem_id="work"), gr.Tabs():
-                for tab, title in ((Inspect, "Inspect"), (PoseLight, "Pose & light"), (About, "About")):
-                    with gr.Tab(title, render_children=True):
-                        tab(page)
+                with gr.Tab("Inspect"):
+                    Inspect(page)
+                with gr.Tab("Pose & light"):
+                    export.connect(PoseLight(page).settings)
+                with gr.Tab("API"):
+                    Api(page)
+                with gr.Tab("About"):
+                    About(page)
     return demo
 
 

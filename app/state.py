@@ -18,10 +18,10 @@ from core.display import pixels
 from core.errors import FaceNotFound
 from core.faces import Crop, Face, face_from_crop
 from core.hub import weights_path
-from core.mesh import face_mesh, write_glb
 from core.photo import read_photo
 from core.pipeline import LatentFace
-from core.render import PhotoFace, draw, draw_layer, mesh_maps
+from core.render import PhotoFace, draw, draw_layer
+from core.session import read_session
 from core.types import Factors
 
 EXPIRED = "This photo has been forgotten, as nobody used the page for long: please choose it again."
@@ -152,6 +152,13 @@ def open_link(parameters: Mapping[str, str]) -> Session:
     return session if start == session.settings else replace(session, start=start)
 
 
+def open_session(path: str) -> Session:
+    """What a session file holds. Raises SessionUnreadable."""
+    saved = read_session(path)
+    session = Session(saved.photo, saved.faces, saved.index, saved.factors)
+    return replace(session, start=Settings.read(saved.settings, session.settings))
+
+
 @functools.cache
 def _open_example(index):
     return replace(open_photo(examples()[index].path), example=index)
@@ -166,12 +173,6 @@ def picture(session: Session, settings: Settings, size: int) -> np.ndarray:
     if background is None:
         return pixels(torch.cat(draw_layer(face, view, light, size), 1)[0])
     return pixels(draw(face, view, light, size, background)[0])
-
-
-def write_mesh(session: Session, path: Path) -> None:
-    """Write the face that is shown as GLB, textured with the photo's own detail under even light."""
-    depth, texture, mask = mesh_maps(session.detailed)
-    write_glb(face_mesh(depth[0], texture[0], mask[0]), path)
 
 
 def warm_up_in_background() -> None:

@@ -156,8 +156,8 @@ def _textured(mesh: Mesh):
     import trimesh
 
     material = trimesh.visual.material.PBRMaterial(
-        name="skin", baseColorTexture=mesh.texture, metallicFactor=0.0, roughnessFactor=1.0, doubleSided=True,
-        alphaMode="MASK", alphaCutoff=0.5
+        name="skin", baseColorTexture=mesh.texture, baseColorFactor=(255, 255, 255, 255), metallicFactor=0.0,
+        roughnessFactor=1.0, doubleSided=True, alphaMode="MASK", alphaCutoff=0.5
     )
     return trimesh.Trimesh(
         vertices=mesh.vertices, faces=mesh.faces, vertex_normals=mesh.normals,

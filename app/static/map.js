@@ -9,7 +9,7 @@ let map = null, colours = [], picked = null, hovered = null, tool = 'pan', activ
 
 const script = () => window.Plotly ? Promise.resolve() : new Promise((done, failed) => {
   const tag = document.createElement('script');
-  Object.assign(tag, { src: `${window.gradio_config?.root ?? ''}${props.plotly}`, onload: done, onerror: failed });
+  Object.assign(tag, { src: `${window.gradio_config?.root ?? ''}${plot.dataset.library}`, onload: done, onerror: failed });
   document.head.append(tag);
 });
 const axes = (k) => ['xaxis', 'yaxis'].map((name) => plot._fullLayout[name + (k ? k + 1 : '')]);
@@ -50,9 +50,9 @@ const paint = () => {
 // --- Drawing -----------------------------------------------------------------------------------------------------
 const columnsOf = () => element.clientWidth > 620 ? map.kinds.length : 1;
 const layout = () => {
-  const across = columnsOf(), down = Math.ceil(map.kinds.length / across), width = element.clientWidth;
+  const across = columnsOf(), down = Math.ceil(map.kinds.length / across), width = element.clientWidth - 2;
   const side = Math.min((width - GAP * (across - 1)) / across, 560), height = down * (side + TITLE);
-  const result = { width, height, margin: { l: 0, r: 0, t: 0, b: 0 }, dragmode: tool, hovermode: 'closest',
+  const result = { width: width + 2, height: height + 1, margin: { l: 1, r: 1, t: 0, b: 1 }, dragmode: tool, hovermode: 'closest',
                    hoverdistance: 16, showlegend: false, paper_bgcolor: 'transparent', plot_bgcolor: 'transparent',
                    uirevision: map.names.length, annotations: [],
                    newselection: { line: { color: style('--color-accent'), width: 1.5, dash: 'solid' } } };

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import gradio as gr
-from gradio.utils import get_upload_folder
 
-from app import state
+from app import export
 from app.errors import told
 from app.page import Page
 from app.state import Session
@@ -42,6 +38,4 @@ class Inspect:
     @told
     def show_mesh(self, session: Session) -> str:
         """The face as GLB, in the viewer."""
-        path = Path(tempfile.mkdtemp(dir=get_upload_folder())) / "latentface.glb"
-        state.write_mesh(session, path)
-        return str(path)
+        return str(export.write("glb", session, session.settings, False, export.new_folder()))

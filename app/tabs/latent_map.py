@@ -15,7 +15,6 @@ from app.page import Page
 from app.state import Session, known
 from app.widgets import latent_map as widget
 from app.widgets.images import jpeg_url
-from app.widgets.texts import read_script
 from core.latent_map import LatentMap
 
 HINT = "Move over the map: the face that lies at the pointer is decoded, between the points too."
@@ -45,11 +44,10 @@ class MapTab:
             with gr.Column(scale=4, min_width=230):
                 self.preview = widget.preview(HINT)
             with gr.Column(scale=4, min_width=200):
-                self.about = gr.HTML(elem_id="map-about", apply_default_css=False)
+                self.about = widget.about()
                 self._lay_out_buttons()
             with gr.Column(scale=6, min_width=300):
-                self.near = gr.HTML(elem_id="map-near", elem_classes="strip", apply_default_css=False,
-                                    js_on_load=read_script("strip"))
+                self.near = widget.near()
         self._connect(page)
 
     def _lay_out_buttons(self) -> None:

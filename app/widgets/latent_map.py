@@ -20,7 +20,7 @@ from core.types import Codes
 TILE = 48
 """Pixels of a thumbnail in the sprite."""
 TITLES = {"identity": "Identity", "expression": "Expression", "code": "Whole code"}
-LABELS = {"yaw": "yaw, degrees", "light": "light from the right, degrees"}
+LABELS = {"yaw": "yaw, °", "light": "light from the right, °"}
 """Names of columns that need a unit."""
 NEAREST = 6
 """Faces shown as the nearest of each kind."""
@@ -31,7 +31,7 @@ TEMPLATE = """<div class="bar"><label>Colour <select class="colour" aria-label="
 <button type="button" class="tool" value="lasso" aria-pressed="false">Lasso</button>
 <button type="button" class="whole">Show all</button></span>
 <label><input type="checkbox" class="thumbnails" checked>Thumbnails</label></div>
-<div class="stage"><div class="plot" tabindex="0" role="application"
+<div class="stage"><div class="plot" data-library="{library}" tabindex="0" role="application"
 aria-label="Latent map: the arrow keys go from face to face"></div><canvas></canvas></div>
 <div class="card" hidden><i></i><div><b></b><span></span></div></div>"""
 
@@ -47,25 +47,43 @@ def plots() -> gr.HTML:
     (indices) the faces enclosed.
     """
     gr.set_static_paths([PLOTLY])
-    return gr.HTML(html_template=TEMPLATE, css_template=(FOLDER / "static" / "map.css").read_text(encoding="utf-8"),
-                   js_on_load=read_script("map"), value=None, marks=None, plotly=f"/gradio_api/file={PLOTLY}",
-                   elem_id="map", apply_default_css=False)
+    template = TEMPLATE.replace("{library}", f"/gradio_api/file={PLOTLY}")
+    return gr.HTML(html_template=template, css_template=_style("map"), js_on_load=read_script("map"), value=None,
+                   marks=None, elem_id="map", apply_default_css=False)
 
 
 def preview(hint: str) -> gr.HTML:
     """The decoded face at the pointer: `value` is its data address, `caption` says what it is made of."""
-    return gr.HTML(EMPTY, html_template=PREVIEW, caption=hint, js_on_load=None, elem_id="map-preview",
-                   apply_default_css=False)
+    return gr.HTML(EMPTY, html_template=PREVIEW, caption=hint, **_beside("map-preview"))
+
+
+def about() -> gr.HTML:
+    """What is known of the chosen face; its value is `description(…)`."""
+    return gr.HTML(**_beside("map-about"))
+
+
+def near() -> gr.HTML:
+    """The nearest faces; its value is `neighbours(…)`, `select` tells the number of the one that was clicked."""
+    return gr.HTML(**_beside("map-near") | {"js_on_load": read_script("strip")}, elem_classes="strip")
+
+
+def _beside(elem_id: str) -> dict:
+    return {"elem_id": elem_id, "apply_default_css": False, "js_on_load": None, "css_template": _style("map_side")}
+
+
+def _style(name: str) -> str:
+    return (FOLDER / "static" / f"{name}.css").read_text(encoding="utf-8")
 
 
 def description(shown: LatentMap, chosen: int | None) -> str:
     """HTML about the chosen face: its picture, its name, its columns."""
     if chosen is None:
-        return "<p>The orange ring is the face of the page. Click a face to choose it.</p>"
+        return ('<div class="face"><p>The orange ring is where the face of the page belongs; the dark rings are its '
+                "nearest faces. Click a face to choose it.</p></div>")
     values = "".join(f"<dt>{escape(label(name))}</dt><dd>{escape(_word(column[chosen]))}</dd>"
                      for name, column in shown.columns.items() if _word(column[chosen]))
-    return (f'<img src="{picture_url(shown, chosen)}" alt=""><h4>{escape(str(shown.names[chosen]))}</h4>'
-            f"<dl>{values}</dl>")
+    return (f'<div class="face"><img src="{picture_url(shown, chosen)}" alt=""><div>'
+            f"<h4>{escape(str(shown.names[chosen]))}</h4><dl>{values}</dl></div></div>")
 
 
 def drawing(shown: LatentMap) -> dict:

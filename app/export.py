@@ -1,0 +1,138 @@
+"""Everything that can be taken along: one menu for all tabs, and the same files for the API."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Literal, get_args
+
+import gradio as gr
+import torch
+from gradio.utils import get_upload_folder
+from PIL import Image
+
+from app import state
+from app.errors import told
+from app.page import Page
+from app.settings import BACKGROUNDS, OWN_DETAIL, Settings
+from app.state import Session, known
+from app.widgets.menu import menu
+from core.display import normal_colours, pixels
+from core.export import DEPTH16, codes_json, codes_npz, depth16
+from core.files import png_bytes, stamped
+from core.mesh import face_mesh, write_glb, write_obj
+from core.render import mesh_maps
+from core.session import SavedSession, write_session
+from core.turntable import turntable, write_gif
+
+Kind = Literal["picture", "turntable", "glb", "obj", "depth", "normals", "albedo", "codes-npz", "codes-json", "session"]
+KINDS = get_args(Kind)
+MENU = [
+    ("picture", "Picture", "PNG, as set in Pose & light"),
+    ("turntable", "Turntable", "GIF, the head looking around; some seconds"),
+    ("glb", "3-D face", "GLB, textured; opens in Blender and on phones"),
+    ("obj", "3-D face", "OBJ with texture, zipped"),
+    ("depth", "Depth", "PNG, 16 bit"),
+    ("normals", "Normals", "PNG"),
+    ("albedo", "Albedo", "PNG"),
+    ("codes-npz", "Codes, light, pose", "NumPy archive"),
+    ("codes-json", "Codes, light, pose", "JSON, with warnings"),
+    ("session", "Session", "to go on with later, exactly"),
+]
+"""Kind, name and explanation of each file, as listed on the page."""
+NAMES = {"picture": "face.png", "turntable": "turntable.gif", "glb": "face.glb", "obj": "face-obj.zip",
+         "depth": "depth16.png", "normals": "normals.png", "albedo": "albedo.png", "codes-npz": "codes.npz",
+         "codes-json": "codes.json", "session": "session.latentface"}
+SIZE, TURNTABLE_SIZE = 512, 384
+"""Pixels of the picture and of the turntable."""
+MAP_SIZE = 256
+"""Pixels to which maps for the eye are enlarged."""
+
+IDLE = "() => document.querySelector('#export [aria-busy]')?.removeAttribute('aria-busy')"
+"""Ends what the menu shows as busy, after a failure."""
+
+
+def write(kind: Kind, session: Session, settings: Settings, stamp: bool, folder: Path) -> Path:
+    """Write one file and return its path.
+
+    Args:
+        kind: one of `KINDS`.
+        session: what was found.
+        settings: for the picture, the turntable and the session file.
+        stamp: write "synthetic" on the picture and the turntable.
+        folder: where to write.
+    """
+    path, factors = folder / NAMES[kind], session.factors
+    if kind in ("glb", "obj"):
+        depth, texture, mask = mesh_maps(session.detailed)
+        {"glb": write_glb, "obj": write_obj}[kind](face_mesh(depth[0], texture[0], mask[0]), path)
+    elif kind == "turntable":
+        write_gif(_turning(session, settings, stamp), path)
+    elif kind == "session":
+        write_session(SavedSession(session.photo, session.faces, session.index, factors, settings.flat()), path)
+    else:
+        path.write_bytes({
+            "picture": lambda: _picture(session, settings, stamp),
+            "depth": lambda: png_bytes(depth16(factors.canon_depth[0]), DEPTH16),
+            "normals": lambda: _map(normal_colours(factors.canon_normal), "canonical normals: red to the right, "
+                                    "green up, blue to the camera"),
+            "albedo": lambda: _map(factors.canon_albedo, "canonical albedo"),
+            "codes-npz": lambda: codes_npz(factors),
+            "codes-json": lambda: codes_json(factors, session.face),
+        }[kind]())
+    return path
+
+
+def new_folder() -> Path:
+    """An empty folder below the one that is emptied; the name of a file in it can then be a plain one."""
+    return Path(tempfile.mkdtemp(dir=get_upload_folder()))
+
+
+class Export:
+    """The menu, in the page's header, and the way back in for session files."""
+
+    def __init__(self, page: Page):
+        self.session = page.session
+        with gr.Row(elem_id="file-menu"):
+            self.open = gr.UploadButton("Open session", file_types=[".latentface"], size="sm", elem_id="open-session")
+            self.menu = menu("export", "Export", MENU)
+        self.open.preprocess = lambda payload: payload and payload.path  # core.session reads it, with its checks
+        self.open.upload(self.open_session, self.open, self.session, api_visibility="private", show_progress="hidden")
+
+    def connect(self, settings: list[gr.Component]) -> None:
+        """Follow the controls that `Settings` are read from."""
+        self.menu.save(self.save, [self.session, *settings], self.menu, api_visibility="private",
+                       show_progress="hidden").failure(None, js=IDLE)
+
+    @told
+    def open_session(self, path: str) -> Session:
+        """What a session file holds, as it was."""
+        return state.open_session(path)
+
+    @told
+    def save(self, session: Session | None, event: gr.EventData, *controls) -> dict:
+        """One file, handed over to the visitor."""
+        if event.kind not in KINDS:
+            return gr.skip()
+        path = write(event.kind, known(session), Settings.of_controls(*controls), event.stamp is True, new_folder())
+        self.menu.temp_files.add(str(path))  # so that it is deleted in time
+        return gr.update(file={"url": f"/gradio_api/file={path}", "name": path.name})
+
+
+def _picture(session: Session, settings: Settings, stamp: bool) -> bytes:
+    image = Image.fromarray(state.picture(session, settings, SIZE))
+    return png_bytes(stamped(image) if stamp else image, "the face in a chosen pose and light")
+
+
+def _turning(session: Session, settings: Settings, stamp: bool) -> list[Image.Image]:
+    face = session.detailed if settings.detail == OWN_DETAIL else session.decoded
+    background = BACKGROUNDS[settings.background] or BACKGROUNDS["White"]  # a GIF has no soft edges
+    light = settings.lamp.light(session.factors.light)
+    images = [Image.fromarray(array) for array in turntable(face, light, TURNTABLE_SIZE, background)]
+    return [stamped(image) for image in images] if stamp else images
+
+
+def _map(maps: torch.Tensor, title: str) -> bytes:
+    """(1, 3, H, W) enlarged."""
+    image = Image.fromarray(pixels(maps[0]))
+    return png_bytes(image.resize((MAP_SIZE, MAP_SIZE), Image.Resampling.BICUBIC), title)
