@@ -34,6 +34,14 @@ TABLE_WIDTH = 150
 """Characters; a pipe or a narrow window would squeeze the table beyond reading."""
 
 
+class Refined(LatentFace):
+    """The model as it answers after refinement."""
+
+    def analyze(self, images):
+        """Refined factors, see `LatentFace.analyze`."""
+        return super().analyze(images, refine=True)
+
+
 def run(options: Namespace) -> dict:
     """Measure what was asked for, print the tables, write report and figures.
 
@@ -48,12 +56,13 @@ def run(options: Namespace) -> dict:
     _check(options)
     previous = read_previous(options.previous) if options.previous else {}
     console = Console(width=max(TABLE_WIDTH, Console().width))
-    model = LatentFace.from_pretrained(options.weights)
+    model = (Refined if options.refine else LatentFace).from_pretrained(options.weights)
     report = {"weights": Path(weights_path(options.weights)).name, "metadata": _metadata(options.weights),
               "figures": {}, "groups": {}, "seconds": {}}
     sources = {
         "renders": lambda: renders.measure(model, options.renders, options.rig_pack, options.rig_count),
-        "photos": lambda: photos.measure(model, options.photos, _mean_head(options.renders), options.train_limit),
+        "photos": lambda: photos.measure(model, options.photos, _mean_head(options.renders), options.train_limit,
+                                         options.val_limit),
         "london": lambda: Measurement(london.measure(model, options.london))}
     measured = {}
     for name, measure in sources.items():

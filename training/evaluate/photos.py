@@ -53,7 +53,8 @@ LABELS = ("sex", "age", "ethnicity")
 """Columns of val.csv by which people are grouped, where they are there."""
 
 
-def measure(model: LatentFace, folder: Path, head: Tensor | None, limit: int | None) -> Measurement:
+def measure(model: LatentFace, folder: Path, head: Tensor | None, limit: int | None,
+            val_limit: int | None = None) -> Measurement:
     """All figures of photos.
 
     Args:
@@ -62,15 +63,16 @@ def measure(model: LatentFace, folder: Path, head: Tensor | None, limit: int | N
             crop pixels) and *_blendshapes.npz.
         head: (H, W) mean canonical depth, the baseline of landmark depth; None to leave it out.
         limit: photos the blendshape probe learns from; None for all.
+        val_limit: photos to measure on; None for all.
 
     Returns:
         Measurement; its rows hold one value (or vector) a photo, named as the figures are, `_baseline` for baselines.
     """
     folder, size = Path(folder), model.config.image_size
-    train, val = FacePack(folder, size, "train", limit).images, FacePack(folder, size, "val")
-    large = FacePack(folder, 2 * size, "val").images
+    train, val = FacePack(folder, size, "train", limit).images, FacePack(folder, size, "val", val_limit)
+    large = FacePack(folder, 2 * size, "val", val_limit).images
     with np.load(folder / "val_landmarks.npz") as arrays:
-        landmarks = arrays["landmarks"].astype(np.float32)
+        landmarks = arrays["landmarks"][:val_limit].astype(np.float32)
     mediapipe = np.stack([val.columns[f"{axis}_deg"] for axis in ("pitch", "yaw")], 1)
     mean_face = sum(part.float().sum(0) for part in train.split(512)) / len(train) / 255
 
@@ -214,7 +216,7 @@ def _from_codes(model: LatentFace, folder: Path, train: Tensor, val: Tensor, cod
     neighbour is the photo.
     """
     scores = []
-    for split, count in (("train", len(train)), ("val", None)):
+    for split, count in (("train", len(train)), ("val", len(val))):
         with np.load(folder / f"{split}_blendshapes.npz") as arrays:
             scores.append(arrays["scores"][:count].astype(np.float64))
     shown, ids = scores[1].std(0) > LEAST_SPREAD, np.arange(len(val))
