@@ -91,6 +91,7 @@ def build_demo() -> gr.Blocks:
     from app.tabs.about import About
     from app.tabs.api import Api
     from app.tabs.inspect import Inspect
+    from app.tabs.latent_map import MapTab
     from app.tabs.pose_light import PoseLight
     from app.widgets.texts import read_text
 
@@ -107,6 +108,8 @@ def build_demo() -> gr.Blocks:
                     Inspect(page)
                 with gr.Tab("Pose & light"):
                     export.connect(PoseLight(page).settings)
+                with gr.Tab("Latent map"):
+                    MapTab(page)
                 with gr.Tab("API"):
                     Api(page)
                 with gr.Tab("About"):

@@ -9,24 +9,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
+import torch.nn.functional as F
 
 from app import state
 from app.state import Session
 from app.widgets.images import pixels
 from app.widgets.latent_map import drawing, picture
-from core.detail import decode
+from core import map_maker
 from core.faces import Crop, face_from_crop
-from core.latent_map import LatentMap
+from core.latent_map import LatentMap, canonical_image
 from core.map_maker import MapMaker, add_photo, warm_up
-from core.render import draw
-from core.types import Codes, Factors, Light, View
+from core.types import Codes, Light
 
 SIZE = 224
 """Pixels of the decoded face at the pointer."""
 STUDIO = (0.6, 0.5, 0.25, 0.3)
 """Light that decoded faces are shown in: ambient, diffuse, dx, dy."""
-BEHIND = (0.5, 0.5, 0.5)
 _warming = threading.Lock()
 
 
@@ -48,8 +46,7 @@ def gallery_drawing() -> dict:
     return drawing(gallery())
 
 
-@torch.inference_mode()
-def face_at(shown: LatentMap, place: tuple[float, float], kind: str, subject: Codes, like: Factors) -> np.ndarray:
+def face_at(shown: LatentMap, place: tuple[float, float], kind: str, subject: Codes) -> np.ndarray:
     """The face at a place of a layout, from the front, (SIZE, SIZE, 3) uint8.
 
     Args:
@@ -57,10 +54,9 @@ def face_at(shown: LatentMap, place: tuple[float, float], kind: str, subject: Co
         place: x, y.
         kind: which layout.
         subject: the face that gives what the layout leaves open.
-        like: any face, whose photo fills the surroundings.
     """
-    found = state.model().decode(shown.face_at(place, kind, subject), like)
-    return pixels(draw(decode(found), View.of(), Light.of(*STUDIO), SIZE, BEHIND)[0])
+    image = canonical_image(state.model(), shown.face_at(place, kind, subject), Light.of(*STUDIO))
+    return pixels(F.interpolate(image, (SIZE, SIZE), mode="bicubic")[0])
 
 
 def open_face(shown: LatentMap, number: int) -> Session:
@@ -83,7 +79,8 @@ def map_photos(paths: list[Path]) -> Iterator[str | LatentMap]:
     """
     maker, start = MapMaker(state.model()), time.monotonic()
     warming = threading.Thread(target=_warm_up_once, daemon=True)
-    warming.start()
+    if len(paths) >= map_maker.FEWEST:
+        warming.start()
     try:
         for done, path in enumerate(paths):
             yield _progress(done, len(paths), len(maker), time.monotonic() - start)
@@ -92,10 +89,10 @@ def map_photos(paths: list[Path]) -> Iterator[str | LatentMap]:
     finally:
         for path in paths:
             path.unlink(missing_ok=True)
-    while warming.is_alive():
+    while warming.is_alive() and len(maker) >= map_maker.FEWEST:
         yield f"{len(maker)} faces. The layouts are being prepared, which takes a minute once …"
         warming.join(1)
-    yield f"{len(maker)} faces. Laying out …"
+    yield f"{len(maker)} faces. Laying them out …"
     for kind in maker.lay_out():
         yield f"{len(maker)} faces. The layout by {kind} is ready …"
     yield maker.finish()

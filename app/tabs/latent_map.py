@@ -38,6 +38,8 @@ class MapTab:
         """Number of the chosen face; None is the face of the page's session."""
         self.enclosed = gr.State([])
         """Numbers of the faces within the lasso."""
+        self.seen = gr.State(False)
+        """Whether the tab has been looked at: before that, nothing is worked out for it."""
         self.plots = widget.plots()
         self.credit = gr.HTML(elem_classes="credit", apply_default_css=False)
         with gr.Row(elem_id="map-below"):
@@ -68,11 +70,11 @@ class MapTab:
     def _connect(self, page: Page) -> None:
         inputs = [page.session, self.own]
         follows = [self.plots, self.chosen, self.near, self.about, self.subject, self.donor]
-        shown = [*follows, self.credit, self.enclosed, self.export, self.save, self.back]
+        shown = [*follows, self.seen, self.credit, self.enclosed, self.export, self.save, self.back]
         private = {"api_visibility": "private"}
         quick = {**private, "show_progress": "hidden", "trigger_mode": "always_last"}
         self.plots.open(self.show, inputs, shown, show_progress_on=self.plots, **private)
-        page.session.change(self.follow, inputs, follows, **quick)
+        page.session.change(self.follow, [*inputs, self.seen], follows, **quick)
         gr.on([self.plots.select, self.near.select], self.choose, inputs, follows, **quick)
         self.plots.point(self.point, [*inputs, self.chosen], self.preview, **quick)
         self.plots.lasso(self.enclose, None, [self.enclosed, self.export], **quick)
@@ -96,14 +98,15 @@ class MapTab:
         shown = _map(own)
         drawn = widget.drawing(shown) if own else maps.gallery_drawing()
         updates = self._mark(shown, known(session), None)
-        return updates | {self.plots: updates[self.plots] | {"value": drawn}, self.credit: escape(shown.credit),
-                          self.enclosed: [], self.export: "Export all", self.save: gr.Button(visible=own is not None),
-                          self.back: gr.Button(visible=own is not None)}
+        own_only = gr.Button(visible=own is not None)
+        return updates | {self.plots: updates[self.plots] | {"value": drawn}, self.seen: True, self.enclosed: [],
+                          self.credit: escape(shown.credit), self.export: "Export all", self.save: own_only,
+                          self.back: own_only}
 
     @told
-    def follow(self, session: Session | None, own: LatentMap | None) -> dict:
+    def follow(self, session: Session | None, own: LatentMap | None, seen: bool) -> dict:
         """The face of the page, where it lands."""
-        return self._mark(_map(own), known(session), None)
+        return self._mark(_map(own), known(session), None) if seen else gr.skip()
 
     @told
     def choose(self, session: Session | None, own: LatentMap | None, event: gr.EventData) -> dict:
@@ -114,10 +117,10 @@ class MapTab:
     @told
     def point(self, session: Session | None, own: LatentMap | None, chosen: int | None, event: gr.EventData) -> dict:
         """The face at the pointer's place."""
-        shown, factors = _map(own), known(session).factors
-        subject, name = (factors.codes, OWN_FACE) if chosen is None else (shown.codes[chosen], shown.names[chosen])
+        shown, codes = _map(own), known(session).factors.codes
+        subject, name = (codes, OWN_FACE) if chosen is None else (shown.codes[chosen], shown.names[chosen])
         kind = event.kind if event.kind in shown.kinds else "code"
-        image = maps.face_at(shown, (float(event.x), float(event.y)), kind, subject, factors)
+        image = maps.face_at(shown, (float(event.x), float(event.y)), kind, subject)
         return {self.preview: gr.update(value=jpeg_url(image), caption=escape(MIXED[kind].format(name)))}
 
     @told

@@ -1,0 +1,109 @@
+"""What the page is told of a map, and maps of visitors' own photos."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app import maps, state
+from app.widgets import latent_map as widget
+from core.errors import FaceNotFound
+from core.latent_map import LatentMap
+from tests.core.test_latent_map import small_map
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "assets" / "examples").glob("*.jpg"))
+
+
+@pytest.fixture(scope="module")
+def gallery() -> LatentMap:
+    return maps.gallery()
+
+
+def test_the_drawing_is_json_with_unknown_values_and_hostile_names_as_data(gallery, monkeypatch):
+    monkeypatch.setattr(widget, "sprite", lambda shown, across: "data:")
+    drawing = json.loads(json.dumps(widget.drawing(small_map()), allow_nan=False))
+    assert [kind["key"] for kind in drawing["kinds"]] == ["identity", "expression", "code"]
+    yaw, source = drawing["columns"]
+    assert yaw["numbers"][3] is None and yaw["label"] == "yaw, °"
+    assert source["words"][0] == "" and [source["words"][i] for i in source["index"][:2]] == ["London", ""]
+    assert len(drawing["kinds"][0]["x"]) == len(drawing["names"]) == 40
+
+
+def test_a_chosen_face_is_not_its_own_neighbour_and_names_are_escaped(monkeypatch):
+    shown = small_map()
+    html = widget.neighbours(shown, shown.codes[0], 4)
+    assert html.count("<h4>") == 3 and html.count("<button") == 3 * widget.NEAREST
+    assert 'data-index="4"' not in html and "face <" not in html and "face &lt;" in html
+    assert "<4>" not in widget.description(shown, 4)
+    assert widget.marks(shown, shown.codes[2], None)["near"]["code"][0] == 2
+
+
+def test_the_sprite_holds_every_face_in_its_place(gallery):
+    import base64
+    import io
+
+    from PIL import Image
+
+    across = widget.drawing(gallery)["across"]
+    url = widget.sprite(gallery, across)
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))), float)
+    number = len(gallery) - 3
+    top, left = number // across * widget.TILE, number % across * widget.TILE
+    tile = Image.fromarray(widget.picture(gallery, number)).resize((widget.TILE,) * 2, Image.Resampling.BILINEAR)
+    assert np.abs(sheet[top : top + widget.TILE, left : left + widget.TILE] - np.asarray(tile)).mean() < 6
+
+
+@pytest.mark.parametrize("number", [3, -1], ids=["photo", "render"])
+def test_a_face_of_the_gallery_opens_near_its_own_point(gallery, number):
+    number %= len(gallery)
+    session = maps.open_face(gallery, number)
+    order, _ = gallery.nearest(session.factors.codes, "code", 3)
+    assert number in order
+
+
+def test_every_place_decodes_to_a_face(gallery):
+    subject = state.open_example(0).factors.codes
+    faces = [maps.face_at(gallery, place, kind, subject) for kind in gallery.kinds
+             for place in ((-0.5, 0.3), (0.6, -0.2))]
+    assert all(face.shape == (maps.SIZE, maps.SIZE, 3) and face.std() > 15 for face in faces)
+    assert np.abs(faces[0].astype(float) - faces[1]).mean() > 2
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Layouts at once, and a map of very few faces."""
+    monkeypatch.setattr("core.map_maker.lay_out", lambda rows: np.tanh(rows[:, :2]))
+    monkeypatch.setattr("core.map_maker.FEWEST", 2)
+    monkeypatch.setattr(maps, "warm_up", lambda: None)
+
+
+@pytest.fixture
+def uploads(tmp_path) -> list[Path]:
+    """Two photos and a text, as uploaded."""
+    for path in EXAMPLES[:2]:
+        shutil.copy(path, tmp_path)
+    (tmp_path / "notes.jpg").write_text("no photo")
+    return sorted(tmp_path.iterdir())
+
+
+def test_a_folder_becomes_a_map_and_is_deleted(quick, uploads):
+    *said, made = maps.map_photos(uploads)
+    assert said[0].startswith("0 of 3 photos") and "2 faces" in said[-1]
+    assert made.names.tolist() == [path.name for path in EXAMPLES[:2]] and "folder" not in made.columns
+    assert not any(path.exists() for path in uploads)
+    order, _ = made.nearest(state.open_photo(EXAMPLES[1]).factors.codes, "code")
+    assert order[0] == 1
+
+
+def test_work_that_is_cancelled_leaves_no_file(quick, uploads):
+    work = maps.map_photos(uploads)
+    next(work)
+    work.close()
+    assert not any(path.exists() for path in uploads)
+
+
+def test_a_folder_without_faces_is_refused_with_a_sentence(quick, uploads):
+    with pytest.raises(FaceNotFound, match="more photos"):
+        list(maps.map_photos(uploads[-1:]))

@@ -1,0 +1,70 @@
+"""Making a map from the command line, with the layouts left to chance: UMAP takes a minute to compile."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.latent_map import LatentMap
+from training import build_map
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def chance(monkeypatch):
+    """Layouts at once."""
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr("core.map_maker.lay_out", lambda rows: rng.uniform(-1, 1, (len(rows), 2)).astype(np.float32))
+
+
+@pytest.fixture
+def london(tmp_path) -> Path:
+    """A folder as that of the London Set, with one person."""
+    (tmp_path / "london" / "aligned512").mkdir(parents=True)
+    shutil.copy(ROOT / "assets" / "examples" / "061_smiling.jpg", tmp_path / "london" / "aligned512" / "061.jpg")
+    with open(tmp_path / "london" / "london.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([["file", "person", "expression", "age", "sex"], ["061.jpg", "061", "smiling", "NA", "male"]])
+    return tmp_path / "london"
+
+
+def test_a_map_of_photos_and_renders(london, tmp_path):
+    (tmp_path / "own" / "holiday").mkdir(parents=True)
+    shutil.copy(ROOT / "assets" / "examples" / "045_neutral.jpg", tmp_path / "own" / "holiday" / "face.jpg")
+    (tmp_path / "own" / "notes.txt").write_text("no photo")
+    build_map.main(["--london", str(london), "--people", "2", "--photos", str(tmp_path / "own"),
+                    "--out", str(tmp_path / "map.npz")])
+    made = LatentMap.read(tmp_path / "map.npz")
+    assert len(made) == 1 + 2 * build_map.PER_PERSON + 1
+    assert [made.names[0], made.names[1], made.names[-1]] == [
+        "London Set 061, smiling", "Rendered person 1", "holiday/face.jpg"]
+    assert [made.columns["source"][k] for k in (0, 1, -1)] == ["London Set", "rendered", ""]
+    assert np.isnan(made.columns["age"][0]) and made.columns["sex"][0] == "male"
+    assert made.columns["smile"][0] > 0.2 and (made.columns["smile"][1:-1] <= 1).all()
+    assert made.columns["folder"][-1] == "holiday"
+    assert "DeBruine" in made.credit and "ICT-FaceKit" in made.credit
+
+
+def test_a_map_is_made_again_of_its_own_faces(tmp_path):
+    out = ["--out", str(tmp_path / "map.npz")]
+    build_map.main(["--people", "2", *out])
+    before = LatentMap.read(tmp_path / "map.npz")
+    build_map.main(["--again", *out])
+    after = LatentMap.read(tmp_path / "map.npz")
+    assert after.pictures == before.pictures and after.names.tolist() == before.names.tolist()
+    assert (after.credit, after.weights) == (before.credit, before.weights)
+    assert list(after.columns) == list(before.columns)
+    np.testing.assert_allclose(after.columns["smile"], before.columns["smile"])
+    np.testing.assert_allclose(after.columns["yaw"], before.columns["yaw"], atol=3)  # the picture is kept with loss
+    assert (after.positions["code"] != before.positions["code"]).any()
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), [
+    (["--london", "nowhere"], "no london.csv"), (["--people", "1"], "8 faces were found")], ids=["london", "few"])
+def test_what_cannot_be_mapped_ends_with_a_sentence(tmp_path, arguments, sentence):
+    with pytest.raises(SystemExit, match=sentence):
+        build_map.main([*arguments, "--out", str(tmp_path / "map.npz")])
+    assert not (tmp_path / "map.npz").exists()

@@ -1,0 +1,132 @@
+"""The Latent map tab in the real app: looking, choosing, decoding, enclosing, and photos of one's own."""
+
+import csv
+import io
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+
+from tests.ui.conftest import EXAMPLES, PHONE
+from tests.ui.pictures import changed, pixels, source
+
+pytestmark = pytest.mark.timeout(240)
+PREVIEW = "#map-preview img"
+PLACE = """([k, i]) => {
+  const plot = document.querySelector('#map .plot'), box = plot.getBoundingClientRect(), suffix = k ? k + 1 : '';
+  const [x, y] = [plot._fullLayout['xaxis' + suffix], plot._fullLayout['yaxis' + suffix]];
+  return [box.left + x._offset + x.l2p(plot.data[k].x[i]), box.top + y._offset + y.l2p(plot.data[k].y[i])];
+}"""
+
+
+@pytest.fixture(scope="module")
+def page(open_page):
+    """The tab, opened once."""
+    with open_page() as page:
+        page.get_by_role("tab", name="Latent map").click()
+        page.wait_for_selector("#map .plot[data-ready]")
+        yield page
+
+
+def about(page) -> str:
+    return page.locator("#map-about").inner_text()
+
+
+def test_three_layouts_show_the_same_faces_and_where_ones_own_belongs(page):
+    counts = page.evaluate("document.querySelector('#map .plot').data.map((trace) => trace.x.length)")
+    assert len(counts) == 3 and len(set(counts)) == 1 and counts[0] > 300
+    ink = page.evaluate("""() => { const c = document.querySelector('#map canvas');
+      const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let orange = 0, any = 0;
+      for (let i = 0; i < d.length; i += 4) {
+        any += d[i + 3] > 0; orange += d[i] === 217 && d[i + 1] === 119 && d[i + 2] === 6; }
+      return [orange, any / (d.length / 4)]; }""")
+    assert ink[0] > 100 and ink[1] > 0.1
+    assert page.locator("#map-near button").count() == 18
+    assert "CC BY 4.0" in page.locator("#work").inner_text()
+
+
+def test_the_face_at_the_pointer_is_decoded(page):
+    box, earlier, faces = page.locator("#map .plot").bounding_box(), source(page, PREVIEW), []
+    for across, words in ((0.1, "identity of this place"), (0.5, "expression of this place"), (0.85, "whole code")):
+        page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * 0.6)
+        page.get_by_text(words).wait_for()
+        earlier = changed(page, PREVIEW, earlier)
+        faces.append(pixels(earlier))
+    assert all(face.std() > 15 for face in faces)
+    assert np.abs(faces[0] - faces[1]).mean() > 1 and np.abs(faces[1] - faces[2]).mean() > 1
+
+
+def test_a_click_chooses_a_face_and_the_arrow_keys_go_on(page):
+    page.mouse.click(*page.evaluate(PLACE, [2, 20]))
+    page.wait_for_selector("#map-about dl")
+    first = about(page)
+    assert "smile" in first and page.locator("#map-subject").is_enabled()
+    page.locator("#map .plot").focus()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("(text) => document.querySelector('#map-about').innerText !== text", arg=first)
+    second = about(page)
+    page.locator("#map-near button").first.click()
+    page.wait_for_function("(text) => document.querySelector('#map-about').innerText !== text", arg=second)
+
+
+def test_a_chosen_face_is_shown_everywhere(page):
+    page.locator("#map-near button").nth(2).click()
+    photo = page.locator("#photo image").get_attribute("href")
+    page.locator("#map-subject").click()
+    page.wait_for_function("(href) => document.querySelector('#photo image').getAttribute('href') !== href", arg=photo)
+    page.get_by_text("The orange ring is").wait_for()
+
+
+def test_faces_within_the_lasso_are_exported(page):
+    page.get_by_role("button", name="Lasso").click()
+    box = page.evaluate("""() => { const p = document.querySelector('#map .plot'), b = p.getBoundingClientRect(),
+      { xaxis: x, yaxis: y } = p._fullLayout;
+      return [b.left + x._offset, b.top + y._offset, x._length, y._length]; }""")
+    corners = [(0.02, 0.02), (0.98, 0.02), (0.98, 0.6), (0.02, 0.6), (0.02, 0.02)]
+    corners = [(box[0] + box[2] * x, box[1] + box[3] * y) for x, y in corners]
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    for corner in corners[1:]:
+        page.mouse.move(*corner, steps=4)
+    page.mouse.up()
+    button = page.locator("#map-export")
+    page.wait_for_function("() => /Export \\d+ faces/.test(document.querySelector('#map-export').innerText)")
+    count = int(button.inner_text().split()[1])
+    with page.expect_download() as download:
+        button.click()
+    with zipfile.ZipFile(download.value.path()) as file:
+        rows = list(csv.DictReader(io.StringIO(file.read("faces.csv").decode())))
+    assert len(rows) == count and all(float(row["identity_y"]) > -0.4 for row in rows)
+    page.get_by_role("button", name="Show all").click()
+    page.get_by_text("Export all").wait_for()
+    page.get_by_role("button", name="Move", exact=True).click()
+
+
+def test_too_few_photos_of_ones_own_are_refused_and_the_gallery_stays(page, tmp_path):
+    for path in sorted(EXAMPLES.glob("*.jpg"))[:2]:
+        shutil.copy(path, tmp_path)
+    page.locator("#map-folder input[type=file]").set_input_files(str(tmp_path))
+    page.get_by_text("a map needs at least 12").first.wait_for()
+    page.wait_for_selector("#map-cancel", state="hidden")
+    assert page.evaluate("document.querySelector('#map .plot').data[0].x.length") > 300
+
+
+def test_mapping_ones_own_folder_can_be_cancelled(page, tmp_path):
+    for number in range(11):
+        shutil.copy(sorted(EXAMPLES.glob("*.jpg"))[0], tmp_path / f"{number}.jpg")
+    page.locator("#map-folder input[type=file]").set_input_files(str(tmp_path))
+    page.get_by_text("of 11 photos").wait_for()
+    page.locator("#map-cancel").click()
+    page.wait_for_selector("#map-cancel", state="hidden")
+    assert page.locator("#map-progress").inner_text() == ""
+    assert page.locator("#map-folder").is_enabled()
+
+
+def test_a_phone_shows_the_layouts_below_each_other(open_page):
+    with open_page(PHONE) as page:
+        page.get_by_role("tab", name="Latent map").click()
+        page.wait_for_selector("#map .plot[data-ready]")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        box = page.locator("#map .plot").bounding_box()
+        assert box["height"] > 2.5 * box["width"]
