@@ -1,6 +1,9 @@
 """Measure trained weights.
 
     python -m training.evaluate geometry --renders rig_val.npz --photos fairface --london london --out report.json
+    python -m training.evaluate disentanglement --renders rig_val.npz --london london --figures sheets
+    python -m training.evaluate verification --root lfw --pairs lfw/pairs.txt --cache cache
+    python -m training.evaluate expression --root RAF-DB --epochs 10 --cache cache
 """
 
 from __future__ import annotations

@@ -36,6 +36,9 @@ class Features:
         baselines: weights of training.train_baselines, a column each; beside them stand an encoder with random weights
             and the principal components of the pixels.
         cache: folder to keep what was encoded in; None keeps nothing.
+
+    Attributes:
+        networks: those columns that a network gives directly.
     """
 
     def __init__(self, model: LatentFace, baselines: list[Path] = (), cache: Path | None = None):
@@ -47,7 +50,6 @@ class Features:
         own.encoders = torch.nn.ModuleList([model.autoencoder.depth_encoder, model.autoencoder.albedo_encoder])
         self.networks = {"code": own, "random": untrained,
                          **dict(read_baseline(path, self.size) for path in baselines)}
-        """Those columns that a network gives directly."""
 
     def __call__(self, *groups: Tensor) -> dict[str, list[np.ndarray]]:
         """Features (N, F) of each group, by column.
