@@ -33,7 +33,7 @@ class Source:
         self.note = gr.HTML(elem_id="source-note", elem_classes="warnings", apply_default_css=False)
         self.faces = strip("faces", visible=False)
         with gr.Accordion("Crop by hand", open=False) as self.crop_panel:
-            with gr.Column(elem_id="crop", elem_classes="compact"):
+            with gr.Column(elem_id="crop-controls"):
                 self.crop = photo.crop_sliders()
                 with gr.Row(elem_classes="aside"):
                     self.cut = gr.HTML(elem_id="cut", apply_default_css=False)

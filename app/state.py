@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import threading
@@ -15,8 +16,8 @@ import torch
 from app.settings import BACKGROUNDS, OWN_DETAIL, Settings
 from core.detail import decode, transfer
 from core.display import pixels
-from core.errors import FaceNotFound
-from core.faces import Crop, Face, face_from_crop
+from core.errors import FaceNotFound, WeightsMissing
+from core.faces import Crop, Face, face_from_crop, find_faces
 from core.hub import weights_path
 from core.photo import read_photo
 from core.pipeline import LatentFace
@@ -25,6 +26,8 @@ from core.session import read_session
 from core.types import Factors
 
 EXPIRED = "This photo has been forgotten, as nobody used the page for long: please choose it again."
+LIVE_SIZE = 256
+"""Pixels of a face that a camera shows."""
 EXAMPLES = Path(__file__).parent.parent / "assets" / "examples"
 
 
@@ -110,6 +113,13 @@ def open_photo(photo) -> Session:
     return choose_face(Session(pixels, faces), 0)
 
 
+def look(picture: bytes) -> Session:
+    """One picture of a camera, analysed as quickly as can be. Raises FaceNotFound, or as core.photo.read_photo does."""
+    pixels = read_photo(picture)
+    faces = find_faces(pixels, model().config.image_size, LIVE_SIZE, quick=True)
+    return Session(pixels, faces, 0, model().analyze(faces[:1]))
+
+
 def known(session: Session | None) -> Session:
     """The session, which is gone when a page was left open for long. Raises FaceNotFound then."""
     if session is None:
@@ -176,5 +186,10 @@ def picture(session: Session, settings: Settings, size: int) -> np.ndarray:
 
 
 def warm_up_in_background() -> None:
-    """Analyse the first example: loads the model and the landmarker, compiles the rasterizer, fills the first page."""
-    threading.Thread(target=open_example, args=(0,), name="warm-up", daemon=True).start()
+    """Load and compile what a first visitor would wait for: analyse the first example and split its codes."""
+
+    def warm_up() -> None:
+        with contextlib.suppress(WeightsMissing):  # without diffusion weights there is nothing to split codes with
+            open_example(0).factors.codes.identity  # noqa: B018
+
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()

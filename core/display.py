@@ -24,4 +24,9 @@ def normal_colours(normal: Tensor) -> Tensor:
 
     A frontal patch is light blue, one that faces right is red, one that faces up is green.
     """
-    return (normal * normal.new_tensor([-1.0, 1.0, 1.0]) + 1).movedim(-1, 1) / 2
+    return (viewer_normals(normal) + 1) / 2
+
+
+def viewer_normals(normal: Tensor) -> Tensor:
+    """Normals (B, H, W, 3) of core.geometry to (B, 3, H, W) as a viewer names them: x right, y up, z towards them."""
+    return (normal * normal.new_tensor([-1.0, 1.0, 1.0])).movedim(-1, 1)

@@ -14,5 +14,5 @@ class About:
 
     def __init__(self, page: Page):
         credit = f"{examples()[0].credit}: {', '.join(one.path.name for one in examples())}."
-        with gr.Column(elem_id="about", elem_classes="text"):
+        with gr.Column(elem_id="about-text"):
             gr.Markdown(read_text("about") + credit)

@@ -13,6 +13,6 @@ class Api:
     """Text, and the endpoints themselves."""
 
     def __init__(self, page: Page):
-        with gr.Column(elem_id="api", elem_classes="text"):
+        with gr.Column(elem_id="api-text"):
             gr.Markdown(read_text("api"))
         api.connect()

@@ -32,7 +32,7 @@ class PoseLight:
             with gr.Column(scale=6, min_width=280, elem_id="turn"):
                 self.picture = picture()
                 self.caution = gr.HTML(elem_id="caution", elem_classes="warnings", apply_default_css=False)
-            with gr.Column(scale=4, min_width=260, elem_id="controls", elem_classes="compact"):
+            with gr.Column(scale=4, min_width=260, elem_id="controls"):
                 self._lay_out_controls()
         self.settings = [*self.pose, *self.light, *self.choices]
         """The components whose values are `Settings`."""

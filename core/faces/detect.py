@@ -73,7 +73,7 @@ class Found:
                      self.blendshapes)
 
 
-def find_faces(photo, image_size: int = 64, full_size: int = 512) -> list[Face]:
+def find_faces(photo, image_size: int = 64, full_size: int = 512, quick: bool = False) -> list[Face]:
     """Find and align every face of a photo.
 
     A photo on its side or upside down is turned first. Tried until a face is found: the photo with a reflected
@@ -83,6 +83,7 @@ def find_faces(photo, image_size: int = 64, full_size: int = 512) -> list[Face]:
         photo: anything `core.photo.read_photo` reads.
         image_size: side of `Face.image`.
         full_size: side of `Face.full`.
+        quick: try only the photo as it is, with the usual border: for the pictures of a film.
 
     Returns:
         At least one face, largest first.
@@ -92,7 +93,7 @@ def find_faces(photo, image_size: int = 64, full_size: int = 512) -> list[Face]:
         ImageUnreadable, ImageTooLarge, ImageTooSmall: from reading.
     """
     pixels = read_photo(photo)
-    found = locate(pixels)
+    found = _whole(pixels) if quick else locate(pixels)
     if not found:
         raise FaceNotFound("No face was found in this photo: choose one where a face is larger and well lit, "
                            "or set the crop by hand.")

@@ -36,22 +36,34 @@ def test_the_first_screen_shows_an_analysed_face(desktop):
     operators = desktop.locator("#equation .main .operator").all_inner_texts()
     assert [operator[0] for operator in operators] == ["×", "=", "→", "≈"]
     assert "Yaw" in desktop.locator("#readout").inner_text()
-    assert pixels(source(desktop, "#picture .live")).shape == (512, 512, 3)
 
 
-def test_an_upload_changes_the_equation_and_the_picture(desktop):
-    albedo, picture = source(desktop, "#equation .albedo img"), source(desktop, "#picture .live")
+def test_an_upload_changes_the_equation(desktop):
+    albedo = source(desktop, "#equation .albedo img")
     upload(desktop, "photo.jpg", example(1))
     changed(desktop, "#equation .albedo img", albedo)
-    changed(desktop, "#picture .live", picture)
 
 
-def test_a_tile_enlarges_and_closes(desktop):
+def test_the_pointer_reads_numbers_from_all_tiles_of_its_frame(desktop):
+    desktop.locator("#equation .depth img").hover()
+    desktop.wait_for_selector("#equation .tile[data-at]")
+    marked = desktop.locator("#equation .tile[data-at]").evaluate_all("tiles => tiles.map(tile => tile.dataset.key)")
+    assert set(marked) == {"albedo", "shading", "canonical", "depth", "normals"}
+    depth = desktop.locator("#equation .depth").evaluate("tile => tile.style.getPropertyValue('--at')")
+    assert 0.9 < float(depth.strip('"')) < 1.1
+    desktop.mouse.move(0, 0)
+    assert desktop.locator("#equation .tile[data-at]").count() == 0
+
+
+def test_a_tile_enlarges_compares_and_closes(desktop):
     desktop.locator("#equation .depth button").click()
     dialog = desktop.locator("#equation dialog")
     dialog.wait_for(state="visible")
     assert dialog.locator("h3").inner_text() == "Depth"
     assert dialog.bounding_box()["width"] > 400
+    dialog.locator("input").fill("50")
+    assert dialog.locator(".under").get_attribute("src") == source(desktop, "#equation .canonical img")
+    assert "50%" in dialog.locator(".under").evaluate("picture => getComputedStyle(picture).clipPath")
     desktop.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
 
@@ -107,6 +119,34 @@ def test_an_example_is_opened_with_a_click(desktop):
     desktop.locator("#examples button").nth(6).click()
     changed(desktop, "#equation .albedo img", albedo)
     assert desktop.locator("#faces button:visible").count() == 0
+
+
+def test_the_camera_is_followed_and_one_picture_kept(desktop):
+    albedo, photo = source(desktop, "#equation .albedo img"), desktop.locator("#photo image").get_attribute("href")
+    desktop.locator("#camera button").first.click()
+    changed(desktop, "#equation .albedo img", albedo)
+    assert desktop.locator("#camera output").inner_text() == ""
+    desktop.locator("#camera .keep").click()
+    desktop.wait_for_function("earlier => document.querySelector('#photo image').getAttribute('href') !== earlier",
+                              arg=photo)
+    assert desktop.locator("#camera video").evaluate("video => video.srcObject") is None
+
+
+def test_a_session_is_saved_and_opened_again(desktop, tmp_path):
+    yaw = desktop.locator("#readout dd").first.inner_text()
+    desktop.locator("#export summary").click()
+    with desktop.expect_download() as download:
+        desktop.locator('#export [data-kind="session"]').click()
+    download.value.save_as(tmp_path / "mine.latentface")
+    desktop.keyboard.press("Escape")
+    albedo = source(desktop, "#equation .albedo img")
+    desktop.locator("#examples button").nth(3).click()
+    changed(desktop, "#equation .albedo img", albedo)
+    with desktop.expect_file_chooser() as chooser:
+        desktop.locator("#open-session").click()
+    chooser.value.set_files(tmp_path / "mine.latentface")
+    desktop.wait_for_function("src => document.querySelector('#equation .albedo img').src === src", arg=albedo)
+    assert desktop.locator("#readout dd").first.inner_text() == yaw
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -14,7 +14,7 @@ def desktop(open_page):
     """One page for this module's tests, which leave it as usable as they found it."""
     with open_page() as page:
         page.get_by_role("tab", name="Pose").click()
-        page.wait_for_selector("#picture .live:visible")
+        page.wait_for_selector("#picture .live[src*=jpeg]")
         yield page
 
 
@@ -67,3 +67,37 @@ def test_a_clear_background_is_transparent_and_saved_without_loss(desktop):
     saved = Image.open(download.value.path())
     assert saved.mode == "RGBA" and saved.getextrema()[3][0] == 0
     assert "Synthetic" in saved.text["Description"]
+
+
+def test_presets_set_pose_and_light(desktop):
+    earlier = source(desktop, "#picture .live")
+    desktop.locator("#pose-presets").get_by_text("Right").click()
+    turned = settled(desktop, "#picture .live", earlier)
+    assert desktop.locator("#yaw input[type=range]").input_value() == "-40"
+    desktop.locator("#light-presets").get_by_text("Left").click()
+    settled(desktop, "#picture .live", turned)
+    assert desktop.locator("#across input[type=range]").input_value() == "-60"
+
+
+def test_keys_turn_the_face_and_a_double_click_takes_one_control_back(desktop):
+    earlier, roll = source(desktop, "#picture .live"), desktop.locator("#roll input[type=range]")
+    own = roll.input_value()
+    roll.fill("15")
+    tilted = settled(desktop, "#picture .live", earlier)
+    roll.press("Delete")
+    settled(desktop, "#picture .live", tilted)
+    assert roll.input_value() == own
+    yaw = float(desktop.locator("#yaw input[type=range]").input_value())
+    desktop.locator("#picture .frame").press("ArrowLeft")
+    desktop.wait_for_function("yaw => +document.querySelector('#yaw input[type=range]').value === yaw + 5", arg=yaw)
+
+
+def test_a_link_brings_the_picture_back(open_page):
+    with open_page(link="example=4&yaw=33&across=-50") as page:
+        page.get_by_role("tab", name="Pose").click()
+        page.wait_for_function("document.querySelector('#yaw input[type=range]').value === '33'")
+        assert page.locator("#across input[type=range]").input_value() == "-50"
+        earlier = source(page, "#picture .live")
+        page.locator("#yaw input[type=range]").fill("12")
+        settled(page, "#picture .live", earlier)
+        assert "example=4" in page.url and "yaw=12" in page.url

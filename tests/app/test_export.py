@@ -1,0 +1,58 @@
+"""Every kind of export from one analysed example, and a session that goes on where it was left."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import state
+from app.export import KINDS, MENU, NAMES, write
+from app.settings import Pose, Settings
+from core import turntable
+
+
+@pytest.fixture(scope="module")
+def session():
+    """The first example."""
+    return state.open_example(0)
+
+
+@pytest.fixture
+def settings(session):
+    """Turned, on white."""
+    return replace(session.settings, pose=Pose(25, 0, 0), background="White")
+
+
+def test_every_kind_is_in_the_menu_and_has_a_name():
+    assert [kind for kind, *_ in MENU] == list(KINDS) == list(NAMES)
+
+
+@pytest.mark.parametrize(("kind", "mark"), [
+    ("picture", b"Synthetic"), ("glb", b"synthetic"), ("depth", b"Synthetic"), ("normals", b"Synthetic"),
+    ("albedo", b"Synthetic"), ("codes-json", b"synthetic"), ("session", b"synthetic"), ("turntable", b"synthetic"),
+])
+def test_every_file_says_that_it_is_synthetic(kind, mark, session, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(turntable, "FRAMES", 7)
+    assert mark in write(kind, session, settings, False, tmp_path).read_bytes()
+
+
+def test_the_stamp_is_on_the_picture_where_it_is_wanted(session, settings, tmp_path):
+    plain, stamped = (np.asarray(Image.open(write("picture", session, settings, stamp, tmp_path)), int)
+                      for stamp in (False, True))
+    assert (plain[:470] == stamped[:470]).all() and (plain != stamped).any()
+    assert np.array_equal(plain, state.picture(session, settings, 512))
+
+
+def test_a_session_goes_on_where_it_was_left(session, settings, tmp_path):
+    again = state.open_session(str(write("session", session, settings, True, tmp_path)))
+    assert again.settings == settings
+    assert np.array_equal(state.picture(again, settings, 256), state.picture(session, settings, 256))
+
+
+def test_a_link_brings_pose_and_light_back_and_nonsense_does_no_harm():
+    linked = state.open_link({"example": "3", "yaw": "30", "ambient": "nan", "pitch": "1e9", "background": "<b>"})
+    assert linked.example == 2
+    own = Settings.of(linked.factors)
+    assert linked.settings == replace(own, pose=replace(own.pose, yaw=30))
+    assert state.open_link({"example": "²"}).example == 0

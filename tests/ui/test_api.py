@@ -1,0 +1,65 @@
+"""The public endpoints: the examples on the page run as they are written, and nothing but uploads is opened."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from tests.ui.conftest import EXAMPLES, ROOT
+
+pytestmark = pytest.mark.timeout(300)
+PHOTO = EXAMPLES / "045_neutral.jpg"
+
+
+def block(language: str, app_url: str) -> str:
+    """The page's example in a language, sent to the app of this test."""
+    text = (ROOT / "app" / "text" / "api.md").read_text(encoding="utf-8")
+    return re.search(rf"```{language}\n(.*?)```", text, re.S)[1].replace("http://127.0.0.1:7860", app_url)
+
+
+@pytest.fixture(scope="module")
+def client(app_url):
+    """As programs reach it."""
+    return Client(app_url, verbose=False)
+
+
+@pytest.mark.parametrize("language", ["python", "sh"])
+def test_the_examples_run_as_they_are_written(language, app_url, tmp_path):
+    shutil.copy(PHOTO, tmp_path / "photo.jpg")
+    program = {"python": [sys.executable, "-c"], "sh": ["bash", "-c"]}[language]
+    done = subprocess.run([*program, block(language, app_url)], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    if language == "sh":
+        answer = re.search(r"event: complete\ndata: (.*)", done.stdout)[1]
+        assert json.loads(answer)[0]["synthetic"] is True
+    else:
+        assert "'yaw'" in done.stdout and ".glb" in done.stdout
+
+
+def test_a_render_is_what_was_asked_for_and_marked(client):
+    path = client.predict(handle_file(PHOTO), yaw=20, size=128, background="Clear", api_name="/render")
+    image = Image.open(path)
+    assert image.size == (128, 128) and image.mode == "RGBA" and image.text["Synthetic"].startswith("true")
+
+
+@pytest.mark.parametrize(("call", "words"), [
+    ({"yaw": 200, "api_name": "/render"}, "yaw: out of range"),
+    ({"size": 100_000, "api_name": "/render"}, "64 to 1024"),
+    ({"kind": "../x", "api_name": "/export"}, "no export"),
+    ({"face": 9, "api_name": "/analyze"}, "no face 9"),
+])
+def test_wrong_wishes_are_answered_with_a_sentence(client, call, words):
+    with pytest.raises(AppError, match=words):
+        client.predict(handle_file(PHOTO), **call)
+
+
+def test_only_uploads_are_opened(client):
+    inside = {"path": str(PHOTO), "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises(AppError):
+        client.predict(inside, api_name="/analyze")
