@@ -13,7 +13,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from app import state
+from app import maps, state
 from app.errors import told
 from app.export import KINDS, Kind, new_folder, write
 from app.settings import DECODED, FRONT, OWN_DETAIL, Settings
@@ -70,6 +70,18 @@ def export(photo: gr.FileData, kind: Kind = "glb", stamp: bool = True, face: int
     return _file(write(kind, session, session.settings, stamp is True, new_folder()))
 
 
+@told
+def nearest(photo: gr.FileData, kind: Literal["identity", "expression", "code"] = "code", count: int = 8,
+            face: int = 1) -> list[dict]:
+    """The faces of the bundled map most like one face of a photo: their number, name and similarity, at most 1."""
+    shown = maps.gallery()
+    if kind not in shown.kinds or not isinstance(count, int) or not 1 <= count <= len(shown):
+        raise ConfigError(f"kind is one of {', '.join(shown.kinds)}, and count 1 to {len(shown)}.")
+    found = shown.nearest(_opened(photo, face).factors.codes, kind, count)
+    return [{"number": int(number), "name": str(shown.names[number]), "similarity": round(float(similarity), 4)}
+            for number, similarity in zip(*found, strict=True)]
+
+
 def _picture(session: Session, settings: Settings, size: int, stamp: bool) -> gr.FileData:
     if not isinstance(size, int) or not SIZES[0] <= size <= SIZES[1]:
         raise ConfigError(f"size is the picture's side in pixels, {SIZES[0]} to {SIZES[1]}.")
@@ -79,7 +91,7 @@ def _picture(session: Session, settings: Settings, size: int, stamp: bool) -> gr
     return _file(path)
 
 
-ENDPOINTS: tuple[Callable, ...] = (analyze, render, frontalize, export)
+ENDPOINTS: tuple[Callable, ...] = (analyze, render, frontalize, nearest, export)
 
 
 def connect() -> None:

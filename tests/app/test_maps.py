@@ -11,7 +11,7 @@ from app import maps, state
 from app.widgets import latent_map as widget
 from core.errors import FaceNotFound
 from core.latent_map import LatentMap
-from tests.core.test_latent_map import small_map
+from tests.core.maps import small_map
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "assets" / "examples").glob("*.jpg"))
 
