@@ -66,7 +66,7 @@ def decode(factors: Factors) -> PhotoFace:
     Returns:
         B faces to `draw`; their surroundings are the reconstruction's.
     """
-    depth, normal, distance = _head_surface(factors.canon_depth)
+    depth, normal, distance = head_surface(factors.canon_depth)
     albedo = F.interpolate(factors.canon_albedo, size=(GRID, GRID), mode="bicubic").clamp(0, 1)
     picture = (albedo * shade(normal, factors.light).clamp(min=FLOOR)).clamp(max=1)
     tangent = torch.full_like(factors.light.ambient, crop_tangent(factors.canon_depth.shape[-1]))
@@ -95,7 +95,7 @@ def transfer(factors: Factors, photo: Tensor) -> PhotoFace:
         raise ValueError(f"photo must be ({len(factors.image)}, 3, N, N), got {tuple(photo.shape)}")
     photo = photo.to(factors.image)
     tangent = torch.full_like(factors.light.ambient, crop_tangent(factors.canon_depth.shape[-1]))
-    depth, normal, distance = _head_surface(factors.canon_depth)
+    depth, normal, distance = head_surface(factors.canon_depth)
     in_photo, seen = _visibility(depth, normal, _beyond(distance), tangent, factors.view)
     size = photo.shape[-1] * SHARPNESS
     own = F.grid_sample(photo, enlarge(in_photo.movedim(-1, 1), size).movedim(1, -1), mode="bicubic",
@@ -109,7 +109,7 @@ def transfer(factors: Factors, photo: Tensor) -> PhotoFace:
                      factors.light, factors.view)
 
 
-def _head_surface(canon_depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def head_surface(canon_depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Smooth depth (B, G, G) that goes on gently beyond the face, its normals, and distance (B, 1, G, G) from the face.
 
     The model's surface falls steeply behind jaw and ears to one far plane, which would be drawn as a curtain when the

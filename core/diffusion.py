@@ -67,6 +67,7 @@ class CodeDiffusion(nn.Module):
         for name in ("code", "target"):
             self.register_buffer(f"{name}_mean", torch.zeros(config.code_size))
             self.register_buffer(f"{name}_scale", torch.ones(config.code_size))
+        self.register_buffer("expressive", torch.eye(config.code_size))
 
     def predict(self, noisy: Tensor, level: Tensor, code: Tensor) -> Tensor:
         """Standardised time-invariant code (B, 256), given it noisy, and the photo's code as the encoder gives it."""
@@ -109,6 +110,10 @@ class Diffusion(nn.Module):
     def spread(self, codes: Codes, samples: int = 16) -> CodePart:
         """Standard deviation over samples, (B, 256) each: what the photo leaves open."""
         return self.sample(codes, samples).map(lambda tensor: tensor.std(0))
+
+    def expressive(self, change: CodePart) -> CodePart:
+        """The part of changes of codes, (B, 256) each, that expressions make; light, background, paint are left out."""
+        return CodePart(change.depth @ self.depth.expressive, change.albedo @ self.albedo.expressive)
 
     def sample(self, codes: Codes, count: int, seed: int = SEED,
                callback: Callable[[int, CodePart], None] | None = None) -> CodePart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from core.types import CodePart, Codes
@@ -9,7 +10,8 @@ from core.types import CodePart, Codes
 What = Literal["identity", "expression", "code"]
 
 
-def swap(identity_from: Codes, expression_from: Codes, depth: float = 1.0, albedo: float = 1.0) -> Codes:
+def swap(identity_from: Codes, expression_from: Codes, depth: float = 1.0, albedo: float = 1.0,
+         expressive: Callable[[CodePart], CodePart] | None = None) -> Codes:
     """The face of one with the expression of the other.
 
     Args:
@@ -18,10 +20,13 @@ def swap(identity_from: Codes, expression_from: Codes, depth: float = 1.0, albed
         depth: how much of the expression's shape goes over: 0 keeps the first face's own, 1 is the other's, more
             exaggerates.
         albedo: the same for its paint.
+        expressive: keeps of a change what expressions make; by default all goes over, light and background too, as in
+            the paper.
     """
-    own, other = identity_from.expression, expression_from.expression
-    expression = CodePart(own.depth.lerp(other.depth, depth), own.albedo.lerp(other.albedo, albedo))
-    return Codes.of(identity_from.identity, expression)
+    change = expression_from.expression - identity_from.expression
+    change = expressive(change) if expressive else change
+    part = CodePart(change.depth * depth, change.albedo * albedo)
+    return Codes.of(identity_from.identity, identity_from.expression + part)
 
 
 def interpolate(a: Codes, b: Codes, t: float, what: What = "code") -> Codes:

@@ -156,7 +156,9 @@ class LatentFace:
         Raises:
             WeightsMissing: the model has no diffusion weights.
         """
-        return self.decode(latent.swap(identity_from.codes, expression_from.codes, depth, albedo), identity_from)
+        codes = latent.swap(identity_from.codes, expression_from.codes, depth, albedo,
+                            self.diffusion and self.diffusion.expressive)
+        return self.decode(codes, identity_from)
 
     def interpolate(self, a: Factors, b: Factors, t: float, what: latent.What = "code") -> Factors:
         """A face on the way from `a` (t = 0) to `b` (t = 1), in the place, pose and light of `a`.

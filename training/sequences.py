@@ -7,7 +7,7 @@ changed copies are a weak sequence: they say what light, crop and side do, and n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -21,7 +21,7 @@ from core.types import Batched
 from training.config import DiffusionTraining
 from training.data import FacePack
 from training.photos import draw_copies
-from training.renders import RenderPack, photograph, read_shard
+from training.renders import EXPRESSIONS, RenderPack, photograph, read_shard
 
 CHUNK = 250
 """Pictures made and encoded at once."""
@@ -44,6 +44,8 @@ class Frames(Batched):
     """(N,) equal for copies of one picture, which differ in light, crop and side alone."""
     source: Tensor
     """(N,) RENDERED, PEOPLE or PHOTOS."""
+    expression: Tensor
+    """(N, 57) the rig's expression weights; NaN where they are not known: in photos and in mirrored renders."""
 
 
 def encode_all(autoencoder: Autoencoder, config: DiffusionTraining) -> Frames:
@@ -75,8 +77,7 @@ def encode(autoencoder: Autoencoder, frames: Frames) -> Frames:
     """Codes in place of pictures."""
     with autocast(True):
         codes = autoencoder.encode(frames.data.contiguous(memory_format=torch.channels_last))
-    return Frames(torch.stack([codes.depth_code, codes.albedo_code], 1).half(), frames.person, frames.take,
-                  frames.source)
+    return replace(frames, data=torch.stack([codes.depth_code, codes.albedo_code], 1).half())
 
 
 def rendered_frames(folder: str, limit: int, lights: int, behind: Tensor,
@@ -92,9 +93,9 @@ def rendered_frames(folder: str, limit: int, lights: int, behind: Tensor,
             person, take = part["person"].long(), torch.arange(len(part["view"])) + seen
             for _ in range(lights):
                 image = photograph(part, behind, generator).image
-                flip = torch.rand(len(image), 1, 1, 1, generator=generator) < 0.5
-                yield Frames(torch.where(flip, image.flip(-1), image), person, take,
-                             torch.full_like(take, RENDERED))
+                flip = torch.rand(len(image), 1, generator=generator) < 0.5
+                yield Frames(torch.where(flip[..., None, None], image.flip(-1), image), person, take,
+                             torch.full_like(take, RENDERED), part["expression"].float().where(~flip, torch.nan))
             seen += len(take)
             if limit and seen >= limit:
                 return
@@ -107,7 +108,11 @@ def photo_frames(photos: Tensor, copies: int, generator: torch.Generator) -> Ite
         number = torch.arange(len(part)) + start
         for _ in range(copies):
             image = draw_copies(part, part.shape[-1] // 2, generator).image
-            yield Frames(image, number, number, torch.full_like(number, PHOTOS))
+            yield Frames(image, number, number, torch.full_like(number, PHOTOS), _unknown(len(image)))
+
+
+def _unknown(count: int) -> Tensor:
+    return torch.full((count, EXPRESSIONS), torch.nan)
 
 
 def people_frames(folder: str, size: int, copies: int, generator: torch.Generator) -> Iterator[Frames]:
@@ -124,6 +129,6 @@ def people_frames(folder: str, size: int, copies: int, generator: torch.Generato
         photo = F.interpolate(full[None], size=(2 * size, 2 * size), mode="area").expand(copies, -1, -1, -1)
         person = torch.full((copies,), names.index(path.parent.name))
         yield Frames(draw_copies(photo, size, generator).image, person, torch.full_like(person, take),
-                     torch.full_like(person, PEOPLE))
+                     torch.full_like(person, PEOPLE), _unknown(copies))
     if take < 0:
         raise ConfigError(f"There are no photos in {folder}: it must hold a folder of pictures for each person.")

@@ -22,6 +22,8 @@ from training.train_autoencoder import learning_rate
 
 AUTOENCODER, CODES = "autoencoder.safetensors", "codes.safetensors"
 """Files of a run."""
+CAUTION = 0.05
+"""How far the expected size of expressions counts when changes of codes are read: 0 not at all, 1 in full."""
 
 
 class Batches:
@@ -78,6 +80,37 @@ def set_scales(diffusion, batches: Batches) -> None:
             getattr(part, f"{name}_scale").copy_(scale.where(scale > 1e-3, 1.0))
 
 
+def set_expressive(diffusion, frames) -> None:
+    """Learn from renders which changes of a code expressions make; without renders all changes count as theirs.
+
+    Codes are taken for identity, light and all else as noise, plus expression weights times fixed effects. The change
+    of the weights that best explains a change of code is found by least squares, its effect is what is kept.
+    """
+    import torch
+
+    known = frames.expression.isfinite().all(1)
+    if not known.any():
+        return
+    weights, codes = frames.expression[known].float(), frames.data[known].float()
+    _, person = frames.person[known].unique(return_inverse=True)
+
+    def about_person(rows):
+        total = torch.zeros(int(person.max()) + 1, rows.shape[1]).index_add(0, person, rows)
+        return rows - (total / person.bincount()[:, None])[person]
+
+    within, spread = about_person(weights), _ridged(weights.T.cov())
+    for number, part in enumerate((diffusion.depth, diffusion.albedo)):
+        effects = torch.linalg.solve(_ridged(within.T @ within), within.T @ about_person(codes[:, number]))
+        noise = _ridged((codes[:, number] - weights @ effects).T.cov())
+        found = torch.linalg.solve(noise, effects.T)
+        evidence = effects @ found + CAUTION * torch.linalg.inv(spread)
+        part.expressive.copy_(found @ torch.linalg.solve(evidence, effects))
+
+
+def _ridged(matrix):
+    return matrix + 1e-3 * matrix.diagonal().mean() * matrix.new_ones(len(matrix)).diag()
+
+
 def denoising_loss(diffusion, schedule, codes, targets, noise, levels) -> dict:
     """Squared error of the predicted time-invariant codes, in their own scale; one term for each code."""
     from core.autoencoder import autocast
@@ -121,10 +154,12 @@ def train(config: DiffusionTraining, run: Path, state: dict | None = None) -> No
     torch.set_num_threads(config.threads)
     if not state:
         shutil.copyfile(weights_path(config.weights), run / AUTOENCODER)
-    batches = Batches(all_codes(config, run), config)
+    frames = all_codes(config, run)
+    batches = Batches(frames, config)
     torch.manual_seed(config.seed)
     diffusion, schedule = Diffusion(config.model), noise_schedule(config.model)
     set_scales(diffusion, batches)
+    set_expressive(diffusion, frames)
     optimizer = torch.optim.AdamW(diffusion.parameters(), config.lr, (0.9, 0.99), weight_decay=config.weight_decay,
                                   fused=True)
     averaged = torch.optim.swa_utils.AveragedModel(
