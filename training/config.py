@@ -113,7 +113,7 @@ class DiffusionTraining:
     """Folder of renders (python -m training.render_pack), several of each person; empty: none."""
     render_limit: int = 24000
     """Use only the first so many renders; 0: all."""
-    lights: int = 2
+    lights: int = 1
     """Lights and backgrounds in which each render is seen."""
     people: str = ""
     """Folder with one folder of photos for each person; empty: none."""
@@ -123,11 +123,11 @@ class DiffusionTraining:
     """Use only the first so many photos; 0: all."""
     copies: int = 3
     """Changed copies of each photo."""
-    photos_share: float = 0.25
+    photos_share: float = 0.33
     """Part of the batch that is copies of single photos."""
     batch: int = 256
     """Codes a step."""
-    steps: int = 3000
+    steps: int = 1500
     """Optimizer steps."""
     lr: float = 1e-3
     """Learning rate after warm-up."""
