@@ -17,9 +17,9 @@ from app.page import Page
 from app.settings import BACKGROUNDS, OWN_DETAIL, Settings
 from app.state import Session, known
 from app.widgets.menu import menu
-from core.display import normal_colours, pixels
-from core.export import DEPTH16, codes_json, codes_npz, depth16
-from core.files import png_bytes, stamped
+from core.display import normal_colours
+from core.export import codes_json, codes_npz, depth16, map_image
+from core.files import DEPTH16, png_bytes, stamped
 from core.mesh import face_mesh, write_glb, write_obj
 from core.render import mesh_maps
 from core.session import SavedSession, write_session
@@ -133,6 +133,5 @@ def _turning(session: Session, settings: Settings, stamp: bool) -> list[Image.Im
 
 
 def _map(maps: torch.Tensor, title: str) -> bytes:
-    """(1, 3, H, W) enlarged."""
-    image = Image.fromarray(pixels(maps[0]))
-    return png_bytes(image.resize((MAP_SIZE, MAP_SIZE), Image.Resampling.BICUBIC), title)
+    """Maps (1, 3, H, W) as an enlarged picture."""
+    return png_bytes(map_image(maps, MAP_SIZE), title)

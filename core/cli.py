@@ -16,11 +16,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import FaceNotFound, LatentFaceError, OutputUnwritable
+from core.errors import FaceNotFound, LatentFaceError
+from core.files import DEPTH16, png_bytes, writing
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from core.faces import Face
     from core.types import Factors
 
@@ -28,7 +27,7 @@ FILES = {
     "input.png": "the aligned photo as the model sees it",
     "full.png": "the aligned photo at full resolution",
     "depth.png": "canonical depth, near is light",
-    "depth16.png": "canonical depth, 16 bit: 0.9 + value / 65535 · 0.2 camera distances, at the model's resolution",
+    "depth16.png": DEPTH16,
     "normals.png": "canonical normals: red to the right, green up, blue to the camera",
     "albedo.png": "canonical albedo",
     "shading.png": "canonical shading, white is ambient + diffuse",
@@ -90,13 +89,13 @@ def write_results(factors: Factors, face: Face, folder: Path) -> list[str]:
     """Write pictures, JSON and mesh of one face into a folder; returns the warnings."""
     from core.detail import decode, transfer
     from core.display import depth_grey, normal_colours
+    from core.export import depth16, map_image
     from core.mesh import face_mesh, write_glb
     from core.render import draw, mesh_maps
     from core.report import report
     from core.types import View
 
     detailed, frontal = transfer(factors, face.full[None]), View.of()
-    near, far = 0.9, 1.1
     brightest = (factors.light.ambient + factors.light.diffuse).clamp(min=1e-3)
     pictures = {
         "input.png": factors.image, "full.png": face.full[None],
@@ -108,16 +107,14 @@ def write_results(factors: Factors, face: Face, folder: Path) -> list[str]:
         "frontal.png": draw(decode(factors), frontal, factors.light, SIZE),
         "frontal_detail.png": draw(detailed, frontal, factors.light, face.full.shape[-1]),
     }
+    images = {name: map_image(maps, SIZE) for name, maps in pictures.items()}
+    images["depth16.png"] = depth16(factors.canon_depth[0])
+    results = {**report(factors, face), "files": FILES}
     _prepare(folder)
-    try:
-        for name, picture in pictures.items():
-            _picture(picture).save(folder / name, pnginfo=_about(name))
-        depth = _depth16((factors.canon_depth[0] - near) / (far - near))
-        depth.save(folder / "depth16.png", pnginfo=_about("depth16.png"))
-        results = {**report(factors, face), "files": FILES}
+    with writing(folder):
+        for name, image in images.items():
+            (folder / name).write_bytes(png_bytes(image, FILES[name], name not in ("input.png", "full.png")))
         (folder / "analysis.json").write_text(json.dumps(results, indent=2, ensure_ascii=False), encoding="utf-8")
-    except OSError as error:
-        raise OutputUnwritable(f"Cannot write into {folder} ({error.strerror}): choose another folder.") from error
     depth, texture, mask = mesh_maps(detailed)
     write_glb(face_mesh(depth[0], texture[0], mask[0]), folder / "face.glb")
     return results["warnings"]
@@ -143,43 +140,7 @@ def _parser() -> argparse.ArgumentParser:
 def _prepare(folder: Path) -> None:
     """Make a folder and see that it can be written, before any work is done."""
     probe = folder / ".latentface"
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
-    except OSError as error:
-        raise OutputUnwritable(f"Cannot write into {folder} ({error.strerror}): choose another folder.") from error
-
-
-def _picture(maps: Tensor):
-    """(1, 1 or 3, H, W) in [0, 1] to a PIL image, small ones enlarged to `SIZE`."""
-    import torch.nn.functional as F
-    from PIL import Image
-
-    from core.display import pixels
-
-    maps = maps.float().cpu()
-    if maps.shape[-1] < SIZE:
-        maps = F.interpolate(maps, size=(SIZE, SIZE), mode="bicubic")
-    array = pixels(maps[0])
-    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
-
-
-def _depth16(values: Tensor):
-    """(H, W) in [0, 1] to a 16-bit grey PIL image."""
-    import numpy as np
-    from PIL import Image
-
-    return Image.fromarray((values.cpu().numpy() * 65535).round().astype(np.uint16))
-
-
-def _about(name: str):
-    """PNG text: what a picture shows, and that it is synthetic unless it is the photo itself."""
-    from PIL.PngImagePlugin import PngInfo
-
-    text = PngInfo()
-    text.add_text("Software", "LatentFace")
-    text.add_text("Title", FILES[name])
-    if name not in ("input.png", "full.png"):
-        text.add_text("Synthetic", "true: a model's estimate from one photo")
-    return text

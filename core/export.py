@@ -1,29 +1,39 @@
-"""The numbers of one face as files: codes as arrays and as JSON, depth with 16 bits."""
+"""Maps and numbers of one face for other programs: pictures, depth with 16 bits, codes as arrays and as JSON."""
 
 from __future__ import annotations
 
 import io
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from core.display import pixels
 from core.errors import WeightsMissing
-from core.files import SYNTHETIC
+from core.files import FAR, NEAR, SYNTHETIC
 from core.report import report
 from core.types import Codes, Factors
 
-NEAR, FAR = 0.9, 1.1
-"""Depths that 0 and 65535 stand for."""
-DEPTH16 = (f"canonical depth, 16 bit: {NEAR} + value / 65535 · {FAR - NEAR:.1f} camera distances, at the model's "
-           "resolution")
+if TYPE_CHECKING:
+    from core.faces import Face
 
 
 def depth16(canon_depth: Tensor) -> Image.Image:
-    """Depth (H, W) of one face as a 16-bit grey picture, see `DEPTH16`; nearer is darker."""
+    """Depth (H, W) of one face as a 16-bit grey picture, see `core.files.DEPTH16`; nearer is darker."""
     part = ((canon_depth.cpu().numpy() - NEAR) / (FAR - NEAR)).clip(0, 1)
     return Image.fromarray((part * 65535).round().astype(np.uint16))
+
+
+def map_image(maps: Tensor, size: int) -> Image.Image:
+    """Maps (1, 1 or 3, H, W) in [0, 1] of one face as a picture, small ones enlarged to `size`."""
+    maps = maps.float().cpu()
+    if maps.shape[-1] < size:
+        maps = F.interpolate(maps, size=(size, size), mode="bicubic")
+    array = pixels(maps[0])
+    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
 
 
 def code_arrays(codes: Codes) -> dict[str, np.ndarray]:
@@ -48,7 +58,7 @@ def codes_npz(factors: Factors) -> bytes:
     return file.getvalue()
 
 
-def codes_json(factors: Factors, face) -> bytes:
+def codes_json(factors: Factors, face: Face) -> bytes:
     """`core.report.report` and the codes as JSON."""
     codes = {name: array.tolist() for name, array in code_arrays(factors.codes).items()}
     return json.dumps({**report(factors, face), "codes": codes}, indent=1, ensure_ascii=False).encode()

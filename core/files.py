@@ -5,19 +5,24 @@ from __future__ import annotations
 import contextlib
 import io
 from pathlib import Path
-
-from PIL import Image, ImageDraw, ImageFont
-from PIL.PngImagePlugin import PngInfo
+from typing import TYPE_CHECKING
 
 from core.errors import OutputUnwritable
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 SYNTHETIC = {"synthetic": True, "source": "LatentFace", "note": "A model's estimate from one photo."}
 """What exported files say about themselves."""
+NEAR, FAR = 0.9, 1.1
+"""Depths that 0 and 65535 of a 16-bit picture stand for."""
+DEPTH16 = (f"canonical depth, 16 bit: {NEAR} + value / 65535 · {FAR - NEAR:.1f} camera distances, at the model's "
+           "resolution")
 
 
 @contextlib.contextmanager
 def writing(path: str | Path):
-    """Raise OutputUnwritable where a file cannot be written."""
+    """Raise OutputUnwritable where a file, or into a folder, cannot be written."""
     try:
         yield
     except OSError as error:
@@ -26,6 +31,8 @@ def writing(path: str | Path):
 
 def png_bytes(image: Image.Image, title: str, synthetic: bool = True) -> bytes:
     """A picture as PNG that names what it shows, and that it is synthetic unless it is the photo itself."""
+    from PIL.PngImagePlugin import PngInfo
+
     text = PngInfo()
     text.add_text("Software", "LatentFace")
     text.add_text("Title", title)
@@ -38,6 +45,8 @@ def png_bytes(image: Image.Image, title: str, synthetic: bool = True) -> bytes:
 
 def stamped(image: Image.Image) -> Image.Image:
     """A copy with "synthetic" written in its lower left corner, for every eye to see."""
+    from PIL import ImageDraw, ImageFont
+
     image = image.copy()
     size = max(10, image.height // 32)
     ImageDraw.Draw(image).text((size, image.height - size), "synthetic", font=ImageFont.load_default(size), anchor="ls",
