@@ -69,23 +69,33 @@ def test_a_true_swap_has_no_error_and_doing_nothing_has_all_of_it():
     assert all(nothing[f"swap.{name}"] > 0.001 for name in ("depth", "albedo", "image"))
 
 
+def test_a_face_is_swapped_decoded_and_with_its_own_detail(model, monkeypatch):
+    monkeypatch.setattr(swap, "DISPLAY", 64)
+    own, other = torch.nn.functional.interpolate(torch.rand(2, 3, 8, 8), (64, 64), mode="bilinear").split(1)
+    found = swap.swaps(model, own, other)
+    assert all(pictures.shape == own.shape for pictures in found.values())
+    assert (found["full"] - own).abs().mean() < (found["decoded"] - own).abs().mean() / 2
+
+
 def write_london(folder, random):
     (folder / "aligned512").mkdir(parents=True)
     rows = [{"file": f"{person}_{face}.jpg", "person": person, "expression": face, "split": split}
-            for person, split in zip("abcdefghijkl", 4 * ["rig", "rig", "heldout"], strict=True)
+            for person, split in zip("abcdefghijkl", 2 * ["heldout"] + 10 * ["rig"], strict=True)
             for face in ("neutral", "smiling")]
     write_csv(folder / "london.csv", rows)
     for name, jpeg in write_pictures(random, [row["file"] for row in rows]):
         (folder / "aligned512" / name).write_bytes(jpeg)
 
 
+@pytest.mark.timeout(300)  # first imports of scikit-learn and diffusers: a minute on a busy machine
 def test_command_measures_every_figure(split_weights, render_pack, tmp_path, monkeypatch):
     random = np.random.default_rng(0)
     np.savez(tmp_path / "renders.npz", **render_all(people=2, size=SIZE, seed=1))
     write_london(tmp_path / "london", random)
     write_photos(tmp_path / "photos", random)
-    for name, value in (("DISPLAY", 64), ("DONORS", 1), ("SHEET_PEOPLE", 2), ("SHEET_SMILES", 1),
-                        ("SHEET_EXPRESSIONS", ("laugh",)), ("smile", lambda photos: photos.mean((1, 2, 3)))):
+    for name, value in (("DISPLAY", 64), ("DONORS", 1), ("SHEET_PEOPLE", 1), ("SHEET_SMILES", 1),
+                        ("SHEET_EXPRESSIONS", ("laugh",)), ("smile", lambda photos: photos.mean((1, 2, 3))),
+                        ("swaps", lambda model, own, other: {"decoded": other, "full": own})):
         monkeypatch.setattr(swap, name, value)
     monkeypatch.setattr(swap.Descriptor, "read", lambda path: lambda photos: photos[:, :, 0, 0])
     (tmp_path / "network.tgz").touch()
@@ -100,8 +110,9 @@ def test_command_measures_every_figure(split_weights, render_pack, tmp_path, mon
     assert all(set(figures[key]) == columns for key in ROWS)
     assert np.isfinite([value for row in figures.values() for value in row.values()]).all()
     assert figures["swap.depth_change"]["nothing"] == pytest.approx(1)
-    # Nothing is nearer to a photo than itself; the smiling one is another random picture here.
-    assert figures["transfer.own"]["nothing"] == 1 and figures["transfer.own"]["limit"] < 1
+    # As if decoded swaps were the donor's very picture, and full ones A's.
+    assert figures["transfer.reached"]["decoded"] == 1 and figures["transfer.own"]["decoded"] == 0
+    assert figures["transfer.own"]["full"] == figures["transfer.own"]["nothing"] == 1
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {"swap_decoded.png", "swap_full.png"}
 
 

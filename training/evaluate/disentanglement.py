@@ -22,7 +22,7 @@ from training.evaluate import swap
 from training.evaluate.comparison import Row, show, table
 from training.evaluate.descriptor import Descriptor
 from training.evaluate.features import Features
-from training.evaluate.london import DRAWS, _read, change
+from training.evaluate.london import DRAWS, change, read
 from training.evaluate.metrics import probe_accuracy, probe_r2, rank1
 from training.evaluate.photos import LEAST_SPREAD
 from training.evaluate.renders import training_renders
@@ -115,7 +115,7 @@ def stranger(rows: np.ndarray, ids: np.ndarray, weights: np.ndarray) -> float:
 
 def on_london(features: Features, folder: Path) -> dict[str, dict[str, float]]:
     """Figures of training.evaluate.london by column; people of split `heldout` ask, all are beside."""
-    photos, people, smiles, heldout = _read(Path(folder), 2 * features.size)
+    photos, people, smiles, heldout = read(Path(folder), 2 * features.size)
     generator = torch.Generator().manual_seed(0)
     smiling = [change(photos[smiles], generator) for _ in range(DRAWS)]
     groups = [F.avg_pool2d(pictures, 2) for pictures in (photos, *smiling)]

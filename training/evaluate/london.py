@@ -30,7 +30,7 @@ def measure(model: LatentFace, folder: Path) -> dict[str, dict[str, float]]:
         For each figure the values of the model and of its baseline; names end in `_heldout` where only people of
         split `heldout` count.
     """
-    photos, people, smiles, heldout = _read(Path(folder), 2 * model.config.image_size)
+    photos, people, smiles, heldout = read(Path(folder), 2 * model.config.image_size)
     generator = torch.Generator().manual_seed(0)
     smiling = [change(photos[smiles], generator) for _ in range(DRAWS)]
     pictures = [F.avg_pool2d(photos, 2), *(F.avg_pool2d(copies, 2) for copies in smiling)]
@@ -51,7 +51,7 @@ def measure(model: LatentFace, folder: Path) -> dict[str, dict[str, float]]:
     return result
 
 
-def _read(folder: Path, size: int) -> tuple[Tensor, np.ndarray, np.ndarray, np.ndarray]:
+def read(folder: Path, size: int) -> tuple[Tensor, np.ndarray, np.ndarray, np.ndarray]:
     """Photos (N, 3, size, size) in [0, 1]; person, whether smiling, whether held out: (N,) each."""
     if not (folder / "london.csv").is_file():
         raise ConfigError(f"There is no london.csv in {folder}: name the folder that holds it and aligned512/.")

@@ -15,19 +15,23 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from core import latent
+from core.carry import carry
+from core.detail import transfer
 from core.display import pixels
 from core.faces.detect import locate
 from core.pipeline import LatentFace
+from core.render import draw
 from core.shading import shade
 from core.types import CodePart, Codes, Factors, Light
 from training.evaluate.comparison import Row
 from training.evaluate.descriptor import Descriptor
-from training.evaluate.london import _read
+from training.evaluate.london import read
 from training.evaluate.metrics import albedo_error, erode, masked_mean, side
 from training.evaluate.renders import EROSION, FACE_DEPTH
 from training.render_validation import photograph
 from training.renders import random_light
-from training.rig import EXPRESSIONS, FAR_DEPTH, Rig
+from training.rig import EXPRESSIONS, FAR_DEPTH, Rig, RigSample
 
 PAIRS = 134
 """Pairs of rendered people."""
@@ -35,12 +39,14 @@ DONORS = 3
 """Smiles that every held-out person of the London Set gets."""
 DISPLAY = 256
 """Side in pixels of the pictures that are looked at; MediaPipe's own networks see no more."""
+PART = 6
+"""Faces that are drawn at once: one at full detail takes 50 MB."""
 REACHED = 0.6
 """Part of the donor's smile from which it counts as transferred."""
 SHEET_PEOPLE, SHEET_SMILES, SHEET_EXPRESSIONS = 6, 2, ("laugh", "surprise", "anger", "pucker")
 
-NAMES = {"nothing": "doing nothing", "raw": "A + B − mean of codes", "clamped": "swap, codes ≥ 0", "swap": "swap",
-         "limit": "the true picture, analysed"}
+NAMES = {"nothing": "doing nothing", "raw": "A + B − mean of codes", "plain": "identity of A + expression of B",
+         "clamped": "swap, codes ≥ 0", "swap": "swap", "limit": "the true picture, analysed"}
 ROWS = {
     "swap.depth": Row("depth, SIDE ×10⁻²", 3, "low"),
     "swap.albedo": Row("albedo, L1 up to gain", 4, "low"),
@@ -67,10 +73,11 @@ def on_renders(model: LatentFace, pairs: int = PAIRS) -> dict[str, dict[str, flo
     mean = Codes.join([own.codes, other.codes]).whole.map(lambda rows: rows.mean(0, keepdim=True))
     raw = own.codes.whole + other.codes.whole - mean
     clamped = swapped.codes.whole.map(lambda rows: rows.clamp(min=0))
-    ways = {"nothing": own, "raw": model.decode(_whole(raw), own), "clamped": model.decode(_whole(clamped), own),
-            "swap": swapped, "limit": limit}
-    return {key: {name: value[key] for name, value in
-                  {name: _errors(found, own, before, after) for name, found in ways.items()}.items()} for key in ROWS}
+    ways = {"nothing": own, "raw": model.decode(_whole(raw), own),
+            "plain": model.decode(latent.swap(own.codes, other.codes), own),
+            "clamped": model.decode(_whole(clamped), own), "swap": swapped, "limit": limit}
+    errors = {name: _errors(found, own, before, after) for name, found in ways.items()}
+    return {key: {name: values[key] for name, values in errors.items()} for key in ROWS}
 
 
 def _whole(part: CodePart) -> Codes:
@@ -82,26 +89,34 @@ def _render_pairs(count: int, size: int) -> tuple[dict[str, Tensor], ...]:
     rig, rng, generator = Rig.load(split="heldout"), np.random.default_rng(0), torch.Generator().manual_seed(0)
     rows: tuple[list, ...] = ([], [], [])
     for _ in range(count):
-        (a, b), (mine, theirs), (view, other_view), (light, other_light) = (
-            [draw() for _ in range(2)] for draw in (
-                lambda: rig.sample_person(rng), lambda: rig.sample_expression(rng), lambda: rig.sample_view(rng),
-                lambda: random_light(1, generator)))
-        for part, sample, lit in zip(rows, (rig.render(a, mine, view, size), rig.render(b, theirs, other_view, size),
-                                            rig.render(a, theirs, view, size)), (light, other_light, light),
-                                     strict=True):
-            part.append(_truth(sample, lit, generator))
+        a, b = rig.sample_person(rng), rig.sample_person(rng)
+        mine, theirs = rig.sample_expression(rng), rig.sample_expression(rng)
+        view, other_view = rig.sample_view(rng), rig.sample_view(rng)
+        light, other_light = random_light(1, generator), random_light(1, generator)
+        renders = ((rig.render(a, mine, view, size), light), (rig.render(b, theirs, other_view, size), other_light),
+                   (rig.render(a, theirs, view, size), light))
+        for part, render in zip(rows, renders, strict=True):
+            part.append(_truth(*render, generator))
     return tuple({key: torch.stack([row[key] for row in part]) for key in part[0]} for part in rows)
 
 
-def _truth(sample, light: Light, generator: torch.Generator) -> dict[str, Tensor]:
+def _truth(sample: RigSample, light: Light, generator: torch.Generator) -> dict[str, Tensor]:
     """A render as photographed, and the same without background and noise; depth, albedo and masks to compare on."""
-    albedo, canon_albedo = (torch.from_numpy(maps).movedim(-1, 0).float() / 255
-                            for maps in (sample.albedo, sample.canon_albedo))
     depth, mask = (torch.from_numpy(maps) for maps in (sample.canon_depth.clip(max=FAR_DEPTH), sample.mask))
     face = torch.from_numpy(sample.canon_mask) & (depth < FACE_DEPTH)
-    return {"image": torch.from_numpy(photograph(sample, light, generator)).movedim(-1, 0).float() / 255,
-            "clean": albedo * shade(torch.from_numpy(sample.normal)[None], light)[0], "depth": depth,
-            "albedo": canon_albedo, "mask": erode(mask[None], EROSION)[0], "face": erode(face[None], EROSION)[0]}
+    return {"image": _colours(photograph(sample, light, generator)), "clean": _lit(sample, light), "depth": depth,
+            "albedo": _colours(sample.canon_albedo), "mask": erode(mask[None], EROSION)[0],
+            "face": erode(face[None], EROSION)[0]}
+
+
+def _lit(sample: RigSample, light: Light) -> Tensor:
+    """(3, n, n) render under a light, black beside the head."""
+    return (_colours(sample.albedo) * shade(torch.from_numpy(sample.normal)[None], light)[0]).clamp(max=1)
+
+
+def _colours(picture: np.ndarray) -> Tensor:
+    """(n, n, 3) uint8 to (3, n, n) in [0, 1]."""
+    return torch.from_numpy(picture).movedim(-1, 0).float() / 255
 
 
 def _errors(found: Factors, own: Factors, before: dict, after: dict) -> dict[str, float]:
@@ -113,8 +128,8 @@ def _errors(found: Factors, own: Factors, before: dict, after: dict) -> dict[str
     result = {"swap.depth": side(found.canon_depth.clamp(max=FAR_DEPTH), after["depth"], face),
               "swap.albedo": albedo_error(found.canon_albedo, after["albedo"], face),
               "swap.image": _l1(found.recon_image - after["clean"], mask)}
-    for name, (read, key, where) in maps.items():
-        true, change = after[key] - before[key], read(found) - read(own)
+    for name, (pick, key, where) in maps.items():
+        true, change = after[key] - before[key], pick(found) - pick(own)
         result[f"swap.{name}_change"] = _l1(change - true, where) / _l1(true, where)
     return result
 
@@ -129,36 +144,44 @@ def on_london(model: LatentFace, folder: Path, descriptor: Descriptor | None) ->
 
     Without a descriptor only the smile is measured. A picture in which MediaPipe finds no face does not smile.
     """
-    photos, people, smiles, heldout = _read(Path(folder), DISPLAY)
-    neutral, smiling = photos[~smiles & heldout], photos[smiles & heldout]
-    factors = [analyze(model, part) for part in (neutral, smiling)]
-    pictures: dict[str, list[Tensor]] = {name: [] for name in TRANSFER_NAMES}
-    for turn in range(1, DONORS + 1):
-        donor = torch.arange(len(neutral)).roll(-turn)
-        swapped = model.swap(factors[0], factors[1][donor])
-        pictures["nothing"].append(neutral)
-        pictures["decoded"].append(model.render(swapped, size=DISPLAY))
-        pictures["full"].append(model.render(swapped, size=DISPLAY, photo=neutral))
-        pictures["limit"].append(smiling)
-    wanted = torch.cat([smile(smiling).roll(-turn) for turn in range(1, DONORS + 1)])
-    result: dict[str, dict[str, float]] = {key: {} for key in TRANSFER_ROWS}
+    photos, _, smiles, heldout = read(Path(folder), DISPLAY)
+    own, other = photos[~smiles & heldout], photos[smiles & heldout]
     gallery = descriptor and descriptor(photos[~smiles])
-    owner = torch.from_numpy(np.flatnonzero(heldout[~smiles])).repeat(DONORS)
-    for name, shown in pictures.items():
-        found = smile(torch.cat(shown))
-        reached = found >= REACHED * wanted
-        result["transfer.smile"][name] = found.mean().item()
+    owner, pictures = torch.from_numpy(np.flatnonzero(heldout[~smiles])), {"nothing": [own], "limit": [other]}
+    for turn in range(1, DONORS + 1):
+        for name, swapped in swaps(model, own, other.roll(-turn, 0)).items():
+            pictures.setdefault(name, []).append(swapped)
+    wanted = [REACHED * smile(other).roll(-turn) for turn in range(1, DONORS + 1)]
+
+    result: dict[str, dict[str, float]] = {key: {} for key in TRANSFER_ROWS}
+    for name, parts in pictures.items():
+        # What does not depend on the donor is looked at once.
+        found = [smile(part) for part in parts] * (DONORS // len(parts))
+        reached = torch.cat(found) >= torch.cat(wanted)
+        result["transfer.smile"][name] = torch.cat(found).mean().item()
         result["transfer.reached"][name] = reached.float().mean().item()
         if descriptor:
-            own = torch.cdist(torch.cat([descriptor(part) for part in shown]), gallery).argmin(1) == owner
-            result["transfer.own"][name] = own.float().mean().item()
-            result["transfer.both"][name] = (own & reached).float().mean().item()
+            nearest = [torch.cdist(descriptor(part), gallery).argmin(1) for part in parts] * (DONORS // len(parts))
+            kept = torch.cat([found == owner for found in nearest])
+            result["transfer.own"][name] = kept.float().mean().item()
+            result["transfer.both"][name] = (kept & reached).float().mean().item()
     return {key: values for key, values in result.items() if values}
 
 
-def analyze(model: LatentFace, photos: Tensor) -> Factors:
-    """Factors of aligned photos (B, 3, N, N), N a multiple of the model's size."""
-    return model.analyze(F.avg_pool2d(photos, photos.shape[-1] // model.config.image_size).clamp(0, 1))
+def swaps(model: LatentFace, own: Tensor, other: Tensor) -> dict[str, Tensor]:
+    """Faces with the expressions of others, (B, 3, N, N) aligned photos each: decoded, and with the photos' detail."""
+    decoded, full = [], []
+    for photos in zip(own.split(PART), other.split(PART), strict=True):
+        mine, theirs = (model.analyze(_shrunk(part, model.config.image_size)) for part in photos)
+        swapped = model.swap(mine, theirs)
+        decoded.append(model.render(swapped, size=DISPLAY))
+        faces = [transfer(factors, part) for factors, part in zip((mine, theirs), photos, strict=True)]
+        full.append(draw(carry(faces[0], mine, swapped, (faces[1], theirs)), mine.view, mine.light, DISPLAY))
+    return {"decoded": torch.cat(decoded), "full": torch.cat(full)}
+
+
+def _shrunk(photos: Tensor, size: int) -> Tensor:
+    return F.avg_pool2d(photos, photos.shape[-1] // size).clamp(0, 1)
 
 
 def smile(photos: Tensor) -> Tensor:
@@ -172,26 +195,23 @@ def smile(photos: Tensor) -> Tensor:
 
 def save_sheets(model: LatentFace, folder: Path, out: Path) -> None:
     """Two sheets, decoded and at full resolution: expressions across (donors on top), identities down."""
-    photos, _, smiles, heldout = _read(Path(folder), DISPLAY)
+    photos, _, smiles, heldout = read(Path(folder), DISPLAY)
     people = photos[~smiles & heldout][:SHEET_PEOPLE]
     donors = torch.cat([photos[smiles & heldout][-SHEET_SMILES:], _rendered_donors()])
-    own, other = analyze(model, people), analyze(model, donors)
+    found = swaps(model, people.repeat_interleave(len(donors), 0), donors.repeat(len(people), 1, 1, 1))
     out.mkdir(parents=True, exist_ok=True)
-    for name, photo in (("decoded", None), ("full", people)):
-        columns = [people]
-        for index in range(len(donors)):
-            columns.append(model.render(model.swap(own, other[index]), size=DISPLAY, photo=photo))
-        head = torch.cat([torch.ones_like(people[0]), *donors], -1)
-        body = torch.cat(list(torch.cat(columns, -1)), 1)
-        Image.fromarray(pixels(torch.cat([head, body], 1))).save(out / f"swap_{name}.png")
+    for name, pictures in found.items():
+        rows = [torch.cat([torch.ones_like(people[0]), *donors], -1)]
+        rows += [torch.cat([person, *row], -1) for person, row in zip(people, pictures.split(len(donors)), strict=True)]
+        Image.fromarray(pixels(torch.cat(rows, 1))).save(out / f"swap_{name}.png")
 
 
 def _rendered_donors() -> Tensor:
-    """(4, 3, DISPLAY, DISPLAY) renders of held-out people with a strong expression each."""
-    rig, rng, generator = Rig.load(split="heldout"), np.random.default_rng(1), torch.Generator().manual_seed(1)
-    light, rows = Light.of(0.6, 0.4, 0, 0.3), []
+    """(4, 3, DISPLAY, DISPLAY) renders of held-out people with a strong expression each, before light grey."""
+    rig, rng, light = Rig.load(split="heldout"), np.random.default_rng(1), Light.of(0.6, 0.4, 0, 0.3)
+    rows = []
     for name in SHEET_EXPRESSIONS:
         expression = rig.activations(EXPRESSIONS[name])
         sample = rig.render(rig.sample_person(rng), expression, np.zeros(5, np.float32), DISPLAY)
-        rows.append(torch.from_numpy(photograph(sample, light, generator)).movedim(-1, 0).float() / 255)
+        rows.append(torch.where(torch.from_numpy(sample.mask), _lit(sample, light), 0.85))
     return torch.stack(rows)
