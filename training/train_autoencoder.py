@@ -12,42 +12,17 @@ The run folder holds config.json, metrics.jsonl, sample sheets, checkpoint.pt an
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from functools import partial
 from pathlib import Path
 
-from core.config import from_dict
 from core.errors import LatentFaceError
-from training.config import AutoencoderTraining, load_config
+from training.command import parse
+from training.config import AutoencoderTraining
 
 LITTLE_CHANGE = 0.25
 """Strength of the change of every first copy of a photo."""
-
-
-def parse(arguments: list[str]) -> tuple[argparse.Namespace, AutoencoderTraining]:
-    """Command line to run options and resolved config: defaults < YAML or resumed run < flags."""
-    import tyro
-
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--config")
-    parser.add_argument("--resume")
-    parser.add_argument("--runs", default="runs")
-    parser.add_argument("--dry-run", action="store_true")
-    options, rest = parser.parse_known_args(arguments)
-    config = AutoencoderTraining()
-    if options.resume:
-        from training import checkpoint
-
-        config = from_dict(AutoencoderTraining, checkpoint.load(Path(options.resume))["config"])
-    elif options.config:
-        config = load_config(AutoencoderTraining, options.config)
-    about = ("--config FILE: differences from the defaults (YAML). --resume FOLDER: go on with a run. "
-             "--runs FOLDER: where numbered run folders are made (default: runs). "
-             "--dry-run: show the settings and stop.")
-    return options, tyro.cli(AutoencoderTraining, args=rest, default=config, description=about,
-                             prog="python -m training.train_autoencoder")
 
 
 class Batches:
@@ -206,7 +181,7 @@ def _save(run: Path, objective, averaged, optimizer, done: int, config: Autoenco
 
 def main(arguments: list[str]) -> None:
     """Command line of the training."""
-    options, config = parse(arguments)
+    options, config = parse(arguments, AutoencoderTraining, "training.train_autoencoder")
     from training import checkpoint
 
     if options.dry_run:

@@ -37,8 +37,10 @@ class Batches:
         self.seed, self.levels = config.seed, config.model.noise_levels
         self.codes, self.targets = frames.data.float(), time_invariant(frames)
         single = frames.source == PHOTOS
-        kinds = [(torch.where(~single)[0], 1 - config.photos_share), (torch.where(single)[0], config.photos_share)]
-        self.parts = [(rows, round(config.batch * share)) for rows, share in kinds if len(rows)]
+        share = config.photos_share if single.any() and not single.all() else float(single.all())
+        weak = round(config.batch * share)
+        self.parts = [(torch.where(rows)[0], count) for rows, count in ((~single, config.batch - weak), (single, weak))
+                      if count]
 
     def draw(self, step: int):
         """Codes, targets and noise (B, 2, code) each, and noise levels (B,)."""

@@ -10,8 +10,9 @@ from core.config import ModelConfig
 from core.errors import ConfigError
 from core.pipeline import LatentFace
 from training import checkpoint
+from training.command import parse
 from training.config import AutoencoderTraining
-from training.train_autoencoder import main, parse, train
+from training.train_autoencoder import main, train
 
 
 @pytest.fixture
@@ -76,7 +77,8 @@ def test_loss_falls(config, tmp_path):
 
 def test_flags_override_the_file(request, capsys):
     file = request.config.rootpath / "training/configs/smoke.yaml"
-    _, config = parse(["--config", str(file), "--lr", "1e-4", "--model.image-size", "128"])
+    flags = ["--config", str(file), "--lr", "1e-4", "--model.image-size", "128"]
+    _, config = parse(flags, AutoencoderTraining, "training.train_autoencoder")
     assert (config.lr, config.model.image_size, config.steps) == (1e-4, 128, 60)
     main(["--config", str(file), "--dry-run"])
     assert "AutoencoderTraining" in capsys.readouterr().out

