@@ -75,6 +75,8 @@ class AutoencoderTraining:
     """Largest norm of the gradient."""
     ema: float = 0.998
     """Decay of the averaged weights, per step."""
+    only: str = ""
+    """Networks to train, by how their names begin, such as "albedo confidence"; the others stay. Empty: all."""
     bf16: bool = True
     """Convolutions in bfloat16."""
     device: str = "cpu"

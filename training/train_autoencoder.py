@@ -100,6 +100,8 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
                               gradient_accumulation_steps=config.accumulate)
     batches = Batches(config)
     model = Autoencoder(config.model).to(config.device, memory_format=torch.channels_last)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not config.only or name.startswith(tuple(config.only.split())))
     objective = Objective(model, config.loss, batches.render_pack and batches.render_pack.mean_depth())
     averaged = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema))
