@@ -44,11 +44,10 @@ class Source:
         self._connect(demo)
 
     def _connect(self, demo: gr.Blocks) -> None:
-        panel = [self.pending, self.photo, self.photo_input, self.note, self.faces, self.crop_panel, *self.crop,
-                 self.cut]
+        panel = [self.pending, self.photo, self.note, self.faces, self.crop_panel, *self.crop, self.cut]
 
         def opens(event, handler, inputs):
-            return event(handler, inputs, [self.session, *panel], api_visibility="private",
+            return event(handler, inputs, [self.session, self.photo_input, *panel], api_visibility="private",
                          show_progress_on=self.photo)
 
         opens(demo.load, self.open_first, [])
@@ -82,7 +81,8 @@ class Source:
         if session.faces:
             return self._show(session)
         gr.Warning(NO_FACE)
-        return self._panel(session) | {self.crop_panel: gr.Accordion(open=True), self.note: EARLIER}
+        return {**self._panel(session), self.photo_input: None, self.crop_panel: gr.Accordion(open=True),
+                self.note: EARLIER}
 
     @told
     def choose_face(self, pending: Session | None, event: gr.EventData) -> dict:
@@ -107,7 +107,7 @@ class Source:
         return gr.skip() if session is pending else self._panel(session)
 
     def _show(self, session: Session) -> dict:
-        return {self.session: session, **self._panel(session)}
+        return {self.session: session, self.photo_input: None, **self._panel(session)}
 
     def _panel(self, session: Session) -> dict:
         """What the panel shows of a photo, whether or not it has a face."""
@@ -115,7 +115,7 @@ class Source:
         several = len(session.faces) > 1
         thumbnails = [item(pixels(face.image), f"Face {index + 1}", index == session.index)
                       for index, face in enumerate(session.faces)]
-        return {self.pending: session, self.photo_input: None, self.photo: photo.opened(session), self.note: "",
+        return {self.pending: session, self.photo: photo.opened(session), self.note: "",
                 self.faces: gr.HTML(thumbnails, visible=several),
                 self.cut: photo.cut(session, photo.crop_of(session.photo, *sliders)),
                 **dict(zip(self.crop, sliders, strict=True))}

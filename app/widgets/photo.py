@@ -29,7 +29,8 @@ def photo_input() -> gr.Image:
     """
     component = gr.Image(sources=["upload", "webcam", "clipboard"], type="filepath", show_label=False, height=220,
                          label="Your photo", elem_id="photo-input", buttons=[], placeholder="Drop a photo here")
-    # gradio would decode the file here, without limits; core.photo checks it first.
+    # gradio would decode the file here, without limits; core.photo checks it first. An update of the component, which
+    # gradio also makes where a handler leaves an output out, would bring its own back: it only ever becomes None.
     component.preprocess = lambda payload: payload and payload.path
     return component
 
