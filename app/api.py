@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 import gradio as gr
+import numpy as np
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from app import maps, state
+from app import maps, state, swaps
 from app.errors import told
 from app.export import KINDS, Kind, new_folder, write
 from app.settings import DECODED, FRONT, OWN_DETAIL, Settings
@@ -71,6 +72,21 @@ def export(photo: gr.FileData, kind: Kind = "glb", stamp: bool = True, face: int
 
 
 @told
+def swap(photo: gr.FileData, donor: gr.FileData, depth: float = 1.0, albedo: float = 1.0,
+         detail: Literal["Photo", "Decoded"] = "Photo", seed: int = 0, size: int = 512, stamp: bool = True,
+         face: int = 1, donor_face: int = 1) -> gr.FileData:
+    """The face of a photo with the expression of the donor's face, in the photo's pose and light, as PNG."""
+    _check_size(size)
+    if not all(isinstance(amount, int | float) and 0 <= amount <= swaps.MOST for amount in (depth, albedo)):
+        raise ConfigError(f"depth and albedo are how much of the expression goes over, 0 to {swaps.MOST}.")
+    if not isinstance(seed, int) or not 0 <= seed <= swaps.LAST_SEED:
+        raise ConfigError(f"seed is a whole number, 0 to {swaps.LAST_SEED}.")
+    pair = swaps.Pair(_opened(photo, face), _opened(donor, donor_face), seed)
+    amounts = swaps.Amounts(depth, albedo, detail=detail if detail == DECODED else OWN_DETAIL)
+    return _saved(pair.picture(amounts, size), stamp, "the identity of one photo with the expression of another")
+
+
+@told
 def nearest(photo: gr.FileData, kind: Literal["identity", "expression", "code"] = "code", count: int = 8,
             face: int = 1) -> list[dict]:
     """The faces of the bundled map most like one face of a photo: their number, name and similarity, at most 1."""
@@ -83,15 +99,22 @@ def nearest(photo: gr.FileData, kind: Literal["identity", "expression", "code"] 
 
 
 def _picture(session: Session, settings: Settings, size: int, stamp: bool) -> gr.FileData:
+    _check_size(size)
+    return _saved(state.picture(session, settings, size), stamp, "the face in a chosen pose and light")
+
+
+def _check_size(size: int) -> None:
     if not isinstance(size, int) or not SIZES[0] <= size <= SIZES[1]:
         raise ConfigError(f"size is the picture's side in pixels, {SIZES[0]} to {SIZES[1]}.")
-    image = Image.fromarray(state.picture(session, settings, size))
-    path = new_folder() / "face.png"
-    path.write_bytes(png_bytes(stamped(image) if stamp else image, "the face in a chosen pose and light"))
+
+
+def _saved(array: np.ndarray, stamp: bool, title: str) -> gr.FileData:
+    image, path = Image.fromarray(array), new_folder() / "face.png"
+    path.write_bytes(png_bytes(stamped(image) if stamp else image, title))
     return _file(path)
 
 
-ENDPOINTS: tuple[Callable, ...] = (analyze, render, frontalize, nearest, export)
+ENDPOINTS: tuple[Callable, ...] = (analyze, render, frontalize, swap, nearest, export)
 
 
 def connect() -> None:

@@ -93,6 +93,7 @@ def build_demo() -> gr.Blocks:
     from app.tabs.inspect import Inspect
     from app.tabs.latent_map import MapTab
     from app.tabs.pose_light import PoseLight
+    from app.tabs.swap import SwapTab
     from app.widgets.texts import read_text
 
     with gr.Blocks(title="LatentFace", analytics_enabled=False, delete_cache=(FORGET_SECONDS,) * 2) as demo:
@@ -108,6 +109,8 @@ def build_demo() -> gr.Blocks:
                     Inspect(page)
                 with gr.Tab("Pose & light"):
                     export.connect(PoseLight(page).settings)
+                with gr.Tab("Swap") as swap:
+                    SwapTab(page, swap)
                 with gr.Tab("Latent map"):
                     MapTab(page)
                 with gr.Tab("API"):

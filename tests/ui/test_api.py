@@ -32,6 +32,7 @@ def client(app_url):
 @pytest.mark.parametrize("language", ["python", "sh"])
 def test_the_examples_run_as_they_are_written(language, app_url, tmp_path):
     shutil.copy(PHOTO, tmp_path / "photo.jpg")
+    shutil.copy(PHOTO, tmp_path / "other.jpg")
     program = {"python": [sys.executable, "-c"], "sh": ["bash", "-c"]}[language]
     done = subprocess.run([*program, block(language, app_url)], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,20 @@
+// The wipe uncovers the photo. A picture drawn while a control moves is asked for again, with all its pixels, once the
+// controls rest. Save asks the server for a lossless picture, which is handed over when it comes.
+const REST = 140;  // milliseconds
+element.addEventListener('input', (event) => {
+  if (event.target.matches('.wipe')) element.style.setProperty('--wipe', `${event.target.value}%`);
+});
+element.addEventListener('click', (event) => {
+  if (event.target.matches('.save')) trigger('save', { stamp: element.querySelector('.stamp').checked });
+});
+let rest = 0;
+watch('value', () => {
+  clearTimeout(rest);
+  if (props.draft) rest = setTimeout(() => trigger('finish'), REST);
+});
+watch('saved', () => {
+  const link = document.createElement('a');
+  link.href = props.saved;
+  link.download = 'latentface-swap.png';
+  link.click();
+});

@@ -1,0 +1,173 @@
+"""Swapped faces as pictures: what the Swap tab and the API show of two prepared faces."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from app import state
+from app.settings import DECODED, OWN_DETAIL
+from app.state import Session
+from core import latent
+from core.carry import carry
+from core.detail import decode
+from core.diffusion import SEED, Diffusion
+from core.display import pixels
+from core.errors import FaceNotFound, WeightsMissing
+from core.render import PhotoFace, draw
+from core.types import Codes, Factors
+
+MOST = 1.5
+"""Largest amount of an expression."""
+LAST_SEED = 999
+THEIRS, NONE = "The other's", "None (neutral)"
+"""Whose expression the face gets."""
+QUICK = 256
+"""Pixels up to which half of the photo's detail is enough."""
+SAMPLES = 16
+"""Identities over which the spread is taken."""
+ALONE = "No face was found in this photo: choose one with a larger face, or mark it by hand as the photo of the page."
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much of which expression, and how it is shown."""
+
+    depth: float = 1.0
+    albedo: float = 1.0
+    whose: str = THEIRS
+    detail: str = OWN_DETAIL
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two faces: one gives identity, place, pose and light, the other its expression. Never changed in place."""
+
+    own: Session
+    other: Session
+    seed: int = SEED
+
+    @functools.cached_property
+    def factors(self) -> tuple[Factors, Factors]:
+        """Of both, their identities found from the seed. Raises WeightsMissing."""
+        return identified(self.own, self.seed), identified(self.other, self.seed)
+
+    @functools.cached_property
+    def quick(self) -> tuple[PhotoFace, PhotoFace]:
+        """Both with half the detail, to be drawn four times as fast."""
+        return quick(self.own), quick(self.other)
+
+    @torch.inference_mode()
+    def swapped(self, amounts: Amounts) -> Factors:
+        """The first face with the expression it is given."""
+        own, other = self.factors
+        if amounts.whose == NONE:
+            other = replace(own, codes=latent.neutral(own.codes))
+        return state.model().swap(own, other, amounts.depth, amounts.albedo)
+
+    @torch.inference_mode()
+    def picture(self, amounts: Amounts, size: int) -> np.ndarray:
+        """The swapped face in the first photo, (size, size, 3) uint8."""
+        return self._draw(self.swapped(amounts), amounts.detail, size, amounts.whose == THEIRS)
+
+    @torch.inference_mode()
+    def way(self, what: latent.What, detail: str, count: int, size: int) -> list[np.ndarray]:
+        """`count` pictures from the first face to where `what` is the other's."""
+        model, (own, other) = state.model(), self.factors
+        return [self._draw(model.interpolate(own, other, step / (count - 1), what), detail, size, what != "identity")
+                for step in range(count)]
+
+    def _draw(self, after: Factors, detail: str, size: int, mouth: bool) -> np.ndarray:
+        """The changed face in the first photo; with `mouth`, teeth are the other's."""
+        own, other = self.factors
+        if detail == DECODED:
+            face = decode(after)
+        else:
+            faces = self.quick if size <= QUICK else (self.own.detailed, self.other.detailed)
+            face = carry(faces[0], own, after, (faces[1], other) if mouth else None)
+        return pixels(draw(face, own.view, own.light, size)[0])
+
+
+def known(pair: Pair | None) -> Pair:
+    """The pair, which is gone when a page was left open for long. Raises FaceNotFound then."""
+    if pair is None:
+        raise FaceNotFound(state.EXPIRED)
+    return pair
+
+
+def open_face(path: str) -> Session:
+    """The largest face of a photo. Raises FaceNotFound where there is none, and as core.photo.read_photo does."""
+    session = state.open_photo(path)
+    if not session.faces:
+        raise FaceNotFound(ALONE)
+    return session
+
+
+def identified(session: Session, seed: int = SEED) -> Factors:
+    """The factors of a face with the identity that one seed gives. Raises WeightsMissing."""
+    codes = session.factors.codes
+    if seed == SEED:
+        _ = codes.identity  # looked for once, and kept
+        return session.factors
+    return replace(session.factors, codes=replace(codes, known_identity=_diffusion().identity(codes, seed)))
+
+
+@torch.inference_mode()
+def quick(session: Session) -> PhotoFace:
+    """A face with half of its photo's detail."""
+    face = session.detailed
+    half = {name: F.interpolate(getattr(face, name), scale_factor=0.5, mode="area")
+            for name in ("picture", "surroundings")}
+    return replace(face, **half)
+
+
+def grid(faces: list[Session], detail: str, size: int, seed: int = SEED) -> Iterator[list[np.ndarray]]:
+    """Each face with the expressions of all: one row of pictures per face."""
+    for own in faces:
+        yield [Pair(own, other, seed).picture(Amounts(detail=detail), size) for other in faces]
+
+
+@torch.inference_mode()
+def denoising(session: Session, seed: int) -> list[np.ndarray]:
+    """The identity after each step from noise, decoded, from the front: (H, W, 3) uint8 each."""
+    reached = []
+    _diffusion().identity(session.factors.codes, seed, lambda _, part: reached.append(part))
+    return [pixels(_decoded(Codes.of(part, part - part), session).canon_image[0]) for part in reached]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far identities from different seeds lie apart, by place on the canonical face."""
+
+    face: np.ndarray
+    """(H, W, 3) uint8: the face of their mean."""
+    albedo: torch.Tensor
+    """(H, W) standard deviation of the colour, 1 from black to white."""
+    depth: torch.Tensor
+    """(H, W) standard deviation, camera distances."""
+
+
+@torch.inference_mode()
+def spread(session: Session, seed: int) -> Spread:
+    """What the photo leaves open about the identity: the spread over `SAMPLES` seeds."""
+    samples = _diffusion().sample(session.factors.codes, SAMPLES, seed).map(lambda tensor: tensor[:, 0])
+    found = _decoded(Codes.of(samples, samples - samples), session)
+    return Spread(pixels(found.canon_image.mean(0)), found.canon_albedo.std(0).mean(0), found.canon_depth.std(0))
+
+
+def _decoded(codes: Codes, session: Session) -> Factors:
+    return state.model().decode(codes, session.factors)
+
+
+def _diffusion() -> Diffusion:
+    diffusion = state.model().diffusion
+    if diffusion is None:
+        raise WeightsMissing("There are no diffusion weights beside the autoencoder's, so that identity and expression "
+                             "cannot be told apart: train them with `python -m training.train_diffusion`, or use the "
+                             "bundled weights.")
+    return diffusion
