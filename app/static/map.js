@@ -1,6 +1,6 @@
 // The layouts of a latent map side by side: points by plotly (WebGL), thumbnails and marks on a canvas above them.
 // Colour, tool and thumbnails are settled here; clicks, the pointer's place and the lasso go to the server.
-const GAP = 20, TITLE = 26, EDGE = 1.12, LARGEST = 60, SMALLEST = 13, PAUSE = 70, UNKNOWN = '#9ca3af';
+const GAP = 20, TITLE = 26, EDGE = 1.12, LARGEST = 60, SMALLEST = 12, PAUSE = 70, UNKNOWN = '#9ca3af';
 const WORDS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#8a7a00', '#6b7280'];
 const find = (selector) => element.querySelector(selector);
 const plot = find('.plot'), canvas = find('canvas'), card = find('.card'), choice = find('.colour');
@@ -103,7 +103,7 @@ const draw = () => {
       if (x > box[0] - 30 && x < box[0] + box[2] + 30 && y > box[1] - 30 && y < box[1] + box[3] + 30)
         inside.push([i, x, y]);
     }
-    const side = Math.min(LARGEST, 0.75 * Math.sqrt(box[2] * box[3] / Math.max(1, inside.length)));
+    const side = Math.min(LARGEST, 1.1 * Math.sqrt(box[2] * box[3] / Math.max(1, inside.length)));
     const stamp = (i, x, y, large, edge) => {
       pen.fillStyle = edge ? style('--color-accent') : colours[i];
       const rim = edge ? 3 : 2;
