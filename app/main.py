@@ -104,7 +104,7 @@ def build_demo() -> gr.Blocks:
         with gr.Row(elem_id="panels"):
             with gr.Column(scale=4, min_width=260, elem_id="source"):
                 Source(page, demo)
-            with gr.Column(scale=17, min_width=300, elem_id="work"), gr.Tabs():
+            with gr.Column(scale=17, min_width=300, elem_id="work"), gr.Tabs(overflow_behavior="wrap"):
                 with gr.Tab("Inspect"):
                     Inspect(page)
                 with gr.Tab("Pose & light"):

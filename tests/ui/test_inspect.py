@@ -156,7 +156,6 @@ def test_a_phone_shows_everything_without_scrolling_sideways(open_page, theme):
         assert page.locator("#equation .tile img").count() == len(TILES)
         brightness = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3)")
         assert (np.mean([int(value) for value in brightness]) > 128) == (theme == "light")
-        page.locator(".overflow-menu > button").click()  # where gradio puts the tabs that find no room
-        page.locator(".overflow-dropdown").get_by_text("About").click()
+        page.get_by_role("tab", name="About").click()
         page.get_by_text("It identifies nobody").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
