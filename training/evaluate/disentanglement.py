@@ -120,7 +120,7 @@ def on_london(features: Features, folder: Path) -> dict[str, dict[str, float]]:
     smiling = [change(photos[smiles], generator) for _ in range(DRAWS)]
     groups = [F.avg_pool2d(pictures, 2) for pictures in (photos, *smiling)]
     asked, result = heldout[smiles], {key: {} for key in ROWS if key.startswith("london.")}
-    for column, (plain, *changed) in features(*groups).items():
+    for column, (plain, *changed) in features(*groups, components=64).items():
         def found(queries, gallery=plain):
             return rank1(queries[asked], gallery[~smiles], people[smiles][asked], people[~smiles])
 
@@ -140,4 +140,4 @@ def on_photos(features: Features, folder: Path, limit: int | None) -> dict[str, 
             scores.append(arrays["scores"][:count].astype(np.float64))
     shown = scores[1].std(0) > LEAST_SPREAD
     return {"photo.blendshapes": {column: probe_r2(train, scores[0][:, shown], test, scores[1][:, shown])
-                                  for column, (train, test) in features(*images).items()}}
+                                  for column, (train, test) in features(*images, components=512).items()}}

@@ -20,8 +20,8 @@ from training.evaluate.metrics import pixel_pca
 
 BATCH = 64
 """Pictures that are encoded at once."""
-PIXELS, COMPONENTS = 32, 256
-"""Side of the pictures, and the components kept of them, that need no encoder at all."""
+PIXELS = 32
+"""Side of the pictures that need no encoder at all."""
 NAMES = {"identity": "identity", "expression": "expression", "code": "code", "identity+code": "identity + code",
          "expression+code": "expression + code", "pca": "PCA of pixels", "random": "random encoder",
          "autoencoder": "plain autoencoder", "contrastive": "SimCLR"}
@@ -51,18 +51,19 @@ class Features:
         self.networks = {"code": own, "random": untrained,
                          **dict(read_baseline(path, self.size) for path in baselines)}
 
-    def __call__(self, *groups: Tensor) -> dict[str, list[np.ndarray]]:
+    def __call__(self, *groups: Tensor, components: int = 128) -> dict[str, list[np.ndarray]]:
         """Features (N, F) of each group, by column.
 
         Args:
             groups: (N, 3, H, W) each, uint8, or float in [0, 1]. The principal components are those of the first.
+            components: how many of them, at most; with few pictures, many are noise.
         """
         encoders = [lambda images: parts(self.model.encode(images)),
                     *(partial(_named, name, network) for name, network in self.networks.items() if name != "code")]
         encoded = [{column: rows for encoder in encoders for column, rows in self._encode(encoder, group).items()}
                    for group in groups]
         result = {column: [columns[column] for columns in encoded] for column in encoded[0]}
-        result["pca"] = pixel_pca(*groups, size=PIXELS, components=COMPONENTS)
+        result["pca"] = pixel_pca(*groups, size=PIXELS, components=components)
         return {column: result[column] for column in NAMES if column in result}
 
     def _encode(self, encoder: Callable, images: Tensor) -> dict[str, np.ndarray]:
