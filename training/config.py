@@ -27,7 +27,7 @@ class LossWeights:
     """Renders: L1 of canonical depth."""
     normal: float = 4.0
     """Renders: 1 − cosine of canonical normals."""
-    albedo: float = 5.0
+    albedo: float = 2.5
     """Renders: L1 of albedo."""
     view: float = 20.0
     """Renders: L1 of pose."""
@@ -41,7 +41,7 @@ class LossWeights:
     """Photos: L1 between the poses found in two changed copies."""
     same_depth: float = 4.0
     """Photos: L1 between the depths found in two changed copies."""
-    same_albedo: float = 0.5
+    same_albedo: float = 0.25
     """Photos: L1 between the albedos found in two changed copies."""
 
 
@@ -61,7 +61,7 @@ class AutoencoderTraining:
     """Batches whose gradients are averaged before a step."""
     renders_share: float = 0.5
     """Part of the batch that is rendered, where there are renders."""
-    steps: int = 11600
+    steps: int = 20500
     """Optimizer steps."""
     lr: float = 6e-4
     """Learning rate after warm-up."""
