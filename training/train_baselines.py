@@ -1,7 +1,7 @@
 """Train what the representation has to beat: the same two encoders, on the same pictures, without 3-D.
 
     python -m training.train_baselines --kind autoencoder
-    python -m training.train_baselines --kind contrastive --photos packs/photos --steps 2900
+    python -m training.train_baselines --kind contrastive --photos packs/photos --steps 5125
     python -m training.train_baselines --resume runs/0002-contrastive           # goes on exactly where it stopped
     python -m training.evaluate disentanglement --baselines runs/0002-contrastive/model.safetensors ...
 
@@ -33,8 +33,8 @@ class BaselineTraining:
     """Folder of renders (python -m training.render_pack); empty: photos only."""
     batch: int = 128
     """Pictures a step, two copies of each, half of them rendered; a contrast needs many."""
-    steps: int = 2900
-    """Optimizer steps; 2,900 of 128 are as many pictures as 11,600 of 32."""
+    steps: int = 5125
+    """Optimizer steps; 5,125 of 128 are as many pictures as 20,500 of 32."""
     lr: float = AutoencoderTraining.lr
     """Learning rate after warm-up."""
     threads: int = 2
