@@ -94,8 +94,9 @@ class Pair:
 
 
 def known(pair: Pair | None) -> Pair:
-    """The pair, which is gone when a page was left open for long. Raises FaceNotFound then."""
+    """The pair, which is gone when a page was left open for long. Raises FaceNotFound then, or WeightsMissing."""
     if pair is None:
+        _diffusion()  # without it there never was a pair
         raise FaceNotFound(state.EXPIRED)
     return pair
 
