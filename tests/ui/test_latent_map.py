@@ -29,6 +29,13 @@ def page(open_page):
         yield page
 
 
+def upload(page, folder) -> None:
+    """Choose a folder as a visitor does."""
+    with page.expect_file_chooser() as chooser:
+        page.locator("#map-folder").click()
+    chooser.value.set_files(str(folder))
+
+
 def about(page) -> str:
     return page.locator("#map-about").inner_text()
 
@@ -36,7 +43,7 @@ def about(page) -> str:
 def test_three_layouts_show_the_same_faces_and_where_ones_own_belongs(page):
     counts = page.evaluate("document.querySelector('#map .plot').data.map((trace) => trace.x.length)")
     assert len(counts) == 3 and len(set(counts)) == 1 and counts[0] > 300
-    ink = page.evaluate("""() => { const c = document.querySelector('#map canvas');
+    ink = page.evaluate("""() => { const c = document.querySelector('#map .stage > canvas');
       const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let orange = 0, any = 0;
       for (let i = 0; i < d.length; i += 4) {
         any += d[i + 3] > 0; orange += d[i] === 217 && d[i + 1] === 119 && d[i + 2] === 6; }
@@ -50,7 +57,7 @@ def test_the_face_at_the_pointer_is_decoded(page):
     box, earlier, faces = page.locator("#map .plot").bounding_box(), source(page, PREVIEW), []
     for across, words in ((0.1, "identity of this place"), (0.5, "expression of this place"), (0.85, "whole code")):
         page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * 0.6)
-        page.get_by_text(words).wait_for()
+        page.locator("#map-preview").get_by_text(words).wait_for()
         earlier = changed(page, PREVIEW, earlier)
         faces.append(pixels(earlier))
     assert all(face.std() > 15 for face in faces)
@@ -106,7 +113,7 @@ def test_faces_within_the_lasso_are_exported(page):
 def test_too_few_photos_of_ones_own_are_refused_and_the_gallery_stays(page, tmp_path):
     for path in sorted(EXAMPLES.glob("*.jpg"))[:2]:
         shutil.copy(path, tmp_path)
-    page.locator("#map-folder input[type=file]").set_input_files(str(tmp_path))
+    upload(page, tmp_path)
     page.get_by_text("a map needs at least 12").first.wait_for()
     page.wait_for_selector("#map-cancel", state="hidden")
     assert page.evaluate("document.querySelector('#map .plot').data[0].x.length") > 300
@@ -115,11 +122,11 @@ def test_too_few_photos_of_ones_own_are_refused_and_the_gallery_stays(page, tmp_
 def test_mapping_ones_own_folder_can_be_cancelled(page, tmp_path):
     for number in range(11):
         shutil.copy(sorted(EXAMPLES.glob("*.jpg"))[0], tmp_path / f"{number}.jpg")
-    page.locator("#map-folder input[type=file]").set_input_files(str(tmp_path))
+    upload(page, tmp_path)
     page.get_by_text("of 11 photos").wait_for()
     page.locator("#map-cancel").click()
     page.wait_for_selector("#map-cancel", state="hidden")
-    assert page.locator("#map-progress").inner_text() == ""
+    page.wait_for_function("document.querySelector('#map-progress').innerText === ''")
     assert page.locator("#map-folder").is_enabled()
 
 
