@@ -72,15 +72,17 @@ def open_page(browser, app_url):
     def open_page(viewport=DESKTOP, theme="light", link=""):
         context = browser.new_context(viewport=viewport, accept_downloads=True, permissions=["camera"])
         context.set_default_timeout(60_000)
-        page = context.new_page()
-        strays, errors = [], []
-        page.on("request", lambda request: strays.append(request.url)
-                if not re.match(rf"{app_url}/|data:|blob:", request.url) else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{app_url}/?__theme={theme}&{link}", wait_until="domcontentloaded")
-        page.wait_for_selector("#equation .photo img")
-        yield page
-        context.close()
+        try:
+            page = context.new_page()
+            strays, errors = [], []
+            page.on("request", lambda request: strays.append(request.url)
+                    if not re.match(rf"{app_url}/|data:|blob:", request.url) else None)
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.goto(f"{app_url}/?__theme={theme}&{link}", wait_until="domcontentloaded")
+            page.wait_for_selector("#equation .photo img")
+            yield page
+        finally:
+            context.close()  # a page left open would go on drawing in 3-D
         assert not strays
         assert not errors
 

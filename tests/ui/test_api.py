@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -60,7 +61,8 @@ def test_wrong_wishes_are_answered_with_a_sentence(client, call, words):
         client.predict(handle_file(PHOTO), **call)
 
 
-def test_only_uploads_are_opened(client):
+def test_only_uploads_are_opened(app_url):
     inside = {"path": str(PHOTO), "meta": {"_type": "gradio.FileData"}}
-    with pytest.raises(AppError):
-        client.predict(inside, api_name="/analyze")
+    begun = httpx.post(f"{app_url}/gradio_api/call/analyze", json={"data": [inside, 1]})
+    answer = httpx.get(f"{app_url}/gradio_api/call/analyze/{begun.json()['event_id']}", timeout=60).text
+    assert "event: error" in answer and "pose" not in answer
