@@ -1,0 +1,115 @@
+"""What a visitor sees and does on the Swap tab, in the real app with the real weights, and its endpoint."""
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from tests.ui.conftest import EXAMPLES, PHONE
+from tests.ui.pictures import changed, pixels, settled, source
+
+pytestmark = pytest.mark.timeout(300)
+LIVE = "#swap-picture .live"
+
+
+def opened(page):
+    """The page, its Swap tab open and drawn."""
+    page.get_by_role("tab", name="Swap").click()
+    page.wait_for_selector(f"{LIVE}[src*=jpeg]")
+    page.wait_for_selector("#swap-way .steps img")
+    return page
+
+
+@pytest.fixture(scope="module")
+def desktop(open_page):
+    """One page for this module's tests, which leave it as usable as they found it."""
+    with open_page() as page:
+        yield opened(page)
+
+
+def test_the_first_screen_shows_two_examples_and_the_way_between_them(desktop):
+    own, other = (pixels(one.get_attribute("src")) for one in desktop.locator("#swap-pair img").all())
+    assert np.abs(own - other).mean() > 5
+    way = [pixels(one.get_attribute("src")) for one in desktop.locator("#swap-way img").all()]
+    assert len(way) == 7 and np.abs(way[0] - way[-1]).mean() > 0.5
+
+
+def test_a_slider_changes_the_picture_and_comes_back(desktop):
+    start, slider = source(desktop, LIVE), desktop.locator("#swap-albedo input[type=range]")
+    slider.fill("1.5")
+    more = settled(desktop, LIVE, start)
+    slider.fill("1")
+    assert settled(desktop, LIVE, more) == start
+
+
+def test_another_donor_the_exchange_and_the_neutral_face(desktop):
+    start, other = source(desktop, LIVE), "#swap-pair figure:last-child img"
+    donor = source(desktop, other)
+    desktop.locator("#swap-donors button").nth(4).click()
+    second = changed(desktop, other, donor)
+    with_second = settled(desktop, LIVE, start)
+    desktop.locator("#swap-exchange").click()
+    own = "#swap-pair figure:first-child img"
+    desktop.wait_for_function("([own, src]) => document.querySelector(own).src === src", arg=[own, second])
+    exchanged = settled(desktop, LIVE, with_second)
+    desktop.locator("#swap-whose").get_by_text("None").click()
+    neutral = settled(desktop, LIVE, exchanged)
+    desktop.locator("#swap-whose").get_by_text("other").click()
+    settled(desktop, LIVE, neutral)
+
+
+def test_what_is_saved_says_that_it_is_synthetic(desktop):
+    saved = []
+    for stamp in (False, True):
+        desktop.locator("#swap-picture .stamp").set_checked(stamp)
+        with desktop.expect_download() as download:
+            desktop.locator("#swap-picture .save").click()
+        saved.append(Image.open(download.value.path()))
+    assert all(image.text["Description"].startswith("Synthetic") for image in saved)
+    plain, stamped = (np.asarray(image, float)[-40:, :120] for image in saved)
+    assert np.abs(plain - stamped).max() > 50
+
+
+def test_a_file_that_is_no_photo_is_refused_and_the_picture_stays(desktop):
+    start = source(desktop, LIVE)
+    with desktop.expect_file_chooser() as chooser:
+        desktop.locator("#swap-upload").click()
+    chooser.value.set_files({"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"This is a text. " * 40})
+    desktop.get_by_text("not a photo that can be read").first.wait_for()
+    assert source(desktop, LIVE) == start
+
+
+def test_the_grid_is_drawn_and_a_cell_opens_its_two_faces(desktop):
+    desktop.get_by_role("tab", name="Grid").click()
+    for extra in (2, 3):  # two faces are quick
+        desktop.locator("#swap-faces button").nth(extra).click()
+        desktop.wait_for_selector(f"#swap-faces button:nth-child({extra + 1})[aria-pressed=false]")
+    desktop.locator("#swap-draw").click()
+    desktop.wait_for_function("document.querySelectorAll('#swap-grid button').length === 4")
+    earlier = source(desktop, "#swap-pair figure:first-child img")
+    desktop.locator("#swap-grid button").nth(2).click()
+    changed(desktop, "#swap-pair figure:first-child img", earlier)
+
+
+def test_five_steps_and_the_spread_are_shown_and_change_with_the_seed(desktop):
+    desktop.get_by_role("tab", name="Identity from noise").click()
+    desktop.wait_for_selector("#swap-spread img")
+    assert desktop.locator("#swap-steps img").count() == 5 and desktop.locator("#swap-spread img").count() == 3
+    first = source(desktop, "#swap-steps figure:first-child img")
+    desktop.locator("#swap-seed input[type=number]").fill("7")
+    changed(desktop, "#swap-steps figure:first-child img", first)
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(open_page):
+    with open_page(PHONE, "dark") as page:
+        assert opened(page).evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_the_endpoint_gives_a_marked_picture_or_a_sentence(app_url):
+    client = Client(app_url, verbose=False)
+    photo, donor = (handle_file(EXAMPLES / name) for name in ("045_neutral.jpg", "061_smiling.jpg"))
+    image = Image.open(client.predict(photo, donor, size=128, api_name="/swap"))
+    assert image.size == (128, 128) and image.text["Synthetic"].startswith("true")
+    with pytest.raises(AppError, match="0 to 1.5"):
+        client.predict(photo, donor, depth=9, api_name="/swap")
