@@ -23,6 +23,9 @@ PICTURE, QUALITY = 256, 80
 """Side of the pictures kept of each face, pixels, and their quality as WebP."""
 UMAP_NEIGHBOURS, UMAP_DISTANCE = 15, 0.3
 """Points whose distances a layout keeps, and how tightly it may pack: wide enough for thumbnails."""
+EVEN = 0.8
+"""Part of the way from UMAP's positions to even spacing along each axis: islands else leave most of the plane empty.
+The order along the axes stays, and with it who is whose neighbour."""
 ESTIMATES = ("yaw", "light", "confidence")
 """Columns that the model itself finds: degrees, degrees to the right, part."""
 SMILE = ("mouthSmileLeft", "mouthSmileRight")
@@ -131,14 +134,15 @@ def add_photo(maker: MapMaker, photo, name: str) -> bool:
 
 
 def lay_out(rows: np.ndarray) -> np.ndarray:
-    """UMAP of codes (N, F): positions (N, 2) in −1 … 1, the same at every call."""
+    """UMAP of codes (N, F), spread over the plane: positions (N, 2) in −1 … 1, the same at every call."""
     from umap import UMAP
 
     layout = UMAP(n_neighbors=min(UMAP_NEIGHBOURS, len(rows) - 1), min_dist=UMAP_DISTANCE, metric="euclidean",
                   init="pca", random_state=0, n_jobs=1)
     found = layout.fit_transform(Space(rows).rows)
     low, high = found.min(0), found.max(0)
-    return ((2 * found - low - high) / (high - low)).astype(np.float32)
+    even = found.argsort(0).argsort(0) / (len(found) - 1)
+    return (2 * ((1 - EVEN) * (found - low) / (high - low) + EVEN * even) - 1).astype(np.float32)
 
 
 def warm_up() -> None:

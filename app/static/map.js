@@ -71,7 +71,7 @@ const layout = () => {
 };
 const thumbnails = () => find('.thumbnails').checked && sprite.complete && sprite.naturalWidth > 0;
 const show = async () => {
-  if (!map || !element.clientWidth) return;
+  if (!map || !window.Plotly || !element.clientWidth) return;
   const size = Math.max(3, Math.min(8, 160 / Math.sqrt(map.names.length)));
   const traces = map.kinds.map((kind, k) => ({
     type: 'scattergl', mode: 'markers', x: kind.x, y: kind.y, hoverinfo: 'none', selectedpoints: picked ?? undefined,
@@ -222,10 +222,10 @@ find('.thumbnails').addEventListener('change', draw);
 element.querySelectorAll('.tool').forEach((button) => button.addEventListener('click', () => {
   tool = button.value;
   element.querySelectorAll('.tool').forEach((one) => one.setAttribute('aria-pressed', one === button));
-  if (map) Plotly.relayout(plot, { dragmode: tool });
+  if (plot._fullLayout) Plotly.relayout(plot, { dragmode: tool });
 }));
 find('.whole').addEventListener('click', () => {
-  if (!map) return;
+  if (!plot._fullLayout) return;
   const ranges = map.kinds.flatMap((_, k) => ['xaxis', 'yaxis'].map((name) =>
     [`${name}${k ? k + 1 : ''}.range`, [-EDGE, EDGE]]));
   Plotly.relayout(plot, { ...Object.fromEntries(ranges), selections: [] });

@@ -20,7 +20,7 @@ from core.types import Codes
 TILE = 48
 """Pixels of a thumbnail in the sprite."""
 TITLES = {"identity": "Identity", "expression": "Expression", "code": "Whole code"}
-LABELS = {"yaw": "yaw, °", "light": "light from right, °"}
+LABELS = {"yaw": "yaw, °", "light": "light, ° right"}
 """Names of columns that need a unit."""
 NEAREST = 6
 """Faces shown as the nearest of each kind."""
