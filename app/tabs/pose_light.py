@@ -61,7 +61,7 @@ class PoseLight:
                             show_progress_on=self.picture)
         quick = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
         gr.on([control.input for control in self.settings], self.redraw, inputs, live, **quick)
-        self.picture.finish(self.finish, inputs, self.picture, **quick)
+        self.picture.finish(self.finish, inputs, live, **quick)
         self.picture.save(self.save_picture, inputs, self.picture, **quick)
         turns, lights = [*self.pose, *live], [*self.light, *live]
         self.frontalize.click(self.turn_to_front, inputs, turns, **quick)
