@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,9 +31,11 @@ def test_missing_weights_end_the_start_with_a_sentence(tmp_path):
     assert "There are no weights at" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_the_page_offers_no_public_endpoints():
+def test_the_page_offers_the_endpoints_that_it_documents_and_no_others():
     demo = main.build_demo()
-    assert demo.get_api_info()["named_endpoints"] == {}
+    text = (ROOT / "app" / "text" / "api.md").read_text(encoding="utf-8")
+    offered = set(demo.get_api_info()["named_endpoints"])
+    assert offered == set(re.findall(r"^\| `(/\w+)`", text, re.M)) >= {"/analyze", "/render", "/frontalize", "/export"}
     assert demo.delete_cache == (main.FORGET_SECONDS, main.FORGET_SECONDS)
 
 
