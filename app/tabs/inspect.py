@@ -41,7 +41,8 @@ class Inspect:
         shown = [self.equation, self.readout, self.warnings, self.compare]
         page.session.change(self.show, page.session, shown, api_visibility="private", show_progress_on=self.equation)
         page.session.change(self.show_mesh, page.session, self.model3d, api_visibility="private")
-        self.camera.look(self.look, None, [*shown, self.camera], api_visibility="private", show_progress="hidden")
+        self.camera.look(self.look, None, [*shown, self.camera], api_visibility="private", show_progress="hidden",
+                         trigger_mode="multiple")  # the next picture is on its way before this answer counts as done
         self.camera.keep(self.keep, None, page.session, api_visibility="private", show_progress_on=self.equation)
 
     @told

@@ -126,6 +126,8 @@ def test_the_camera_is_followed_and_one_picture_kept(desktop):
     desktop.locator("#camera button").first.click()
     changed(desktop, "#equation .albedo img", albedo)
     assert desktop.locator("#camera output").inner_text() == ""
+    for _ in range(3):  # picture after picture
+        desktop.wait_for_event("request", lambda request: "queue/join" in request.url)
     desktop.locator("#camera .keep").click()
     desktop.wait_for_function("earlier => document.querySelector('#photo image').getAttribute('href') !== earlier",
                               arg=photo)
