@@ -3,7 +3,7 @@
 const GAP = 20, TITLE = 26, EDGE = 1.12, LARGEST = 60, SMALLEST = 12, PAUSE = 70, UNKNOWN = '#9ca3af';
 const WORDS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#8a7a00', '#6b7280'];
 const find = (selector) => element.querySelector(selector);
-const plot = find('.plot'), canvas = find('canvas'), card = find('.card'), choice = find('.colour');
+const plot = find('.plot'), canvas = find('.stage > canvas'), card = find('.card'), choice = find('.colour');
 const sprite = new Image();
 let map = null, colours = [], picked = null, hovered = null, tool = 'pan', active = 0, last = 0, later = null;
 
@@ -163,8 +163,8 @@ const hover = (index, event) => {
   if (hovered !== index) { hovered = index; draw(); }
   card.hidden = index === null;
   if (index === null) return;
-  const box = element.getBoundingClientRect(), [x, y] = tileOf(index), column = map.columns[choice.value];
-  find('.card i').style.background = `url(${map.sprite}) -${x}px -${y}px`;
+  const box = element.getBoundingClientRect(), column = map.columns[choice.value];
+  find('.card canvas').getContext('2d').drawImage(sprite, ...tileOf(index), map.tile, map.tile, 0, 0, 48, 48);
   find('.card b').textContent = map.names[index];
   find('.card span').textContent = `${column.label}: ` +
     (column.numbers ? round(column.numbers[index]) : column.words[column.index[index]] || 'unknown');
@@ -205,6 +205,7 @@ const listen = () => {
 const open = async () => {
   if (!props.value) return;
   map = props.value;
+  props.value = null;  // gradio copies a component's value at every event, and this one is large
   picked = hovered = null;
   sprite.src = map.sprite;
   const before = choice.value;
@@ -234,4 +235,8 @@ find('.whole').addEventListener('click', () => {
 watch('value', open);
 watch('marks', draw);
 // The map is fetched when its tab is first looked at, and fitted when the window changes.
-new ResizeObserver(() => { if (!props.value) trigger('open'); else if (!map) open(); else show(); }).observe(element);
+let asked = false;
+new ResizeObserver(() => {
+  if (map) show();
+  else if (element.clientWidth && !asked) { asked = true; trigger('open'); }
+}).observe(element);

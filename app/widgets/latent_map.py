@@ -33,7 +33,7 @@ TEMPLATE = """<div class="bar"><label>Colour <select class="colour" aria-label="
 <label><input type="checkbox" class="thumbnails" checked>Thumbnails</label></div>
 <div class="stage"><div class="plot" data-library="{library}" tabindex="0" role="application"
 aria-label="Latent map: the arrow keys go from face to face"></div><canvas></canvas></div>
-<div class="card" hidden><i></i><div><b></b><span></span></div></div>"""
+<div class="card" hidden><canvas width="48" height="48"></canvas><div><b></b><span></span></div></div>"""
 
 PREVIEW = """<figure class="preview"><img src="${value}" alt="The face at the pointer">
 <figcaption>${caption}</figcaption></figure>"""
