@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.geometry import backproject, intrinsics, inverse_transform, project, transform
+from core.geometry import backproject, intrinsics, inverse_transform, pixel_grid, project, transform
 from core.rasterizer import rasterize_depth
 from core.types import Batched, View
 from training.renders import camera, uniform
@@ -84,10 +84,8 @@ def turn_heads(images: Tensor, depth: Tensor, view: View, turn: Tensor) -> Tenso
     size, turned = depth.shape[-1], View(view.rotation + F.pad(turn, (0, 1)), view.translation)
     seen, covered = rasterize_depth(transform(backproject(depth), turned), size)
     points = inverse_transform(backproject(seen), turned)
-    axis = torch.arange(size, device=depth.device, dtype=depth.dtype)
-    here = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)
     # In pixel edges, as photos are cropped; the steps are smooth and can be magnified, unlike the photo.
-    step = (project(transform(points, view), size) - here) * (2 / size) * covered[..., None]
+    step = (project(transform(points, view), size) - pixel_grid(size, depth.device)) * (2 / size) * covered[..., None]
     step = F.interpolate(step.movedim(-1, 1), images.shape[-2:], mode="bilinear").movedim(1, -1)
     identity = torch.eye(2, 3, device=images.device).expand(len(images), -1, -1)
     grid = F.affine_grid(identity, images.shape, align_corners=False) + step
