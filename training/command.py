@@ -36,3 +36,25 @@ def parse(arguments: list[str], settings: type, program: str) -> tuple[argparse.
              "--runs FOLDER: where numbered run folders are made (default: runs). "
              "--dry-run: show the settings and stop.")
     return options, tyro.cli(settings, args=rest, default=config, description=about, prog=f"python -m {program}")
+
+
+def start(options: argparse.Namespace, config, train, name: str, main_process=lambda: True) -> None:
+    """Show the settings, go on with a run or begin one, as the command line says.
+
+    Args:
+        options, config: of `parse`.
+        train: function of settings, run folder and, to go on, the checkpoint.
+        name: of a new run.
+        main_process: whether this process is the one that makes the folder; asked only where one is made.
+    """
+    from training import checkpoint
+
+    if options.dry_run:
+        from rich import print as show
+
+        show(config)
+    elif options.resume:
+        run = Path(options.resume)
+        train(config, run, checkpoint.load(run))
+    else:
+        train(config, checkpoint.new_run(options.runs, name, config.to_dict()) if main_process() else Path(name))

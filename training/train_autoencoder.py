@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from core.errors import LatentFaceError
-from training.command import parse
+from training.command import parse, start
 from training.config import AutoencoderTraining
 
 LITTLE_CHANGE = 0.25
@@ -184,22 +184,14 @@ def _save(run: Path, objective, averaged, optimizer, done: int, config: Autoenco
 def main(arguments: list[str]) -> None:
     """Command line of the training."""
     options, config = parse(arguments, AutoencoderTraining, "training.train_autoencoder")
-    from training import checkpoint
+    start(options, config, train, Path(options.config).stem if options.config else "default",
+          partial(_is_main_process, config))
 
-    if options.dry_run:
-        from rich import print as show
 
-        show(config)
-        return
+def _is_main_process(config: AutoencoderTraining) -> bool:
     from accelerate import PartialState
 
-    if options.resume:
-        run = Path(options.resume)
-        train(config, run, checkpoint.load(run))
-    else:
-        name = Path(options.config).stem if options.config else "default"
-        main_process = PartialState(cpu=config.device == "cpu").is_main_process
-        train(config, checkpoint.new_run(options.runs, name, config.to_dict()) if main_process else Path(name))
+    return PartialState(cpu=config.device == "cpu").is_main_process
 
 
 if __name__ == "__main__":

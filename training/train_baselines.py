@@ -17,7 +17,7 @@ from typing import Literal
 
 from core.config import ModelConfig
 from core.errors import ConfigError, LatentFaceError
-from training.command import parse
+from training.command import parse, start
 from training.config import AutoencoderTraining
 
 
@@ -139,17 +139,7 @@ def _save(run: Path, model, optimizer, done: int, config: BaselineTraining) -> N
 def main(arguments: list[str]) -> None:
     """Command line of the training."""
     options, config = parse(arguments, BaselineTraining, "training.train_baselines")
-    from training import checkpoint
-
-    if options.dry_run:
-        from rich import print as show
-
-        show(config)
-    elif options.resume:
-        run = Path(options.resume)
-        train(config, run, checkpoint.load(run))
-    else:
-        train(config, checkpoint.new_run(options.runs, config.kind, config.to_dict()))
+    start(options, config, train, config.kind)
 
 
 if __name__ == "__main__":

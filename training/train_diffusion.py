@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from core.errors import LatentFaceError
-from training.command import parse
+from training.command import parse, start
 from training.config import DiffusionTraining
 from training.train_autoencoder import learning_rate
 
@@ -210,17 +210,7 @@ def save_diffusion(run: Path, diffusion, steps: int) -> None:
 def main(arguments: list[str]) -> None:
     """Command line of the training."""
     options, config = parse(arguments, DiffusionTraining, "training.train_diffusion")
-    from training import checkpoint
-
-    if options.dry_run:
-        from rich import print as show
-
-        show(config)
-    elif options.resume:
-        run = Path(options.resume)
-        train(config, run, checkpoint.load(run))
-    else:
-        train(config, checkpoint.new_run(options.runs, "diffusion", config.to_dict()))
+    start(options, config, train, "diffusion")
 
 
 if __name__ == "__main__":
