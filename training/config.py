@@ -37,6 +37,8 @@ class LossWeights:
     """Photos beside renders: distance between the mean shapes of the two."""
     expression: float = 1.0
     """Renders: squared distance of expression weights that a linear head finds in the codes."""
+    identity: float = 0.3
+    """Contrast of faces by linear heads on the codes: copies of a photo, renders of a person, against others."""
     same_view: float = 2.0
     """Photos: L1 between the poses found in two changed copies."""
     same_depth: float = 4.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, distributed
+from torch import Tensor, cat, distributed, empty_like
 
 from core.geometry import depth_to_normal
 from core.losses import masked_mean
@@ -25,6 +25,15 @@ def across_processes(mean: Tensor) -> Tensor:
     from torch.distributed.nn.functional import all_reduce
 
     return all_reduce(mean) / distributed.get_world_size()
+
+
+def from_all_processes(tensor: Tensor) -> Tensor:
+    """Rows of a tensor of every process that trains, in one, without gradients."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return tensor
+    parts = [empty_like(tensor) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(parts, tensor.contiguous())
+    return cat(parts)
 
 
 def mean_head(canon_depth: Tensor, known: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from core.losses import gradient_difference, laplace_nll
 from core.types import Factors
 from training import losses
 from training.config import LossWeights
+from training.contrast import NOBODY, IdentityContrast
 from training.photos import Photos
 from training.renders import EXPRESSIONS, Renders
 
@@ -26,6 +27,7 @@ class Objective(nn.Module):
     def __init__(self, model: Autoencoder, weights: LossWeights, mean_depth: Tensor | None = None):
         super().__init__()
         self.model, self.weights = model, weights
+        self.contrast = IdentityContrast(model.config.code_size)
         self.register_buffer("mean_depth", mean_depth, persistent=False)
         if mean_depth is not None:
             self.expression_head = nn.Linear(2 * model.config.code_size, EXPRESSIONS)
@@ -45,6 +47,7 @@ class Objective(nn.Module):
         weights, image = self.weights, found.image
         mirrored = self.model.render(image, found.codes, *mirror(found), found.light, found.view, found.confidence)
         extra = losses.same_face(found, photos)
+        extra["identity"] = self.contrast(found.codes, torch.full_like(photos.mirrored, NOBODY, dtype=torch.long))
         if self.mean_depth is not None:
             extra["mean_head"] = losses.mean_head(found.canon_depth, self.mean_depth)
         return {"image": laplace_nll(found.recon_image - image, sigmas[:, :1], found.recon_mask),
@@ -62,7 +65,8 @@ class Objective(nn.Module):
         known = losses.known_factors(found, renders)
         weights_found = self.expression_head(torch.cat([found.codes.depth_code, found.codes.albedo_code], 1))
         known["expression"] = (weights_found - renders.expression).square().sum(1).mean()
-        return {"render_image": weights.render_image * laplace_nll(found.recon_image - image, sigmas[:, :1], mask),
+        return {"render_identity": weights.identity * self.contrast(found.codes, renders.person),
+                "render_image": weights.render_image * laplace_nll(found.recon_image - image, sigmas[:, :1], mask),
                 "render_gradient": weights.render_image * weights.gradient
                 * gradient_difference(found.recon_image, image, mask.floor()),
                 **self._weighted(known)}

@@ -42,6 +42,8 @@ class Renders(Batched):
     view: View
     expression: Tensor
     """(B, 57) the rig's expression weights, [0, 1]."""
+    person: Tensor
+    """(B,) who it is."""
 
 
 class RenderPack:
@@ -55,7 +57,8 @@ class RenderPack:
         ConfigError: no shards, or shards of another size.
     """
 
-    KEYS = ("canon_depth", "canon_mask", "canon_albedo", "mask", "albedo", "normal", "view", "expression")
+    KEYS = ("canon_depth", "canon_mask", "canon_albedo", "mask", "albedo", "normal", "view", "expression",
+            "person")
 
     def __init__(self, folder: str | Path, size: int, split: str = "rig"):
         paths = sorted(Path(folder).glob(f"{split}_*.npz"))
@@ -76,18 +79,26 @@ class RenderPack:
         return _depth(self.arrays["canon_depth"][:2000]).mean(0, keepdim=True)
 
     def draw(self, count: int, backgrounds: Tensor, generator: torch.Generator) -> Renders:
-        """Light and photograph `count` random renders.
+        """Light and photograph random renders, in pairs: of the second half each shows a person of the first again.
 
         Args:
-            count: B.
+            count: B, even.
             backgrounds: (N, 3, H, W) pictures in [0, 1] to put behind the heads.
             generator: source of all randomness.
 
         Returns:
             B renders.
         """
-        index = torch.randint(len(self), (count,), generator=generator)
+        index = torch.randint(len(self), (count // 2,), generator=generator)
+        index = torch.cat([index, self._same_person(index, generator)])
         return photograph({key: array[index] for key, array in self.arrays.items()}, backgrounds, generator)
+
+    def _same_person(self, index: Tensor, generator: torch.Generator) -> Tensor:
+        """Another render of the same person for each; the same where there is no other."""
+        _, group, renders = self.arrays["person"].unique_consecutive(return_inverse=True, return_counts=True)
+        first, renders = (renders.cumsum(0) - renders)[group[index]], renders[group[index]]
+        step = 1 + (torch.rand(len(index), generator=generator) * (renders - 1)).long()
+        return first + (index - first + step) % renders
 
 
 def photograph(stored: dict[str, Tensor], backgrounds: Tensor, generator: torch.Generator) -> Renders:
@@ -106,7 +117,7 @@ def photograph(stored: dict[str, Tensor], backgrounds: Tensor, generator: torch.
     image, canon_albedo = _develop(image, canon_albedo, generator)
     view = View(stored["view"][:, :3], stored["view"][:, 3:])
     return Renders(camera(image, generator), mask, depth, canon_mask, canon_albedo, light, view,
-                   stored["expression"].float())
+                   stored["expression"].float(), stored["person"].long())
 
 
 def _depth(stored: Tensor) -> Tensor:

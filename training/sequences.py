@@ -87,7 +87,7 @@ def rendered_frames(folder: str, limit: int, lights: int, behind: Tensor,
     if not paths:
         raise ConfigError(f"There are no renders in {folder}: run `python -m training.render_pack --out {folder}`.")
     for path in tqdm(paths, desc="renders", leave=False):
-        stored = read_shard(path, (*RenderPack.KEYS, "person"))
+        stored = read_shard(path, RenderPack.KEYS)
         for start in range(0, len(stored["view"]), CHUNK):
             part = {key: array[start : start + CHUNK] for key, array in stored.items()}
             person, take = part["person"].long(), torch.arange(len(part["view"])) + seen

@@ -41,6 +41,11 @@ def objective_and_batches(photos, renders):
     return objective, lambda part: batches.draw(part, frontal_plane)
 
 
+def paired(first, second):
+    """Parts of two batches in an order in which copies of one photo stand half the joined batch apart."""
+    return [part[half] for half in (slice(0, 2), slice(2, 4)) for part in (first, second)]
+
+
 def test_two_processes_average_to_the_gradients_of_the_joined_batch(photo_pack, render_pack, tmp_path, request):
     result = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d",
@@ -51,8 +56,6 @@ def test_two_processes_average_to_the_gradients_of_the_joined_batch(photo_pack, 
 
     objective, draw = objective_and_batches(str(photo_pack), str(render_pack))
     (first, lit), (second, others) = draw(0), draw(1)
-    # Copies of one photo stand half a batch apart.
-    pairs = [part[half] for half in (slice(0, 2), slice(2, 4)) for part in (first, second)]
-    sum(objective(Photos.join(pairs), Renders.join([lit, others])).values()).backward()
+    sum(objective(Photos.join(paired(first, second)), Renders.join(paired(lit, others))).values()).backward()
     for parameter, gradient in zip(objective.parameters(), shared, strict=True):
         assert (parameter.grad - gradient).norm() < 1e-3 * parameter.grad.norm() + 1e-5
