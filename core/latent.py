@@ -29,13 +29,20 @@ def swap(identity_from: Codes, expression_from: Codes, depth: float = 1.0, albed
     return Codes.of(identity_from.identity, identity_from.expression + part)
 
 
-def interpolate(a: Codes, b: Codes, t: float, what: What = "code") -> Codes:
-    """Codes on the straight way from `a` (t = 0) to `b` (t = 1); what is not named stays that of `a`."""
-    def between(first: CodePart, second: CodePart, moves: bool) -> CodePart:
-        return CodePart(first.depth.lerp(second.depth, t), first.albedo.lerp(second.albedo, t)) if moves else first
+def interpolate(a: Codes, b: Codes, t: float, what: What = "code",
+                expressive: Callable[[CodePart], CodePart] | None = None) -> Codes:
+    """Codes on the straight way from `a` (t = 0) to `b` (t = 1); what is not named stays that of `a`.
 
-    return Codes.of(between(a.identity, b.identity, what in ("identity", "code")),
-                    between(a.expression, b.expression, what in ("expression", "code")))
+    The way of the expression ends where `swap` does; `expressive` is as there.
+    """
+    if what == "expression":
+        return swap(a, b, t, t, expressive)
+
+    def between(first: CodePart, second: CodePart) -> CodePart:
+        return CodePart(first.depth.lerp(second.depth, t), first.albedo.lerp(second.albedo, t))
+
+    return Codes.of(between(a.identity, b.identity), between(a.expression, b.expression) if what == "code"
+                    else a.expression)
 
 
 def neutral(codes: Codes) -> Codes:

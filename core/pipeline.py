@@ -156,20 +156,23 @@ class LatentFace:
         Raises:
             WeightsMissing: the model has no diffusion weights.
         """
-        codes = latent.swap(identity_from.codes, expression_from.codes, depth, albedo,
-                            self.diffusion and self.diffusion.expressive)
+        codes = latent.swap(identity_from.codes, expression_from.codes, depth, albedo, self._expressive)
         return self.decode(codes, identity_from)
 
     def interpolate(self, a: Factors, b: Factors, t: float, what: latent.What = "code") -> Factors:
         """A face on the way from `a` (t = 0) to `b` (t = 1), in the place, pose and light of `a`.
 
-        `what` moves: "identity", "expression" or, both, "code". Faces and errors as in `swap`.
+        `what` moves: "identity", "expression" (to what `swap` gives) or, both, "code". Faces and errors as in `swap`.
         """
-        return self.decode(latent.interpolate(a.codes, b.codes, t, what), a)
+        return self.decode(latent.interpolate(a.codes, b.codes, t, what, self._expressive), a)
 
     def neutral(self, face: Factors) -> Factors:
         """The faces without their expression; errors as in `swap`."""
         return self.decode(latent.neutral(face.codes), face)
+
+    @property
+    def _expressive(self):
+        return self.diffusion and self.diffusion.expressive
 
     @torch.inference_mode()
     def _find_identity(self, codes: Codes) -> CodePart:

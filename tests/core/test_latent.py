@@ -112,6 +112,16 @@ def test_a_face_gets_another_ones_expression_in_its_own_place(folder):
     assert_same(model.neutral(faces).codes.whole, faces.codes.identity)
 
 
+def test_the_way_of_the_expression_ends_at_the_swap(folder):
+    model = LatentFace.from_pretrained(folder / "autoencoder.safetensors")
+    for part in (model.diffusion.depth, model.diffusion.albedo):
+        part.expressive.mul_(0.5)  # a swap takes over half of every change
+    faces = model.analyze(torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    end, swapped = model.interpolate(faces[0], faces[1], 1.0, "expression"), model.swap(faces[0], faces[1])
+    assert_same(end.codes.whole, swapped.codes.whole)
+    torch.testing.assert_close(end.canon_albedo, swapped.canon_albedo)
+
+
 def test_features_are_the_papers(folder):
     model = LatentFace.from_pretrained(folder / "autoencoder.safetensors")
     images = torch.rand(2, 3, 32, 32)
