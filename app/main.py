@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from app import offline
 
 if TYPE_CHECKING:
     import gradio as gr
 
 ROOT = Path(__file__).parent.parent
-OFFLINE = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-"""Set before gradio is imported: nothing is reported to anybody, nothing is fetched."""
+UNCOUNTED = {"GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9), "GRADIO_ANALYTICS_MAX_EVENTS": "1"}
+"""Set before gradio is imported: else it remembers the last 10,000 requests and sums them up after each one."""
 THREADS = 1
 """Torch's threads per handler: maps are small, visitors already run side by side, and waiting threads would spin."""
 VISITORS = 50
@@ -23,20 +28,24 @@ QUEUE = 100
 """Requests that may wait."""
 FORGET_SECONDS = 600
 """Files of uploads and results are deleted at this age."""
+SWEEP_SECONDS = 60
+"""Between two looks for such files."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line and serve until interrupted."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    os.environ.update(OFFLINE)
+    os.environ.update(offline.ENVIRONMENT | UNCOUNTED)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder below is removed then too
 
     from core.errors import LatentFaceError
 
     try:
         with tempfile.TemporaryDirectory(prefix="latentface-") as folder:
-            os.environ["GRADIO_TEMP_DIR"] = folder
+            os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = folder
+            offline.stay_offline(options.host)
+            threading.Thread(target=sweep, args=[Path(folder)], name="sweep", daemon=True).start()
             serve(options.host, options.port, options.weights)
     except LatentFaceError as error:
         parser.exit(1, f"{error}\n")
@@ -57,7 +66,8 @@ def serve(host: str, port: int, weights: Path | None) -> None:
 
     state.choose_weights(weights)
     torch.set_num_threads(THREADS)
-    from app.widgets.theme import theme  # gradio takes seconds to import: not before it is needed
+    from app.errors import unknown  # gradio takes seconds to import: not before it is needed
+    from app.widgets.theme import theme
 
     demo = build_demo()
     _, url, _ = demo.queue(max_size=QUEUE, default_concurrency_limit=2).launch(
@@ -75,18 +85,37 @@ def serve(host: str, port: int, weights: Path | None) -> None:
         show_error=False,
         quiet=True,
         prevent_thread_lock=True,
+        app_kwargs={"exception_handlers": {KeyError: unknown}},
     )
     print(f"LatentFace: {url}", flush=True)
     state.warm_up_in_background()
     demo.block_thread()
 
 
+def sweep(folder: Path) -> None:
+    """Forget what visitors leave behind, for ever."""
+    while True:
+        time.sleep(SWEEP_SECONDS)
+        forget(folder, FORGET_SECONDS)
+
+
+def forget(folder: Path, age: float) -> None:
+    """Delete files in a folder from this age on, in seconds, whoever wrote them, and folders that have become empty."""
+    latest = time.time() - age
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
+        with contextlib.suppress(OSError):  # gone already, or not empty
+            if path.lstat().st_mtime <= latest:
+                path.rmdir() if path.is_dir() else path.unlink()
+
+
 def build_demo() -> gr.Blocks:
     """The page: a header, the photo, and one tab per activity, see app.tabs."""
     import gradio as gr
 
+    from app.errors import Answering
     from app.export import Export
     from app.page import Page
+    from app.queues import share
     from app.source import Source
     from app.tabs.about import About
     from app.tabs.api import Api
@@ -96,7 +125,7 @@ def build_demo() -> gr.Blocks:
     from app.tabs.swap import SwapTab
     from app.widgets.texts import read_text
 
-    with gr.Blocks(title="LatentFace", analytics_enabled=False, delete_cache=(FORGET_SECONDS,) * 2) as demo:
+    with Answering(title="LatentFace", analytics_enabled=False) as demo:
         page = Page()
         with gr.Row(elem_id="top"):
             gr.Markdown(read_text("header"), elem_id="header")
@@ -117,6 +146,7 @@ def build_demo() -> gr.Blocks:
                     Api(page)
                 with gr.Tab("About"):
                     About(page)
+    share(demo)
     return demo
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from core.errors import ConfigError
 from core.types import Factors, Light, View
 
 YAW, PITCH, ROLL, LIGHT = 60, 30, 30, 75
@@ -87,7 +88,9 @@ class Settings:
 
     @classmethod
     def of_controls(cls, *values) -> Settings:
-        """What the page's controls show, in the order of `values`."""
+        """What the page's controls show, in the order of `values`. Raises ConfigError where a number is none."""
+        if not all(map(math.isfinite, values[:7])):
+            raise ConfigError("Pose and light are numbers: reset the controls.")
         return cls(Pose(*values[:3]), Lamp(*values[3:7]), *values[7:])
 
     @classmethod
@@ -98,7 +101,7 @@ class Settings:
         lamp |= {name: _number(given.get(name), 1, getattr(own.lamp, name), 0) for name in ("ambient", "diffuse")}
         detail, background = given.get("detail"), given.get("background")
         return cls(Pose(**pose), Lamp(**lamp), detail if detail in (OWN_DETAIL, DECODED) else own.detail,
-                   background if background in BACKGROUNDS else own.background)
+                   background if background in tuple(BACKGROUNDS) else own.background)
 
     def flat(self) -> dict[str, float | str]:
         """What `read` reads."""
@@ -114,7 +117,7 @@ def _number(given, high: float, otherwise: float, low: float) -> float:
     """A number within the ends, or else the other."""
     try:
         number = float(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return otherwise
     return number if low <= number <= high else otherwise
 

@@ -70,7 +70,7 @@ class Source:
     @told
     def open_example(self, event: gr.EventData) -> dict:
         """Another example."""
-        return self._show(state.open_example(event.index))
+        return self._show(state.open_example(_index(event)))
 
     @told
     def open_photo(self, path: str | None) -> dict:
@@ -87,7 +87,7 @@ class Source:
     @told
     def choose_face(self, pending: Session | None, event: gr.EventData) -> dict:
         """Another face of the same photo."""
-        return self._show(state.choose_face(known(pending), event.index))
+        return self._show(state.choose_face(known(pending), _index(event)))
 
     @told
     def crop_by_hand(self, pending: Session | None, x, y, size, roll) -> dict:
@@ -119,3 +119,8 @@ class Source:
                 self.faces: gr.HTML(thumbnails, visible=several),
                 self.cut: photo.cut(session, photo.crop_of(session.photo, *sliders)),
                 **dict(zip(self.crop, sliders, strict=True))}
+
+
+def _index(event: gr.EventData) -> int | None:
+    """Which thumbnail was clicked, None where the event does not say."""
+    return getattr(event, "index", None)

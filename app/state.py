@@ -128,7 +128,9 @@ def known(session: Session | None) -> Session:
 
 
 def choose_face(session: Session, index: int) -> Session:
-    """Analyse another face of the same photo."""
+    """Analyse another face of the same photo. Raises FaceNotFound where it has no such face."""
+    if index not in range(len(session.faces)):
+        raise FaceNotFound("There is no such face in this photo: choose one of those that are shown.")
     factors = model().analyze([session.faces[index]])
     return replace(session, index=index, factors=factors, start=None)
 
@@ -148,7 +150,9 @@ def examples() -> list[Example]:
 
 
 def open_example(index: int) -> Session:
-    """An analysed example; each is analysed once and shared."""
+    """An analysed example; each is analysed once and shared. Raises FaceNotFound where there is no such example."""
+    if index not in range(len(examples())):
+        raise FaceNotFound("There is no such example: choose one of those that are shown.")
     with _busy:
         return _open_example(index)
 

@@ -1,118 +1,83 @@
 """How the app answers when many visitors come at once.
 
-    python -m benchmarks.load [--visitors 20] [--minutes 1] [--analyses 500]
+    python -m benchmarks.load [--visitors 20] [--minutes 2] [--analyses 500]
 
-Starts the app. Each visitor opens the page, then drags: one redraw after the other, another photo after every tenth,
-as a browser would ask for them. Then photos are analysed one after the other, and the memory of the app is watched.
+Starts the app. Each visitor opens the page, then drags, one redraw after the other with up to 0.4 s in between, and
+gives another photo after every tenth, asking for all that the page asks for then; the next drag begins once all of it
+has come. Nobody pauses. An analyze counts from the upload until the factors are shown. Then one visitor gives photos
+one after the other, and the memory of the app is watched.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
-import re
 import statistics
-import subprocess
-import sys
+import tempfile
 import time
-import uuid
 from pathlib import Path
 
-import httpx
+import psutil
 
-ROOT = Path(__file__).parents[1]
-PHOTOS = sorted((ROOT / "assets" / "examples").glob("*.jpg"))
-PAGE = 4096
-"""Bytes of a page of memory in /proc."""
+from benchmarks.visitors import EXAMPLES, RunningApp, Visitor, running_app
 
-
-class Visitor:
-    """One page of the app, without a browser: its session, and its two kinds of wishes."""
-
-    def __init__(self, client: httpx.AsyncClient, handlers: dict[str, dict]):
-        self.client, self.handlers = client, handlers
-        self.session = uuid.uuid4().hex[:11]
-
-    async def open(self) -> float:
-        """Seconds until the first example is there."""
-        return await self._ask("open_first", [])
-
-    async def redraw(self) -> float:
-        """Seconds until the picture has another pose."""
-        pose = [random.randint(-40, 40), random.randint(-20, 20), 0]
-        return await self._ask("redraw", [None, *pose, 0, 0, 0.6, 0.4, "Photo", "Photo"])
-
-    async def analyze(self, photo: Path) -> float:
-        """Seconds from the upload to the factors."""
-        begin = time.perf_counter()
-        files = {"files": (photo.name, photo.read_bytes(), "image/jpeg")}
-        path = (await self.client.post("/gradio_api/upload", files=files)).json()[0]
-        await self._ask("open_photo", [{"path": path, "meta": {"_type": "gradio.FileData"}}])
-        await self._ask("show", [None])
-        return time.perf_counter() - begin
-
-    async def _ask(self, name: str, data: list) -> float:
-        """Call a handler as the page does, and wait for its answer."""
-        begin = time.perf_counter()
-        query = {"fn_index": self.handlers[name]["id"], "session_hash": self.session, "data": data,
-                 "trigger_id": self.handlers[name]["targets"][0][0]}
-        (await self.client.post("/gradio_api/queue/join", json=query)).raise_for_status()
-        async with self.client.stream("GET", "/gradio_api/queue/data",
-                                      params={"session_hash": self.session}) as answer:
-            async for line in answer.aiter_lines():
-                message = json.loads(line.removeprefix("data:")) if line.startswith("data:") else {}
-                if message.get("msg") == "process_completed":
-                    if not message["success"]:
-                        raise RuntimeError(f"{name}: {message['output']}")
-                    return time.perf_counter() - begin
-        raise RuntimeError(f"{name}: no answer")
+DRAGS = 10
+"""Redraws between two photos."""
+TARGETS = {"redraw": 0.5, "analyze": 3.0}
+"""Seconds within which 95 % are to be answered."""
 
 
-async def visit(visitor: Visitor, until: float, redraws: list[float], analyses: list[float]) -> None:
+async def redraw(visitor: Visitor) -> float:
+    """Seconds until the picture has another pose."""
+    values = visitor.values("redraw")
+    values[1:4] = random.randint(-40, 40), random.randint(-20, 20), 0
+    return (await visitor.together({"redraw": values}))["redraw"][1]
+
+
+async def analyze(visitor: Visitor, photo: Path) -> float:
+    """Seconds from the upload until the factors are shown; returns when the whole page has followed."""
+    begin = time.perf_counter()
+    await visitor.ask("open_photo", await visitor.upload(photo.name, photo.read_bytes()))
+    opened = time.perf_counter() - begin
+    followed = await visitor.together({name: visitor.values(name) for name in visitor.followers("open_photo")})
+    return opened + followed["show"][1]
+
+
+async def visit(visitor: Visitor, until: float, seconds: dict[str, list[float]]) -> None:
     """One visitor: mostly dragging, now and then another photo."""
-    await visitor.open()
+    await visitor.ask("open_first")
     while time.perf_counter() < until:
-        for _ in range(10):
-            redraws.append(await visitor.redraw())
+        for _ in range(DRAGS):
+            seconds["redraw"].append(await redraw(visitor))
             await asyncio.sleep(random.uniform(0, 0.4))
-        analyses.append(await visitor.analyze(random.choice(PHOTOS)))
+        seconds["analyze"].append(await analyze(visitor, random.choice(EXAMPLES)))
 
 
-def megabytes(process: subprocess.Popen) -> float:
-    """Memory that the app holds."""
-    return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * PAGE / 2**20
+async def measure_load(url: str, count: int, minutes: float) -> None:
+    """Print how long redraws and analyses took."""
+    seconds: dict[str, list[float]] = {name: [] for name in TARGETS}
+    async with Visitor.at(url, count) as visitors:
+        until = time.perf_counter() + minutes * 60
+        await asyncio.gather(*(visit(visitor, until, seconds) for visitor in visitors))
+    print(f"{count} visitors      calls     median        p95     target")
+    for name, target in TARGETS.items():
+        middle, slow = statistics.median(seconds[name]), statistics.quantiles(seconds[name], n=20)[-1]
+        print(f"{name:12} {len(seconds[name]):8d} {middle:8.2f} s {slow:8.2f} s {target:8.2f} s", flush=True)
 
 
-def told(name: str, seconds: list[float]) -> str:
-    """One line: how many, and how long they took."""
-    middle, slow = statistics.median(seconds), statistics.quantiles(seconds, n=20)[-1]
-    return f"{name:12} {len(seconds):6d} calls   median {middle * 1000:6.0f} ms   p95 {slow * 1000:6.0f} ms"
-
-
-async def measure(process: subprocess.Popen, url: str, options: argparse.Namespace) -> None:
-    """Both parts, printed as they are known."""
-    async with httpx.AsyncClient(base_url=url, timeout=120, limits=httpx.Limits(max_connections=200)) as client:
-        dependencies = (await client.get("/config")).json()["dependencies"]
-        handlers = {}
-        for one in dependencies:
-            handlers.setdefault(one["api_name"], one)
-        redraws, analyses = [], []
-        until = time.perf_counter() + options.minutes * 60
-        await asyncio.gather(*(visit(Visitor(client, handlers), until, redraws, analyses)
-                               for _ in range(options.visitors)))
-        print(f"{options.visitors} visitors at once")
-        print(told("redraw", redraws), told("analyze", analyses), sep="\n")
-        visitor = Visitor(client, handlers)
-        await visitor.open()
-        memory = []
-        for number in range(options.analyses):
-            await visitor.analyze(PHOTOS[number % len(PHOTOS)])
-            memory.append(megabytes(process))
-        if memory:
-            print(f"memory       {len(memory):6d} analyses   {memory[len(memory) // 10]:.0f} MB after a tenth, "
-                  f"{memory[-1]:.0f} MB at the end")
+async def measure_memory(app: RunningApp, count: int) -> None:
+    """Print the memory of the app early and late."""
+    held, process = [], psutil.Process(app.process.pid)
+    async with Visitor.at(app.url) as (visitor,):
+        await visitor.ask("open_first")
+        for number in range(count):
+            await analyze(visitor, EXAMPLES[number % len(EXAMPLES)])
+            held.append(process.memory_info().rss / 2**20)
+    tenth = max(1, count // 10)
+    early, late = statistics.median(held[tenth:2 * tenth] or held), statistics.median(held[-tenth:])
+    print(f"{'memory':12} {count:8d} analyses: {early:.0f} MB in the second tenth, {late:.0f} MB in the last, "
+          f"{late / early - 1:+.1%} (target ± 5 %)")
 
 
 def main() -> None:
@@ -120,20 +85,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How the app answers when many visitors come at once.",
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--visitors", type=int, default=20, help="at once")
-    parser.add_argument("--minutes", type=float, default=1.0, help="for which they stay")
+    parser.add_argument("--minutes", type=float, default=2.0, help="for which they stay")
     parser.add_argument("--analyses", type=int, default=500, help="photos one after the other, for the memory")
-    parser.add_argument("--port", type=int, default=7899, help="for the app")
     options = parser.parse_args()
     begin = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "app.py", "--port", str(options.port)], cwd=ROOT,
-                               stdout=subprocess.PIPE, text=True)
-    try:
-        url = re.search(r"http://\S+", process.stdout.readline())[0]
-        print(f"start        {time.perf_counter() - begin:6.1f} s")
-        asyncio.run(measure(process, url, options))
-    finally:
-        process.terminate()
-        process.wait()
+    with tempfile.TemporaryDirectory() as work, running_app(Path(work) / "log.txt") as app:
+        print(f"{'start':12} {time.perf_counter() - begin:6.1f} s", flush=True)
+        if options.visitors:
+            asyncio.run(measure_load(app.url, options.visitors, options.minutes))
+        if options.analyses:
+            asyncio.run(measure_memory(app, options.analyses))
 
 
 if __name__ == "__main__":

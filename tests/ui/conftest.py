@@ -1,21 +1,14 @@
 """The real app in a process of its own, and a browser that watches where the page goes."""
 
 import contextlib
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.visitors import ROOT, running_app
+
 EXAMPLES = ROOT / "assets" / "examples"
-START_SECONDS = 180
 FLAGS = """--no-sandbox --disable-gpu --use-angle=swiftshader --enable-unsafe-swiftshader --disable-quic --no-first-run
 --disable-background-networking --disable-component-update --disable-sync --disable-dev-shm-usage
 --use-fake-device-for-media-stream --use-fake-ui-for-media-stream""".split()
@@ -25,31 +18,10 @@ DESKTOP, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 @pytest.fixture(scope="session")
 def app_url(tmp_path_factory):
     """Address of the app with the bundled weights."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("app") / "log.txt"
-    with open(log, "w") as stream:
-        process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=stream,
-                                   stderr=subprocess.STDOUT, env=os.environ | {"PYTHONUNBUFFERED": "1"})
-    url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _answers(url):
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
-    said = log.read_text()
-    # Gradio says at length that it refuses a path, which one test asks it to do.
-    assert said.count("Traceback") == said.count("gradio.exceptions.InvalidPathError: "), said
-
-
-def _answers(url):
-    with contextlib.suppress(OSError):
-        return urllib.request.urlopen(f"{url}/config", timeout=5).status == 200
+    with running_app(tmp_path_factory.mktemp("app") / "log.txt") as app:
+        yield app.url
+    said = app.log.read_text()
+    assert "Traceback" not in said, said
 
 
 @pytest.fixture(scope="session")
@@ -71,16 +43,17 @@ def open_page(browser, app_url):
     """A function that opens the app and waits for its first screen; the page may go nowhere else."""
 
     @contextlib.contextmanager
-    def open_page(viewport=DESKTOP, theme="light", link=""):
+    def open_page(viewport=DESKTOP, theme="light", link="", url=app_url):
         context = browser.new_context(viewport=viewport, accept_downloads=True, permissions=["camera"])
         context.set_default_timeout(60_000)
         try:
             page = context.new_page()
             strays, errors = [], []
             page.on("request", lambda request: strays.append(request.url)
-                    if not re.match(rf"{app_url}/|data:|blob:", request.url) else None)
+                    if not re.match(rf"{url}/|data:|blob:", request.url) else None)
+            page.on("websocket", lambda opened: strays.append(opened.url))
             page.on("pageerror", lambda error: errors.append(str(error)))
-            page.goto(f"{app_url}/?__theme={theme}&{link}", wait_until="domcontentloaded")
+            page.goto(f"{url}/?__theme={theme}&{link}", wait_until="domcontentloaded")
             page.wait_for_selector("#equation .photo img")
             yield page
         finally:

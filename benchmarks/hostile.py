@@ -1,0 +1,461 @@
+"""What the app answers to files and wishes that are broken, enormous or made to do harm.
+
+    python -m benchmarks.hostile
+
+Starts the app, sends every one of `INPUTS` to where visitors and programs reach it, and prints what each got: the
+picture was taken, or a sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import pickle
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.visitors import EXAMPLES, UPLOADED, Refused, Visitor, running_app, words_of
+
+SCRIPT = "<script>alert(1)</script>"
+HTML_NAME = "<img src=x onerror=alert(1)>.jpg"
+TAKEN, SENTENCE = "taken", "a sentence"
+"""Kinds of answers: the picture is shown like any other, or a visitor reads what is wrong."""
+
+# --- Makers: each returns the bytes of a file ------------------------------------------------------------------
+
+
+@cache
+def photo() -> Image.Image:
+    """A photo with a face."""
+    with Image.open(EXAMPLES[0]) as image:
+        return image.convert("RGB").resize((256, 256))
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **options) -> bytes:
+    """A picture as a file."""
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def cut(content: bytes) -> bytes:
+    """The first half."""
+    return content[: len(content) // 2]
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """A part of a PNG."""
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def png(width: int, height: int, *parts: bytes) -> bytes:
+    """A PNG that says it has this size, whatever its parts hold."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(parts) + chunk(b"IEND", b"")
+
+
+def jpeg_of_size(width: int, height: int) -> bytes:
+    """A small JPEG whose header says another size."""
+    content = encoded(photo())
+    at = content.index(b"\xff\xc0") + 5
+    return content[:at] + struct.pack(">HH", height, width) + content[at + 4:]
+
+
+def png_checksum() -> bytes:
+    """A PNG of which one byte was changed."""
+    content = bytearray(encoded(photo(), "PNG"))
+    content[len(content) // 2] ^= 0xFF
+    return bytes(content)
+
+
+def exif(orientation: int) -> bytes:
+    """A photo that is to be turned."""
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return encoded(photo(), exif=tags)
+
+
+def endless_exif() -> bytes:
+    """A photo whose list of tags goes on with itself."""
+    tiff = b"II*\x00\x08\x00\x00\x00" + struct.pack("<HHHII", 1, 0x8769, 4, 1, 8) + struct.pack("<I", 8)
+    return encoded(photo(), exif=b"Exif\x00\x00" + tiff)
+
+
+def animated(kind: str) -> bytes:
+    """Twelve pictures in one file."""
+    return encoded(photo(), kind, save_all=True, append_images=[photo().rotate(angle) for angle in range(1, 12)])
+
+
+def bomb_in_text() -> bytes:
+    """A PNG with 20 MB of text in it, packed."""
+    packed = zlib.compress(bytes(20 * 2**20))
+    return png(256, 256, chunk(b"zTXt", b"Comment\x00\x00" + packed), chunk(b"IDAT", zlib.compress(bytes(769 * 256))))
+
+
+def pdf_with_jpeg() -> bytes:
+    """A PDF that holds a photo."""
+    return b"%PDF-1.4\n1 0 obj<</Filter/DCTDecode>>stream\n" + encoded(photo()) + b"\nendstream endobj\n%%EOF"
+
+
+def zip_bomb() -> bytes:
+    """20 MB of zeros, packed."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("../../photo.jpg", bytes(20 * 2**20))
+    return file.getvalue()
+
+
+class Harm:
+    """What a pickle runs when it is opened."""
+
+    def __reduce__(self):
+        return exec, ("raise SystemExit('a pickle was opened')",)
+
+
+def arrays(**named) -> bytes:
+    """A NumPy archive."""
+    file = io.BytesIO()
+    np.savez(file, **named)
+    return file.getvalue()
+
+
+def npy(array: np.ndarray) -> bytes:
+    """A NumPy array."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def session(change: Callable[[dict, dict], object]) -> Callable[[bytes], bytes]:
+    """A maker of session files from one that was exported, its arrays and its text changed."""
+    def make(exported: bytes) -> bytes:
+        from safetensors.torch import load, save
+
+        arrays = load(exported)
+        length, = struct.unpack("<Q", exported[:8])
+        metadata = json.loads(exported[8:8 + length])["__metadata__"]
+        about = json.loads(metadata["session"])
+        change(arrays, about)
+        return save(arrays, metadata | {"session": json.dumps(about)})
+
+    return make
+
+
+def with_photo(content: bytes) -> Callable[[bytes], bytes]:
+    """A maker of session files that hold another file as their photo."""
+    def change(arrays: dict, about: dict) -> None:
+        import torch
+
+        arrays["photo"] = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+
+    return session(change)
+
+
+def foreign_tensors(_: bytes) -> bytes:
+    """Somebody else's safetensors file."""
+    import torch
+    from safetensors.torch import save
+
+    return save({"weight": torch.zeros(4, 4)}, {"format": "pt"})
+
+
+# --- Where they are sent: each takes a visitor and what was made -------------------------------------------------
+
+
+def inspect(make: Callable[[], bytes], name: str = "photo.jpg"):
+    """As the photo of the page."""
+    async def ask(visitor: Visitor) -> None:
+        await visitor.ask("open_photo", await visitor.upload(name, make()))
+
+    return ask
+
+
+def donor(make: Callable[[], bytes]):
+    """As the face that lends its expression."""
+    async def ask(visitor: Visitor) -> None:
+        await visitor.ask("open_donor", await visitor.upload("donor.jpg", make()))
+
+    return ask
+
+
+def grid(make: Callable[[], bytes]):
+    """As faces of the grid."""
+    async def ask(visitor: Visitor) -> None:
+        await visitor.ask("add_photos", [await visitor.upload("face.jpg", make()) for _ in range(2)], None, None)
+
+    return ask
+
+
+def folder(make: Callable[[], bytes], name: str):
+    """As photos of a map."""
+    async def ask(visitor: Visitor) -> None:
+        files = [await visitor.upload(name, bytes([number]) + make()[1:]) for number in range(3)]
+        await visitor.ask("map_folder", files, None)
+
+    return ask
+
+
+def opened(make: Callable[[bytes], bytes]):
+    """As a session file."""
+    async def ask(visitor: Visitor) -> None:
+        await visitor.ask("open_session", await visitor.upload("mine.latentface", make(await exported(visitor))))
+
+    return ask
+
+
+def camera(picture: object):
+    """As a picture of the camera."""
+    async def ask(visitor: Visitor) -> None:
+        await visitor.ask("look", event={"picture": picture, "number": 1})
+
+    return ask
+
+
+def event(name: str, **told):
+    """As something that happened on the page."""
+    async def ask(visitor: Visitor) -> None:
+        await visitor.ask("open_first")
+        await visitor.ask(name, *[None] * len(visitor.handlers[name]["inputs"]), event=told)
+
+    return ask
+
+
+def page(path: object):
+    """As a photo that the page names instead of sending it."""
+    async def ask(visitor: Visitor) -> None:
+        await visitor.ask("open_photo", {"path": path, **UPLOADED})
+
+    return ask
+
+
+def call(endpoint: str, **wishes):
+    """To an endpoint, with a photo that is sound unless it is given."""
+    async def ask(visitor: Visitor) -> None:
+        sent = await visitor.upload("photo.jpg", encoded(photo()))
+        described = (await visitor.client.get("/gradio_api/info")).json()["named_endpoints"][f"/{endpoint}"]
+        given = {"photo": sent, "donor": sent, **wishes}
+        await visitor.ask(endpoint, *(given.get(one["parameter_name"], one.get("parameter_default"))
+                                      for one in described["parameters"]))
+
+    return ask
+
+
+def bare(name: str, *values):
+    """As values that no page sends."""
+    async def ask(visitor: Visitor) -> None:
+        await visitor.ask("open_first")
+        await visitor.ask(name, *values)
+
+    return ask
+
+
+def fetch(path: str):
+    """As the address of a file."""
+    async def ask(visitor: Visitor) -> None:
+        answer = await visitor.client.get(f"/gradio_api/file={path}")
+        if answer.status_code != 200:
+            raise Refused(words_of(answer))
+
+    return ask
+
+
+def post(content: bytes, path: str = "/gradio_api/queue/join", kind: str = "application/json"):
+    """As a bare request."""
+    async def ask(visitor: Visitor) -> None:
+        answer = await visitor.client.post(path, content=content, headers={"content-type": kind})
+        if answer.status_code != 200:
+            raise Refused(words_of(answer))
+
+    return ask
+
+
+async def exported(visitor: Visitor) -> bytes:
+    """A session file that the app wrote."""
+    if visitor.url not in _exported:
+        sent = await visitor.upload("photo.jpg", encoded(photo()))
+        file = (await visitor.ask("export", sent, "session", True, 1))["data"][0]
+        _exported[visitor.url] = (await visitor.client.get(f"/gradio_api/file={file['path']}")).content
+    return _exported[visitor.url]
+
+
+_exported: dict[str, bytes] = {}
+
+
+# --- The table --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Input:
+    """One hostile input."""
+
+    ask: Callable[[Visitor], Awaitable[None]]
+    expected: str = SENTENCE
+
+
+OUTSIDE = "http://192.0.2.1/photo.jpg"
+"""An address that belongs to nobody (RFC 5737)."""
+SVG = f'<svg xmlns="http://www.w3.org/2000/svg" width="99" height="99">{SCRIPT}</svg>'.encode()
+ENTITY = b'<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]><svg>&x;</svg>'
+GIF_SCRIPT = b"GIF89a/*" + b"\x28\x00" + b"\x00\x00\x00*/=1;alert(1)//" + bytes(20)
+BITMAP = b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, -2**31, 2**31 - 1, 1, 24, 0, 0, 0, 0, 0, 0)
+FLAT = Image.new("RGB", (64, 64))
+
+INPUTS: dict[str, Input] = {
+    # Files that are no pictures.
+    "nothing": Input(inspect(lambda: b"")),
+    "one byte": Input(inspect(lambda: b"\xff")),
+    "noise named .jpg": Input(inspect(lambda: np.random.default_rng(0).bytes(4000))),
+    "a web page named .jpg": Input(inspect(lambda: f"<html>{SCRIPT}</html>".encode())),
+    "a drawing with a script": Input(inspect(lambda: SVG, "photo.svg")),
+    "a drawing that reads files": Input(inspect(lambda: ENTITY, "photo.svg")),
+    "PostScript named .jpg": Input(inspect(lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n(/etc/passwd) run")),
+    "a pickle named .jpg": Input(inspect(lambda: pickle.dumps(Harm()))),
+    "an array of NaN": Input(inspect(lambda: npy(np.full((64, 64, 3), np.nan)), "photo.npy")),
+    "an archive of objects": Input(inspect(lambda: arrays(photo=np.array([Harm()], object)), "photo.npz")),
+    "a zip bomb": Input(inspect(zip_bomb, "photo.zip")),
+    # Damaged pictures.
+    "half a JPEG": Input(inspect(lambda: cut(encoded(photo())))),
+    "half a PNG": Input(inspect(lambda: cut(encoded(photo(), "PNG")))),
+    "half a WebP": Input(inspect(lambda: cut(encoded(photo(), "WEBP")))),
+    "a PNG with a wrong byte": Input(inspect(png_checksum)),
+    "a PNG without pixels": Input(inspect(lambda: png(64, 64))),
+    "a GIF that is a script": Input(inspect(lambda: GIF_SCRIPT, "photo.gif")),
+    "a PDF around a JPEG": Input(inspect(pdf_with_jpeg)),
+    # Enormous, or too small.
+    "49 megapixels in 1 kB": Input(inspect(lambda: encoded(Image.new("1", (7000, 7000)), "PNG"))),
+    "PNG header of 2³¹ × 2³¹": Input(inspect(lambda: png(2**31 - 1, 2**31 - 1))),
+    "JPEG header of 65,000 × 65,000": Input(inspect(lambda: jpeg_of_size(65000, 65000))),
+    "GIF header of 65,535 × 65,535": Input(inspect(lambda: b"GIF89a" + b"\xff" * 4 + bytes(40))),
+    "BMP header of -2³¹ × 2³¹": Input(inspect(lambda: BITMAP)),
+    "20 MB of text in a PNG": Input(inspect(bomb_in_text)),
+    "21 MB": Input(inspect(lambda: bytes(21 * 2**20))),
+    "1 × 1": Input(inspect(lambda: encoded(Image.new("RGB", (1, 1)), "PNG"))),
+    "1 × 10,000": Input(inspect(lambda: encoded(Image.new("RGB", (1, 10000)), "PNG"))),
+    "10,000 × 40": Input(inspect(lambda: encoded(Image.new("RGB", (10000, 40)), "PNG"))),
+    # Unusual, but pictures.
+    "16 bit": Input(inspect(lambda: encoded(Image.fromarray(np.asarray(photo().convert("L"), np.uint16) * 257), "PNG")),
+                    TAKEN),
+    "CMYK": Input(inspect(lambda: encoded(photo().convert("CMYK"))), TAKEN),
+    "a palette with transparency": Input(inspect(lambda: encoded(photo().quantize(32), "PNG", transparency=0)), TAKEN),
+    "an animated GIF": Input(inspect(lambda: animated("GIF")), TAKEN),
+    "an animated WebP": Input(inspect(lambda: animated("WEBP")), TAKEN),
+    "floats with NaN": Input(inspect(lambda: encoded(Image.fromarray(np.full((64, 64), np.nan, np.float32)), "TIFF"))),
+    "negative numbers": Input(inspect(lambda: encoded(Image.fromarray(np.full((64, 64), -9, np.int32)), "TIFF"))),
+    "turned by its EXIF": Input(inspect(lambda: exif(6)), TAKEN),
+    "turned to 77 by its EXIF": Input(inspect(lambda: exif(77)), TAKEN),
+    "EXIF of noise": Input(inspect(lambda: encoded(photo(), exif=b"Exif\x00\x00" + bytes(range(256)))), TAKEN),
+    "EXIF without end": Input(inspect(endless_exif), TAKEN),
+    "a colour profile of noise": Input(inspect(lambda: encoded(photo(), icc_profile=bytes(range(256)))), TAKEN),
+    "a script as comment": Input(inspect(lambda: encoded(photo(), comment=SCRIPT.encode())), TAKEN),
+    "a zip behind a JPEG": Input(inspect(lambda: encoded(photo()) + zip_bomb()), TAKEN),
+    # Names.
+    "PNG named .exe": Input(inspect(lambda: encoded(photo(), "PNG"), "photo.exe"), TAKEN),
+    "../../ in its name": Input(inspect(lambda: encoded(photo()), "../../../../etc/passwd"), TAKEN),
+    "HTML in its name": Input(inspect(lambda: encoded(photo()), HTML_NAME), TAKEN),
+    "HTML in the name of no photo": Input(inspect(lambda: b"no photo", HTML_NAME)),
+    "5,000 letters in its name": Input(inspect(lambda: encoded(photo()), "a" * 5000 + ".jpg")),
+    "named ..": Input(inspect(lambda: encoded(photo()), "..")),
+    # Other ways in.
+    "a bomb as donor": Input(donor(lambda: png(60000, 60000))),
+    "no face as donor": Input(donor(lambda: encoded(FLAT))),
+    "noise for the grid": Input(grid(lambda: b"\xff\xd8" * 99)),
+    "bombs for the map": Input(folder(lambda: png(60000, 60000), "a.png")),
+    "no photos for the map, HTML in their names": Input(folder(lambda: b"no photo", f"../{HTML_NAME}")),
+    "a text from the camera": Input(camera("data:image/jpeg;base64,%%%")),
+    "a bomb from the camera": Input(camera(f"data:,{base64.b64encode(png(60000, 60000)).decode()}")),
+    "a number from the camera": Input(camera(7)),
+    # Session files.
+    "a photo as session": Input(opened(lambda _: encoded(photo()))),
+    "session with an endless header": Input(opened(lambda _: b"\xff" * 8 + b"{")),
+    "pickled objects as session": Input(opened(lambda _: arrays(photo=np.array([Harm()], object)))),
+    "somebody else's tensors": Input(opened(foreign_tensors)),
+    "half a session": Input(opened(cut)),
+    "NaN in a session": Input(opened(session(lambda arrays, about: arrays["canon_depth"].fill_(float("nan"))))),
+    "another type in a session": Input(opened(session(lambda arrays, about: arrays.update(
+        canon_albedo=arrays["canon_albedo"].half())))),
+    "another shape in a session": Input(opened(session(lambda arrays, about: arrays.update(
+        full0=arrays["full0"].flatten())))),
+    "a bomb in a session": Input(opened(with_photo(png(60000, 60000)))),
+    "a drawing in a session": Input(opened(with_photo(SVG))),
+    "2,000 faces in a session": Input(opened(session(lambda arrays, about: about.update(
+        faces=about["faces"] * 2000)))),
+    "HTML and infinity in a session's settings": Input(opened(session(lambda arrays, about: about.update(
+        settings={"yaw": float("inf"), "detail": SCRIPT, "background": [SCRIPT]}))), TAKEN),
+    # Wishes of programs.
+    "a yaw of NaN": Input(call("render", yaw=float("nan"))),
+    "a yaw of 10³⁰⁸": Input(call("render", yaw=1e308)),
+    "a yaw of 400 digits": Input(call("render", yaw=10**400)),
+    "a yaw of letters": Input(call("render", yaw=SCRIPT)),
+    "a background of lists": Input(call("render", background=[[]])),
+    "a size of 10⁹": Input(call("frontalize", size=10**9)),
+    "a size of -1": Input(call("frontalize", size=-1)),
+    "a size of 64.5": Input(call("frontalize", size=64.5)),
+    "face 10¹⁸": Input(call("analyze", face=10**18)),
+    "face -1": Input(call("analyze", face=-1)),
+    "a path as kind": Input(call("export", kind="../../etc/passwd")),
+    "a list as kind": Input(call("export", kind=["glb"])),
+    "a count of infinity": Input(call("nearest", count=float("inf"))),
+    "an amount of NaN": Input(call("swap", depth=float("nan"))),
+    "a seed of NaN": Input(call("swap", seed=float("nan"))),
+    "a list as photo": Input(call("analyze", photo=[[[[[]]]]])),
+    "a path as photo": Input(call("analyze", photo={"path": str(EXAMPLES[0]), **UPLOADED})),
+    "a relative path as photo": Input(call("analyze", photo={"path": "../../../../etc/passwd", **UPLOADED})),
+    "an address as photo": Input(call("analyze", photo={"path": OUTSIDE, **UPLOADED})),
+    "an address as donor": Input(call("swap", donor={"path": OUTSIDE, "url": OUTSIDE, **UPLOADED})),
+    # Requests that no page makes.
+    "a path instead of a file": Input(page(str(EXAMPLES[0]))),
+    "an address instead of a file": Input(page(OUTSIDE)),
+    "the address of a file on the server": Input(fetch("/etc/passwd")),
+    "the address of another server": Input(fetch(OUTSIDE)),
+    "example 10⁹": Input(event("open_example", index=10**9)),
+    "an example without a number": Input(event("open_example")),
+    "face 10⁹ of the page": Input(event("choose_face", index=10**9)),
+    "controls at NaN": Input(bare("redraw", None, *[float("nan")] * 7, "Photo", "Photo")),
+    "controls of letters": Input(bare("redraw", None, *[SCRIPT] * 9)),
+    "too few values": Input(bare("redraw")),
+    "an unknown handler": Input(post(b'{"fn_index": 99999, "data": [], "session_hash": "x"}')),
+    "no JSON": Input(post(b"{" * 9)),
+    "an upload of text": Input(post(b"text", "/gradio_api/upload", "text/plain")),
+}
+
+
+async def answer(visitor: Visitor, hostile: Input) -> tuple[str, str]:
+    """Kind of the answer, and its words; a kind of its own where there is neither a picture nor a sentence."""
+    try:
+        await hostile.ask(visitor)
+    except Refused as refused:
+        words = str(refused)
+        return SENTENCE if len(words.split()) > 2 else "nothing that can be read", words
+    return (SENTENCE, " ".join(visitor.said)) if visitor.said else (TAKEN, "")
+
+
+async def table(url: str) -> None:
+    """Print what each input got."""
+    wrong = 0
+    for name, hostile in INPUTS.items():
+        async with Visitor.at(url) as (visitor,):
+            kind, words = await answer(visitor, hostile)
+        wrong += kind != hostile.expected
+        print(f"{name:44} {kind if kind == hostile.expected else kind.upper():12} {words}", flush=True)
+    print(f"{len(INPUTS)} inputs, {wrong} answered otherwise than expected")
+
+
+def main() -> None:
+    """Command line."""
+    with tempfile.TemporaryDirectory() as work, running_app(Path(work) / "log.txt") as app:
+        asyncio.run(table(app.url))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The app in a process of its own, and visitors without a browser who ask it as its page does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "assets" / "examples").glob("*.jpg"))
+START_SECONDS = 180
+"""After which an app that does not answer has failed."""
+UPLOADED = {"meta": {"_type": "gradio.FileData"}}
+
+
+@dataclass
+class RunningApp:
+    """An app that answers."""
+
+    process: subprocess.Popen
+    url: str
+    log: Path
+    """What it has said."""
+
+
+@contextlib.contextmanager
+def running_app(log: Path, **environment: str) -> Iterator[RunningApp]:
+    """Start the app on a free port, and stop it at the end as a service would.
+
+    Raises:
+        RuntimeError: it does not start; the error holds what it said.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with open(log, "w") as stream:
+        process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=stream,
+                                   stderr=subprocess.STDOUT,
+                                   env=os.environ | {"PYTHONUNBUFFERED": "1"} | environment)
+    app = RunningApp(process, f"http://127.0.0.1:{port}", log)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not _answers(app.url):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"The app did not start: {log.read_text()}")
+            time.sleep(0.1)
+        yield app
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(OSError):
+        return urllib.request.urlopen(f"{url}/config", timeout=5).status == 200
+    return False
+
+
+class Refused(Exception):
+    """The app's answer to a wish that it does not fulfil: what a visitor reads, None where it is nothing."""
+
+
+def words_of(refusal: httpx.Response) -> str:
+    """What an answer says that is no success."""
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        detail = refusal.json()["detail"]
+        return detail if isinstance(detail, str) else detail[0]["msg"]
+    return refusal.text
+
+
+class Visitor:
+    """One page of the app, without a browser: its session, and what it asks for."""
+
+    def __init__(self, client: httpx.AsyncClient, config: dict):
+        self.client, self.url = client, str(client.base_url)
+        self.session = uuid.uuid4().hex[:11]
+        self.shown = {one["id"]: one["props"].get("value") for one in config["components"]}
+        """What the page's components hold at first, by number."""
+        self.handlers = {}
+        for one in config["dependencies"]:
+            self.handlers.setdefault(one["api_name"], one)
+        self.said: list[str] = []
+        """Words that came beside an answer."""
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def at(cls, url: str, count: int = 1):
+        """Some visitors of one address."""
+        async with httpx.AsyncClient(base_url=url, timeout=300, limits=httpx.Limits(max_connections=None)) as client:
+            config = (await client.get("/config")).json()
+            yield [cls(client, config) for _ in range(count)]
+
+    def values(self, name: str) -> list:
+        """What a handler is called with while nobody has touched a control."""
+        return [self.shown[number] for number in self.handlers[name]["inputs"]]
+
+    def followers(self, name: str) -> list[str]:
+        """Handlers that the page calls once the first output of another has changed."""
+        changed = [self.handlers[name]["outputs"][0], "change"]
+        return [one for one, handler in self.handlers.items() if changed in handler["targets"]]
+
+    async def upload(self, name: str, content: bytes) -> dict:
+        """Send a file; what a handler takes for it. Raises Refused where it is not accepted."""
+        answer = await self.client.post("/gradio_api/upload", files={"files": (name, content)})
+        if answer.status_code != 200:
+            raise Refused(words_of(answer))
+        return {"path": answer.json()[0], **UPLOADED}
+
+    async def ask(self, name: str, *data, event: dict | None = None) -> dict:
+        """Call a handler as the page does, and wait for its answer. Raises Refused."""
+        return (await self.together({name: data}, event))[name][0]
+
+    async def together(self, wishes: dict[str, Sequence], event: dict | None = None) -> dict[str, tuple[dict, float]]:
+        """Call several at once; the answer of each, and the seconds until it came. Raises Refused."""
+        begin, waiting, answers = time.perf_counter(), {}, {}
+        for name, data in wishes.items():
+            handler = self.handlers[name]
+            wish = {"fn_index": handler["id"], "session_hash": self.session, "data": list(data), "event_data": event,
+                    "trigger_id": handler["targets"][0][0] if handler["targets"] else None}
+            joined = await self.client.post("/gradio_api/queue/join", content=json.dumps(wish),
+                                            headers={"content-type": "application/json"})
+            if joined.status_code != 200:
+                raise Refused(words_of(joined))
+            waiting[joined.json()["event_id"]] = name
+        async with self.client.stream("GET", "/gradio_api/queue/data",
+                                      params={"session_hash": self.session}) as stream:
+            async for line in stream.aiter_lines():
+                message = json.loads(line.removeprefix("data:")) if line.startswith("data:") else {}
+                if message.get("msg") == "log":
+                    self.said.append(message["log"])
+                if message.get("msg") == "process_completed" and message.get("event_id") in waiting:
+                    if not message["success"]:
+                        raise Refused(message["output"].get("error"))
+                    answers[waiting.pop(message["event_id"])] = message["output"], time.perf_counter() - begin
+                    if not waiting:
+                        return answers
+        raise Refused(None)
