@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -17,13 +18,13 @@ from app.page import Page
 from app.settings import BACKGROUNDS, OWN_DETAIL, Settings
 from app.state import Session, known
 from app.widgets.menu import menu
+from core import turntable
 from core.display import normal_colours
 from core.export import codes_json, codes_npz, depth16, map_image
 from core.files import DEPTH16, png_bytes, stamped
 from core.mesh import face_mesh, write_glb, write_obj
 from core.render import mesh_maps
 from core.session import SavedSession, write_session
-from core.turntable import turntable, write_gif
 
 Kind = Literal["picture", "turntable", "glb", "obj", "depth", "normals", "albedo", "codes-npz", "codes-json", "session"]
 KINDS = get_args(Kind)
@@ -48,26 +49,39 @@ SIZE, TURNTABLE_SIZE = 512, 384
 MAP_SIZE = 256
 """Pixels to which maps for the eye are enlarged."""
 
-IDLE = "() => document.querySelector('#export [aria-busy]')?.removeAttribute('aria-busy')"
+IDLE = "() => document.querySelector('#export').dispatchEvent(new Event('idle'))"
 """Ends what the menu shows as busy, after a failure."""
 
 
 def write(kind: Kind, session: Session, settings: Settings, stamp: bool, folder: Path) -> Path:
-    """Write one file and return its path.
+    """Write one file and return its path; arguments as of `writing`."""
+    *_, path = writing(kind, session, settings, stamp, folder)
+    return path
+
+
+def writing(kind: Kind, session: Session, settings: Settings, stamp: bool, folder: Path) -> Iterator[str | Path]:
+    """Write one file: words on how far long work has come, and in the end its path.
 
     Args:
         kind: one of `KINDS`.
         session: what was found.
         settings: for the picture, the turntable and the session file.
         stamp: write "synthetic" on the picture and the turntable.
-        folder: where to write.
+        folder: where to write; no file is begun before the work for it is done.
     """
     path, factors = folder / NAMES[kind], session.factors
     if kind in ("glb", "obj"):
+        yield "Making the mesh …"
         depth, texture, mask = mesh_maps(session.detailed)
-        {"glb": write_glb, "obj": write_obj}[kind](face_mesh(depth[0], texture[0], mask[0]), path)
+        mesh = face_mesh(depth[0], texture[0], mask[0])
+        yield "Packing the texture …"
+        {"glb": write_glb, "obj": write_obj}[kind](mesh, path)
     elif kind == "turntable":
-        write_gif(_turning(session, settings, stamp), path)
+        pictures = []
+        for picture in _turning(session, settings, stamp):
+            pictures.append(picture)
+            yield f"{len(pictures)} of {turntable.FRAMES} pictures"
+        turntable.write_gif(pictures, path)
     elif kind == "session":
         write_session(SavedSession(session.photo, session.faces, session.index, factors, settings.flat()), path)
     else:
@@ -80,7 +94,7 @@ def write(kind: Kind, session: Session, settings: Settings, stamp: bool, folder:
             "codes-npz": lambda: codes_npz(factors),
             "codes-json": lambda: codes_json(factors, session.face),
         }[kind]())
-    return path
+    yield path
 
 
 def new_folder() -> Path:
@@ -101,22 +115,25 @@ class Export:
 
     def connect(self, settings: list[gr.Component]) -> None:
         """Follow the controls that `Settings` are read from."""
-        self.menu.save(self.save, [self.session, *settings], self.menu, api_visibility="private",
-                       show_progress="hidden").failure(None, js=IDLE)
+        private = {"api_visibility": "private", "show_progress": "hidden"}
+        saving = self.menu.save(self.save, [self.session, *settings], self.menu, **private)
+        saving.failure(None, js=IDLE)
+        self.menu.stop(None, cancels=[saving], **private)
 
     @told
     def open_session(self, path: str) -> Session:
         """What a session file holds, as it was."""
         return state.open_session(path)
 
-    @told
-    def save(self, session: Session | None, event: gr.EventData, *controls) -> dict:
-        """One file, handed over to the visitor."""
+    def save(self, session: Session | None, event: gr.EventData, *controls) -> Iterator[dict]:
+        """One file, handed over to the visitor, with word of how far it has come."""
         if event.kind not in KINDS:
-            return gr.skip()
-        path = write(event.kind, known(session), Settings.of_controls(*controls), event.stamp is True, new_folder())
-        self.menu.temp_files.add(str(path))  # so that it is deleted in time
-        return gr.update(file={"url": f"/gradio_api/file={path}", "name": path.name})
+            return
+        settings = told(Settings.of_controls)(*controls)
+        work = writing(event.kind, told(known)(session), settings, event.stamp is True, new_folder())
+        while isinstance(step := told(next)(work), str):
+            yield gr.update(going=step)
+        yield gr.update(file={"url": f"/gradio_api/file={step}", "name": step.name})
 
 
 def _picture(session: Session, settings: Settings, stamp: bool) -> bytes:
@@ -124,12 +141,13 @@ def _picture(session: Session, settings: Settings, stamp: bool) -> bytes:
     return png_bytes(stamped(image) if stamp else image, "the face in a chosen pose and light")
 
 
-def _turning(session: Session, settings: Settings, stamp: bool) -> list[Image.Image]:
+def _turning(session: Session, settings: Settings, stamp: bool) -> Iterator[Image.Image]:
     face = session.detailed if settings.detail == OWN_DETAIL else session.decoded
     background = BACKGROUNDS[settings.background] or BACKGROUNDS["White"]  # a GIF has no soft edges
     light = settings.lamp.light(session.factors.light)
-    images = [Image.fromarray(array) for array in turntable(face, light, TURNTABLE_SIZE, background)]
-    return [stamped(image) for image in images] if stamp else images
+    for array in turntable.turntable(face, light, TURNTABLE_SIZE, background):
+        image = Image.fromarray(array)
+        yield stamped(image) if stamp else image
 
 
 def _map(maps: torch.Tensor, title: str) -> bytes:

@@ -1,9 +1,19 @@
-// A choice is asked for by 'save', shown as busy, and handed over when it comes; a click elsewhere or Escape closes.
+// A choice is asked for by 'save', shown as busy until it comes or is cancelled by 'stop', and handed over; a click
+// elsewhere or Escape closes.
 const menu = element.querySelector('details');
+const going = element.querySelector('.going');
+const idle = () => {
+  element.querySelector('[aria-busy]')?.removeAttribute('aria-busy');
+  going.hidden = true;
+};
+element.addEventListener('idle', idle);
 element.addEventListener('click', (event) => {
+  if (event.target.matches('.going button')) { trigger('stop'); idle(); }
   const button = event.target.closest('[data-kind]');
   if (!button || element.querySelector('[aria-busy]')) return;
   button.setAttribute('aria-busy', 'true');
+  going.firstElementChild.textContent = '';
+  going.hidden = false;
   trigger('save', { kind: button.dataset.kind, stamp: element.querySelector('input').checked });
 });
 document.addEventListener('click', (event) => { if (!element.contains(event.target)) menu.open = false; });
@@ -12,8 +22,9 @@ element.addEventListener('keydown', (event) => {
   menu.open = false;
   menu.querySelector('summary').focus();
 });
+watch('going', () => { going.firstElementChild.textContent = props.going; });
 watch('file', () => {
-  element.querySelector('[aria-busy]')?.removeAttribute('aria-busy');
+  idle();
   const link = document.createElement('a');
   link.href = props.file.url;
   link.download = props.file.name;

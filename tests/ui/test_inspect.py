@@ -151,6 +151,21 @@ def test_a_session_is_saved_and_opened_again(desktop, tmp_path):
     assert desktop.locator("#readout dd").first.inner_text() == yaw
 
 
+def test_a_long_export_is_cancelled_and_another_one_follows(desktop):
+    handed = []
+    desktop.on("download", handed.append)
+    desktop.locator("#export summary").click()
+    desktop.locator('#export [data-kind="turntable"]').click()
+    desktop.get_by_text("of 36 pictures").wait_for()
+    desktop.locator("#export .going button").click()
+    desktop.wait_for_selector("#export .going", state="hidden")
+    assert desktop.locator("#export [aria-busy]").count() == 0
+    with desktop.expect_download() as download:
+        desktop.locator('#export [data-kind="codes-json"]').click()
+    desktop.keyboard.press("Escape")
+    assert [one.suggested_filename for one in handed] == [download.value.suggested_filename] == ["codes.json"]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_phone_shows_everything_without_scrolling_sideways(open_page, theme):
     with open_page(PHONE, theme) as page:
