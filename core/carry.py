@@ -47,8 +47,9 @@ def carry(face: PhotoFace, before: Factors, after: Factors,
     """
     depth, normal, _ = head_surface(after.canon_depth)
     on_face = face.alpha * (1 - face.beyond)
-    flow = motion(before.canon_albedo, after.canon_albedo)
-    flow = enlarge(flow, on_face.shape[-1]) * on_face  # hair, ears and what is behind keep still
+    starts = [before.canon_albedo, donor[1].canon_albedo] if donor else [before.canon_albedo]
+    flows = motion(torch.cat(starts), after.canon_albedo.repeat(len(starts), 1, 1, 1)).split(len(depth))
+    flow = enlarge(flows[0], on_face.shape[-1]) * on_face  # hair, ears and what is behind keep still
     picture = moved(face.picture, flow)
 
     left = (after.canon_albedo + 0.02).log() - moved((before.canon_albedo + 0.02).log(), flow)
@@ -61,7 +62,7 @@ def carry(face: PhotoFace, before: Factors, after: Factors,
     change = left.clamp(-LARGEST_CHANGE, LARGEST_CHANGE) + (shading / moved_shading).log()
     picture = (picture * enlarge((change * trust).exp(), picture.shape[-1])).clamp(0, 1)
     if donor:
-        picture = _mouth_of(donor, picture, left, after)
+        picture = _with_mouth(picture, moved(donor[0].picture, flows[1]), left)
     return PhotoFace(picture, face.alpha, face.beyond, depth, normal, face.surroundings, face.blurred, face.tangent,
                      face.light, face.view)
 
@@ -94,19 +95,19 @@ def moved(maps: Tensor, flow: Tensor) -> Tensor:
     return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
 
 
-def _mouth_of(donor: tuple[PhotoFace, Factors], picture: Tensor, left: Tensor, after: Factors) -> Tensor:
-    """Put the donor's mouth where the change `left` (B, 3, G, G) over from motion is large."""
-    face, factors = donor
-    size = picture.shape[-1]
-    x, y = crop_grid(left, left.shape[-1]).unbind(-1)
+def _with_mouth(picture: Tensor, other: Tensor, left: Tensor) -> Tensor:
+    """Put the mouth of another picture where the change `left` (B, 3, G, G) over from motion is large."""
+    size, grid = picture.shape[-1], left.shape[-1]
+    x, y = crop_grid(left, grid).unbind(-1)
     first, last, top, bottom = MOUTH
     window = soft_step((x - first) / 0.15) * soft_step((last - x) / 0.15)
     window = window * soft_step((y - top) / 0.15) * soft_step((bottom - y) / 0.15)
     new = soft_step((blur(left.abs().amax(1, keepdim=True), 2) - NEW[0]) / (NEW[1] - NEW[0])) * window[:, None]
-    other = enlarge(moved(face.picture, motion(factors.canon_albedo, after.canon_albedo)), size)
     # The donor's light and complexion are not taken along.
-    around = blur(F.max_pool2d(new, 9, 1, 4) - new, 3) + 1e-3
-    tone = [F.interpolate(maps, left.shape[-2:], mode="area") for maps in (picture, other)]
-    gain = [(maps * around).sum((2, 3), keepdim=True) / around.sum((2, 3), keepdim=True) for maps in tone]
-    other = (other * (gain[0] / gain[1].clamp(min=0.02)).clamp(0.4, 2.5)).clamp(0, 1)
+    widened = F.max_pool2d(F.max_pool2d(new, (9, 1), 1, (4, 0)), (1, 9), 1, (0, 4))
+    around = blur(widened - new, 3) + 1e-3
+    around = around / around.sum((2, 3), keepdim=True)
+    own, its = ((F.interpolate(maps, (grid, grid), mode="area") * around).sum((2, 3), keepdim=True)
+                for maps in (picture, other))
+    other = (other * (own / its.clamp(min=0.02)).clamp(0.4, 2.5)).clamp(0, 1)
     return lerp(picture, other, enlarge(new, size))

@@ -12,9 +12,12 @@ Convention: two ways to place pixels meet here.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -57,6 +60,19 @@ class PhotoFace(Batched):
     light: Light
     view: View
 
+    def reduced(self, name: str, side: int) -> Tensor:
+        """`picture` or `surroundings` averaged down to (B, 3, side, side), or as it is where it is no larger; kept."""
+        maps = getattr(self, name)
+        if maps.shape[-1] <= side:
+            return maps
+        if (name, side) not in self._reduced:
+            self._reduced[name, side] = F.interpolate(maps, (side, side), mode="area")
+        return self._reduced[name, side]
+
+    @functools.cached_property
+    def _reduced(self) -> dict[tuple[str, int], Tensor]:
+        return {}
+
 
 def crop_tangent(image_size: int) -> float:
     """Tangent of the angle to the edge of a crop that the model saw at `image_size` pixels, see the module."""
@@ -88,13 +104,10 @@ def _relit_layer(face: PhotoFace, view: View, light: Light, size: int) -> tuple[
     ratio, alpha = F.grid_sample(torch.cat([ratio, alpha], 1), coordinates, padding_mode="border",
                                  align_corners=False).split(1, 1)
     # Two texels a pixel: bilinear reading is then an average over the pixel.
-    texels = face.picture
-    if texels.shape[-1] > 2 * size:
-        texels = F.interpolate(texels, size=(2 * size, 2 * size), mode="area")
-    colour = F.grid_sample(texels, coordinates, padding_mode="border", align_corners=False)
+    colour = F.grid_sample(face.reduced("picture", 2 * size), coordinates, padding_mode="border", align_corners=False)
     layer = torch.cat([_relit(colour, ratio), alpha * mask], 1)
     # Where the surface hides itself, neighbouring pixels show far apart places: there the picture is smoothed.
-    colour, alpha = lerp(layer, F.avg_pool2d(layer, 3, 1, 1, count_include_pad=False), step).split((3, 1), 1)
+    colour, alpha = lerp(layer, _around(layer, torch.add) / 9, step).split((3, 1), 1)
     return colour, alpha, ratio
 
 
@@ -114,7 +127,7 @@ def draw(face: PhotoFace, view: View, light: Light, size: int, background="photo
     """
     colour, alpha, ratio = _relit_layer(face, view, light, size)
     if background == "photo":
-        behind = _relit(_photo_background(face, view, size), enlarge(_spread(ratio, alpha), size))
+        behind = _photo_background(face, view, _spread(ratio, alpha), size)
     else:
         behind = colour.new_tensor(background)[:, None, None]
     return lerp(behind, colour, alpha).clamp(0, 1)
@@ -149,7 +162,9 @@ def _relit(colour: Tensor, ratio: Tensor) -> Tensor:
     room = BRIGHTEST - 1
     ratio = torch.where(ratio > 1, 1 + room * ((ratio - 1) / room).tanh(), ratio)
     lit, knee = colour * ratio, colour.clamp(KNEE, 0.999)
-    return torch.where(lit > knee, knee + (1 - knee) * (1 - ((knee - lit) / (1 - knee)).clamp(max=0).exp()), lit)
+    above = 1 - knee
+    beyond = ((lit - knee) / above).clamp_(min=0)
+    return torch.minimum(lit, knee) - above * beyond.neg_().expm1_()
 
 
 def _spread(ratio: Tensor, alpha: Tensor) -> Tensor:
@@ -158,16 +173,21 @@ def _spread(ratio: Tensor, alpha: Tensor) -> Tensor:
     return (blur(ratio, 3) + 1e-3) / (blur(alpha, 3) + 1e-3)
 
 
-def _photo_background(face: PhotoFace, view: View, size: int) -> Tensor:
-    """Surroundings (B, 3, size, size): the photo, out of focus once the view has left the photo's."""
+def _photo_background(face: PhotoFace, view: View, ratio: Tensor, size: int) -> Tensor:
+    """Surroundings (B, 3, size, size): the photo, out of focus once the view has left the photo's.
+
+    ratio: (B, 1, 32, 32) by how much the light has changed.
+    """
     turn = (view.rotation - face.view.rotation).norm(dim=-1).rad2deg()
     shift = (view.translation - face.view.translation).norm(dim=-1) / face.tangent * 50
     still = (-(((turn + shift) / STILL_DEGREES) ** 2)).exp()[:, None, None, None]
-    blurred = enlarge(face.blurred, size)
+    blurred = enlarge(_relit(face.blurred, ratio), size)
     if still.max() < 0.01:
         return blurred
-    shrinks = size < face.surroundings.shape[-1]
-    return lerp(blurred, F.interpolate(face.surroundings, (size, size), mode="area" if shrinks else "bicubic"), still)
+    sharp = face.reduced("surroundings", size)
+    if sharp.shape[-1] < size:
+        sharp = F.interpolate(sharp, (size, size), mode="bicubic")
+    return lerp(blurred, _relit(sharp, enlarge(ratio, size)), still)
 
 
 def canonical_coordinates(depth: Tensor, tangent: Tensor, view: View, size: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -178,11 +198,17 @@ def canonical_coordinates(depth: Tensor, tangent: Tensor, view: View, size: int)
         surface hides itself: at steps of its depth in the view.
     """
     seen, mask = rasterize_crop(transform(crop_points(depth, tangent), view), tangent, size)
-    points = inverse_transform(crop_points(seen, tangent), view)
+    seen, mask, tangent = seen[:, None], mask[:, None].to(depth), tangent[:, None, None, None]
+    # `inverse_transform` of the points that are seen, with a plane for each coordinate: that is several times as fast.
+    rays = F.pad(crop_grid(depth, size) * tangent, (0, 1), value=1.0).movedim(-1, 1)
+    eye = inverse_transform(depth.new_zeros(len(depth), 1, 3), view)[:, 0, :, None, None]
+    turned = rotation_matrix(view.rotation).mT @ rays.flatten(2)
+    points = (seen * turned.view_as(rays)).add_(eye)
+    coordinates = (points[:, :2] / points[:, 2:]).div_(tangent).movedim(1, -1)
     # Nothing beyond the silhouette has a colour, so the soft edge lies within.
-    soft = (2 * F.avg_pool2d(mask[:, None].to(depth), 3, 1, 1, count_include_pad=False) - 1).clamp(min=0)
-    slope = (_largest(seen[:, None]) + _largest(-seen[:, None])) * size / (4 * tangent[:, None, None, None])
-    return points[..., :2] / points[..., 2:] / tangent[:, None, None, None], soft, soft_step(slope / 3 - 1)
+    soft = (2 / 9 * _around(mask, torch.add) - 1).clamp(min=0)
+    slope = (_around(seen, torch.maximum) - _around(seen, torch.minimum)) * size / (4 * tangent)
+    return coordinates, soft, soft_step(slope / 3 - 1)
 
 
 def rasterize_crop(points: Tensor, tangent: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -192,8 +218,14 @@ def rasterize_crop(points: Tensor, tangent: Tensor, size: int) -> tuple[Tensor, 
 
 
 def crop_grid(like: Tensor, size: int) -> Tensor:
-    """(1, size, size, 2) coordinates of the pixel centres of a crop."""
-    axis = (torch.arange(size, device=like.device, dtype=like.dtype) + 0.5) / size * 2 - 1
+    """(1, size, size, 2) coordinates of the pixel centres of a crop; shared, not to be changed."""
+    return _crop_grid(size).to(like)
+
+
+@functools.cache
+@torch.inference_mode(False)
+def _crop_grid(size: int) -> Tensor:
+    axis = (torch.arange(size) + 0.5) / size * 2 - 1
     return torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)[None]
 
 
@@ -208,9 +240,11 @@ def facing(normal: Tensor, view: View) -> Tensor:
     return (normal @ rotation_matrix(view.rotation)[:, None, 2, :, None]).movedim(-1, 1)
 
 
-def _largest(maps: Tensor) -> Tensor:
-    """Largest value among a pixel and its eight neighbours."""
-    return F.max_pool2d(maps, 3, 1, 1)
+def _around(maps: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Each pixel and its eight neighbours combined; the border is repeated. Torch's pooling is far slower."""
+    maps = F.pad(maps, (1, 1, 1, 1), mode="replicate")
+    maps = combine(combine(maps[..., :-2, :], maps[..., 1:-1, :]), maps[..., 2:, :])
+    return combine(combine(maps[..., :-2], maps[..., 1:-1]), maps[..., 2:])
 
 
 def enlarge(maps: Tensor, size: int) -> Tensor:
@@ -228,10 +262,16 @@ def soft_step(x: Tensor) -> Tensor:
     return x * x * (3 - 2 * x)
 
 
-def blur(maps: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur, sigma in pixels; the border is repeated."""
-    reach = math.ceil(2.5 * sigma)
-    kernel = (-0.5 * (torch.arange(-reach, reach + 1, device=maps.device, dtype=maps.dtype) / sigma) ** 2).exp()
-    kernel = (kernel / kernel.sum()).expand(maps.shape[1], 1, 1, -1)
-    maps = F.conv2d(F.pad(maps, (reach, reach, 0, 0), mode="replicate"), kernel, groups=maps.shape[1])
-    return F.conv2d(F.pad(maps, (0, 0, reach, reach), mode="replicate"), kernel.mT, groups=maps.shape[1])
+def blur(maps: Tensor, sigma: float, reach: float = 2.5) -> Tensor:
+    """Gaussian blur of maps (..., h, w), sigma in pixels, cut off at `reach` sigmas; the border is repeated."""
+    height, width = maps.shape[-2:]
+    # A matrix each for columns and rows: for small maps nothing is quicker.
+    return _blur_matrix(height, sigma, reach).to(maps) @ maps @ _blur_matrix(width, sigma, reach).to(maps).mT
+
+
+@functools.cache
+@torch.inference_mode(False)
+def _blur_matrix(size: int, sigma: float, reach: float) -> Tensor:
+    from scipy.ndimage import gaussian_filter1d
+
+    return torch.from_numpy(gaussian_filter1d(np.eye(size), sigma, axis=0, mode="nearest", truncate=reach)).float()
