@@ -26,11 +26,13 @@ from core.mesh import face_mesh, write_glb, write_obj
 from core.render import mesh_maps
 from core.session import SavedSession, write_session
 
-Kind = Literal["picture", "turntable", "glb", "obj", "depth", "normals", "albedo", "codes-npz", "codes-json", "session"]
+Kind = Literal["picture", "turntable", "turntable-mp4", "glb", "obj", "depth", "normals", "albedo", "codes-npz",
+               "codes-json", "session"]
 KINDS = get_args(Kind)
 MENU = [
     ("picture", "Picture", "PNG, as set in Pose & light"),
     ("turntable", "Turntable", "GIF, the head looking around; some seconds"),
+    ("turntable-mp4", "Turntable", "MP4, the same as a film"),
     ("glb", "3-D face", "GLB, textured; opens in Blender and on phones"),
     ("obj", "3-D face", "OBJ with texture, zipped"),
     ("depth", "Depth", "PNG, 16 bit"),
@@ -41,9 +43,9 @@ MENU = [
     ("session", "Session", "to go on with later, exactly"),
 ]
 """Kind, name and explanation of each file, as listed on the page."""
-NAMES = {"picture": "face.png", "turntable": "turntable.gif", "glb": "face.glb", "obj": "face-obj.zip",
-         "depth": "depth16.png", "normals": "normals.png", "albedo": "albedo.png", "codes-npz": "codes.npz",
-         "codes-json": "codes.json", "session": "session.latentface"}
+NAMES = {"picture": "face.png", "turntable": "turntable.gif", "turntable-mp4": "turntable.mp4", "glb": "face.glb",
+         "obj": "face-obj.zip", "depth": "depth16.png", "normals": "normals.png", "albedo": "albedo.png",
+         "codes-npz": "codes.npz", "codes-json": "codes.json", "session": "session.latentface"}
 SIZE, TURNTABLE_SIZE = 512, 384
 """Pixels of the picture and of the turntable."""
 MAP_SIZE = 256
@@ -76,12 +78,12 @@ def writing(kind: Kind, session: Session, settings: Settings, stamp: bool, folde
         mesh = face_mesh(depth[0], texture[0], mask[0])
         yield "Packing the texture …"
         {"glb": write_glb, "obj": write_obj}[kind](mesh, path)
-    elif kind == "turntable":
+    elif kind in ("turntable", "turntable-mp4"):
         pictures = []
         for picture in _turning(session, settings, stamp):
             pictures.append(picture)
             yield f"{len(pictures)} of {turntable.FRAMES} pictures"
-        turntable.write_gif(pictures, path)
+        {"turntable": turntable.write_gif, "turntable-mp4": turntable.write_mp4}[kind](pictures, path)
     elif kind == "session":
         write_session(SavedSession(session.photo, session.faces, session.index, factors, settings.flat()), path)
     else:
@@ -143,7 +145,7 @@ def _picture(session: Session, settings: Settings, stamp: bool) -> bytes:
 
 def _turning(session: Session, settings: Settings, stamp: bool) -> Iterator[Image.Image]:
     face = session.detailed if settings.detail == OWN_DETAIL else session.decoded
-    background = BACKGROUNDS[settings.background] or BACKGROUNDS["White"]  # a GIF has no soft edges
+    background = BACKGROUNDS[settings.background] or BACKGROUNDS["White"]  # neither GIF nor film has soft edges
     light = settings.lamp.light(session.factors.light)
     for array in turntable.turntable(face, light, TURNTABLE_SIZE, background):
         image = Image.fromarray(array)

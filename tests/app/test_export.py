@@ -31,6 +31,7 @@ def test_every_kind_is_in_the_menu_and_has_a_name():
 @pytest.mark.parametrize(("kind", "mark"), [
     ("picture", b"Synthetic"), ("glb", b"synthetic"), ("depth", b"Synthetic"), ("normals", b"Synthetic"),
     ("albedo", b"Synthetic"), ("codes-json", b"synthetic"), ("session", b"synthetic"), ("turntable", b"synthetic"),
+    ("turntable-mp4", b"synthetic"),
 ])
 def test_every_file_says_that_it_is_synthetic(kind, mark, session, settings, tmp_path, monkeypatch):
     monkeypatch.setattr(turntable, "FRAMES", 7)

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -92,3 +93,14 @@ def test_the_turntable_is_an_endless_gif_that_looks_both_ways(factors, tmp_path,
     assert np.abs(np.asarray(film.convert("RGB"), int) - pictures[0]).mean() < 12
     with pytest.raises(OutputUnwritable):
         turntable.write_gif([Image.fromarray(picture) for picture in pictures], tmp_path / "none" / "turn.gif")
+
+
+def test_the_turntable_is_a_film_of_several_rounds_too(tmp_path):
+    pictures = [Image.new("RGB", (64, 64), (shade, 128, 60)) for shade in (40, 120, 200)]
+    turntable.write_mp4(pictures, tmp_path / "turn.mp4")
+    with av.open(tmp_path / "turn.mp4") as film:
+        assert "synthetic" in film.metadata["comment"] and film.streams.video[0].codec_context.name == "h264"
+        seen = [frame.to_ndarray(format="rgb24").mean((0, 1)) for frame in film.decode(video=0)]
+    np.testing.assert_allclose(seen, [(*picture.getpixel((0, 0)),) for picture in pictures * turntable.ROUNDS], atol=6)
+    with pytest.raises(OutputUnwritable):
+        turntable.write_mp4(pictures, tmp_path / "none" / "turn.mp4")
