@@ -47,6 +47,8 @@ class Session:
     """Pose, light and picture to begin with; None is the photo's own."""
     example: int | None = None
     """Which example it is."""
+    refined: bool = False
+    """Whether the factors were moved to where they explain the photo better, see core.refine."""
 
     @functools.cached_property
     def decoded(self) -> PhotoFace:
@@ -132,7 +134,12 @@ def choose_face(session: Session, index: int) -> Session:
     if index not in range(len(session.faces)):
         raise FaceNotFound("There is no such face in this photo: choose one of those that are shown.")
     factors = model().analyze([session.faces[index]])
-    return replace(session, index=index, factors=factors, start=None)
+    return replace(session, index=index, factors=factors, start=None, refined=False)
+
+
+def refine(session: Session, refined: bool) -> Session:
+    """The same face with refined factors, or with those that were found at first."""
+    return replace(session, factors=model().analyze([session.face], refined), start=None, refined=refined)
 
 
 def crop_by_hand(session: Session, crop: Crop) -> Session:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from core.config import ModelConfig
 from core.geometry import backproject, canonical_pixels, depth_to_normal, sample, transform
-from core.networks import Decoder, Encoder, EncoderDecoder
+from core.networks import CodeBasis, Decoder, Encoder, EncoderDecoder
 from core.rasterizer import rasterize_depth
 from core.shading import shade
 from core.types import Codes, Factors, Light, View, light_direction
@@ -28,6 +28,7 @@ class Autoencoder(nn.Module):
         size, code = config.image_size, config.code_size
         self.depth_encoder = Encoder(size, config.width, code)
         self.albedo_encoder = Encoder(size, config.width, code)
+        self.depth_basis, self.albedo_basis = CodeBasis(code), CodeBasis(code)
         self.depth_decoder = Decoder(size, config.width, code, 1)
         self.albedo_decoder = Decoder(size, config.width, code, 3)
         self.light_encoder = Encoder(size, config.pose_width, 4)
@@ -67,16 +68,20 @@ class Autoencoder(nn.Module):
                        recon_mask[:, None].to(image.dtype), recon_image, confidence, light, view, codes)
 
     def encode(self, image: Tensor) -> Codes:
-        """Codes (B, 256) of depth and of albedo, ≥ 0."""
-        return Codes(*(encoder(image * 2 - 1).float().relu() for encoder in (self.depth_encoder, self.albedo_encoder)))
+        """Codes (B, 256) of depth and of albedo."""
+        image = image * 2 - 1
+        return Codes(self.depth_basis(self.depth_encoder(image).relu()),
+                     self.albedo_basis(self.albedo_encoder(image).relu()))
 
     def decode(self, codes: Codes) -> tuple[Tensor, Tensor]:
         """Canonical depth (B, H, W), 0.9 to 1.1, and albedo (B, 3, H, W), [0, 1], from codes."""
-        return self.decode_depth(codes.depth_code), self.albedo_decoder(codes.albedo_code).float().sigmoid()
+        # No encoder gives a negative number; arithmetic of codes may.
+        raw = self.albedo_basis.back(codes.albedo_code).relu()
+        return self.decode_depth(codes.depth_code), self.albedo_decoder(raw).float().sigmoid()
 
     def decode_depth(self, depth_code: Tensor) -> Tensor:
         """Canonical depth (B, H, W), 0.9 to 1.1, from depth codes (B, 256)."""
-        raw = self.depth_decoder(depth_code).float()[:, 0]
+        raw = self.depth_decoder(self.depth_basis.back(depth_code).relu()).float()[:, 0]
         level = math.atanh((self.config.mean_depth - 1) / self.config.depth_range)
         depth = 1 + self.config.depth_range * (raw - raw.mean((1, 2), keepdim=True) + level).tanh()
         columns = self.config.image_size // 32

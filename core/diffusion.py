@@ -59,7 +59,11 @@ def _waves(level: Tensor) -> Tensor:
 
 
 class CodeDiffusion(nn.Module):
-    """The denoiser of one code, with the scales of its codes."""
+    """The denoiser of one code, with the scales of its codes, and the linear guess at its identity.
+
+    What a linear regression of the identity on the code leaves is what the denoiser learns: it need not learn by steps
+    what is known at once, and where it knows nothing, nothing is lost.
+    """
 
     def __init__(self, config: DiffusionConfig):
         super().__init__()
@@ -67,19 +71,24 @@ class CodeDiffusion(nn.Module):
         for name in ("code", "target"):
             self.register_buffer(f"{name}_mean", torch.zeros(config.code_size))
             self.register_buffer(f"{name}_scale", torch.ones(config.code_size))
+        self.register_buffer("linear", torch.zeros(config.code_size, config.code_size))
         self.register_buffer("expressive", torch.eye(config.code_size))
 
     def predict(self, noisy: Tensor, level: Tensor, code: Tensor) -> Tensor:
         """Standardised time-invariant code (B, 256), given it noisy, and the photo's code as the encoder gives it."""
         return self.denoiser(noisy, level, (code - self.code_mean) / self.code_scale)
 
-    def standardise(self, target: Tensor) -> Tensor:
-        """Time-invariant codes as the denoiser has them."""
-        return (target - self.target_mean) / self.target_scale
+    def guess(self, code: Tensor) -> Tensor:
+        """Time-invariant codes (B, 256) by linear regression on the photos' codes."""
+        return (code - self.code_mean) @ self.linear + self.target_mean
 
-    def restore(self, target: Tensor) -> Tensor:
+    def standardise(self, target: Tensor, code: Tensor) -> Tensor:
+        """Time-invariant codes of photos with these codes, as the denoiser has them: what the guess misses."""
+        return (target - self.guess(code)) / self.target_scale
+
+    def restore(self, target: Tensor, code: Tensor) -> Tensor:
         """Undo `standardise`."""
-        return target * self.target_scale + self.target_mean
+        return target * self.target_scale + self.guess(code)
 
 
 class Diffusion(nn.Module):
@@ -129,7 +138,8 @@ class Diffusion(nn.Module):
             levels = level.to(noisy[0].device).expand(len(noisy[0]))
             noisy = [scheduler.step(part.predict(x, levels, code.repeat(count, 1)), level, x).prev_sample
                      for (part, code), x in zip(pairs, noisy, strict=True)]
-            reached = CodePart(*(part.restore(x).view(shape) for (part, _), x in zip(pairs, noisy, strict=True)))
+            reached = CodePart(*(part.restore(x.view(shape), code)
+                                 for (part, code), x in zip(pairs, noisy, strict=True)))
             if callback:
                 callback(step, reached)
         return reached

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 
@@ -67,6 +68,37 @@ class Decoder(nn.Module):
 
     def forward(self, code: Tensor) -> Tensor:
         return self.layers(self.head(code))
+
+
+class CodeBasis(nn.Module):
+    """Coordinates of a code: as the encoder gives it until a basis is set, which no gradient changes.
+
+    Encoders care little how far apart two codes are: a lamp may move a code further than another face does. In a
+    whitened basis (`training.whitening`) distances and angles of codes mean something, and every factor of the
+    autoencoder stays what it was.
+    """
+
+    def __init__(self, code_size: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(code_size))
+        self.register_buffer("basis", torch.eye(code_size))
+        self.register_buffer("inverse", torch.eye(code_size))
+
+    def set(self, mean: Tensor, basis: Tensor) -> None:
+        """Codes become (raw − mean) @ basis; mean (code_size,), basis (code_size, code_size), not singular."""
+        self.mean.copy_(mean)
+        self.basis.copy_(basis)
+        self.inverse.copy_(torch.linalg.inv(basis))
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Codes (B, code_size) of what an encoder gives."""
+        with torch.autocast(raw.device.type, enabled=False):
+            return (raw.float() - self.mean) @ self.basis
+
+    def back(self, code: Tensor) -> Tensor:
+        """Undo `forward`."""
+        with torch.autocast(code.device.type, enabled=False):
+            return code.float() @ self.inverse + self.mean
 
 
 class EncoderDecoder(nn.Module):

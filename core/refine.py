@@ -90,7 +90,7 @@ def _units(start: Factors) -> dict[str, Tensor]:
 def _moved(autoencoder: Autoencoder, start: Factors, moves: dict[str, Tensor], units: dict[str, Tensor]) -> Factors:
     """The factors after moves of the unknowns, within the ranges that the encoders keep to."""
     depth_code, albedo_code, light, view = (moves[name] * units[name] for name in UNKNOWNS)
-    codes = Codes((start.codes.depth_code + depth_code).relu(), (start.codes.albedo_code + albedo_code).relu())
+    codes = Codes(start.codes.depth_code + depth_code, start.codes.albedo_code + albedo_code)
     slope = start.light.direction[:, :2] / start.light.direction[:, 2:]
     light = Light((start.light.ambient.logit(1e-4) + light[:, 0]).sigmoid(),
                   (start.light.diffuse.logit(1e-4) + light[:, 1]).sigmoid(), light_direction(slope + light[:, 2:]))

@@ -123,7 +123,7 @@ class DiffusionTraining:
     """Folder with one folder of photos for each person; empty: none."""
     photos: str = "packs/photos"
     """Folder of aligned photos (python -m training.prepare): single photos, and backgrounds."""
-    photo_limit: int = 4000
+    photo_limit: int = 8000
     """Use only the first so many photos; 0: all."""
     copies: int = 3
     """Changed copies of each photo."""

@@ -4,9 +4,9 @@
     python -m training.train_diffusion --weights runs/0001-hybrid/model.safetensors --people folder/of/people
     python -m training.train_diffusion --resume runs/0002-diffusion     # goes on exactly where it stopped
 
-The autoencoder is frozen: every picture is encoded once, then only the denoisers learn. The run folder holds
-config.json, metrics.jsonl, the codes, checkpoint.pt, and autoencoder.safetensors with diffusion.safetensors, which
-belong together.
+The autoencoder's networks are frozen: every picture is encoded once, the codes are whitened (training.whitening), then
+only the denoisers learn. The run folder holds config.json, metrics.jsonl, the codes, checkpoint.pt, and
+autoencoder.safetensors with diffusion.safetensors, which belong together.
 """
 
 from __future__ import annotations
@@ -74,12 +74,19 @@ def time_invariant(frames):
 
 
 def set_scales(diffusion, batches: Batches) -> None:
-    """Standardise codes and targets; dimensions that never vary are left at scale 1."""
+    """Scales of codes, the linear guess at their targets, and scales of what it misses; dimensions that never vary are
+    left at scale 1."""
+    import torch
+
     for number, part in enumerate((diffusion.depth, diffusion.albedo)):
-        for name, values in (("code", batches.codes), ("target", batches.targets)):
-            scale = values[:, number].std(0)
-            getattr(part, f"{name}_mean").copy_(values[:, number].mean(0))
-            getattr(part, f"{name}_scale").copy_(scale.where(scale > 1e-3, 1.0))
+        codes, targets = batches.codes[:, number], batches.targets[:, number]
+        part.code_mean.copy_(codes.mean(0))
+        part.target_mean.copy_(targets.mean(0))
+        codes, targets = codes - part.code_mean, targets - part.target_mean
+        part.linear.copy_(torch.linalg.solve(_ridged(codes.T @ codes), codes.T @ targets))
+        for scale, values in ((part.code_scale, codes), (part.target_scale, targets - codes @ part.linear)):
+            spread = values.std(0)
+            scale.copy_(spread.where(spread > 1e-3, 1.0))
 
 
 def set_expressive(diffusion, frames) -> None:
@@ -120,7 +127,7 @@ def denoising_loss(diffusion, schedule, codes, targets, noise, levels) -> dict:
     terms = {}
     for number, name in enumerate(("depth", "albedo")):
         part = getattr(diffusion, name)
-        target = part.standardise(targets[:, number])
+        target = part.standardise(targets[:, number], codes[:, number])
         noisy = schedule.add_noise(target, noise[:, number], levels)
         with autocast(True):
             found = part.predict(noisy, levels, codes[:, number])
@@ -129,15 +136,23 @@ def denoising_loss(diffusion, schedule, codes, targets, noise, levels) -> dict:
 
 
 def all_codes(config: DiffusionTraining, run: Path):
-    """Frames of all sources, encoded once for a run."""
+    """Frames of all sources, encoded once for a run, in the whitened basis that the run's autoencoder is given."""
+    from safetensors import safe_open
     from safetensors.torch import load_file, save_file
 
+    from core.hub import save_weights
     from core.pipeline import LatentFace
     from training.sequences import Frames, encode_all
+    from training.whitening import whiten
 
     if (run / CODES).is_file():
         return Frames(**load_file(run / CODES))
-    frames = encode_all(LatentFace.from_pretrained(run / AUTOENCODER).autoencoder, config)
+    with safe_open(run / AUTOENCODER, "pt") as file:
+        about = file.metadata()
+    autoencoder = LatentFace.from_pretrained(run / AUTOENCODER).autoencoder
+    frames = encode_all(autoencoder, config)
+    frames = whiten(autoencoder, frames)
+    save_weights(run / AUTOENCODER, autoencoder.state_dict(), autoencoder.config, about)
     save_file(vars(frames), run / CODES)
     return frames
 

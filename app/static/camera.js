@@ -1,5 +1,7 @@
-// While the camera runs, one picture at a time is looked at. Stopping it or leaving the tab turns the camera off.
+// While the camera runs, its pictures are looked at one after the other; the next one is always on its way already.
+// Stopping it or leaving the tab turns the camera off.
 const WIDTH = 480;  // enough for the model, and quick to send
+const AHEAD = 2;  // pictures that are on their way, or looked at
 const [button, keep] = element.querySelectorAll('button');
 const video = element.querySelector('video');
 const picture = (width) => {
@@ -9,11 +11,12 @@ const picture = (width) => {
   canvas.getContext('2d').drawImage(video, 0, 0, canvas.width, canvas.height);
   return canvas.toDataURL('image/jpeg', 0.85);
 };
+let sent = 0;
 const look = () => {
   element.querySelector('output').textContent = props.said;
   if (document.querySelector('dialog[open]')) { setTimeout(look, 200); return; }  // somebody takes a closer look
   if (video.srcObject && !element.offsetParent) stop();
-  if (video.srcObject) trigger('look', { picture: picture(WIDTH) });
+  while (video.srcObject && sent - props.count < AHEAD) trigger('look', { picture: picture(WIDTH), number: ++sent });
 };
 const stop = () => {
   video.srcObject?.getTracks().forEach((track) => track.stop());

@@ -1,4 +1,4 @@
-"""A live camera: the page sends one picture, waits for what is made of it, and sends the next."""
+"""A live camera: the page sends pictures, a new one for each that has been looked at."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEMPLATE = """<button type="button" aria-pressed="false">Live camera</button><vi
 def camera() -> gr.HTML:
     """The component. `look` sends a `picture` to be analysed at once, `keep` one to go on with; see `picture_bytes`.
 
-    Raising `count` asks for the next picture; `said` is a word on the last one.
+    Pictures to look at have a `number`; setting `count` to it asks for the next one. `said` is a word on the last one.
     """
     return gr.HTML(html_template=TEMPLATE, value="", count=0, said="", elem_id="camera", apply_default_css=False,
                    js_on_load=read_script("camera"))

@@ -121,6 +121,19 @@ def test_an_example_is_opened_with_a_click(desktop):
     assert desktop.locator("#faces button:visible").count() == 0
 
 
+def test_refinement_is_a_switch_whose_factors_all_tabs_use(desktop):
+    found, switch = source(desktop, "#equation .reconstruction img"), desktop.locator("#refine input")
+    live = source(desktop, "#picture .live")
+    assert not switch.is_checked()
+    switch.check()
+    refined = changed(desktop, "#equation .reconstruction img", found)
+    changed(desktop, "#picture .live", live)
+    photo = pixels(source(desktop, "#equation .photo img"))
+    assert np.abs(pixels(refined) - photo).mean() < np.abs(pixels(found) - photo).mean()
+    switch.uncheck()
+    assert changed(desktop, "#equation .reconstruction img", refined) == found
+
+
 def test_the_camera_is_followed_and_one_picture_kept(desktop):
     albedo, photo = source(desktop, "#equation .albedo img"), desktop.locator("#photo image").get_attribute("href")
     desktop.locator("#camera button").first.click()
@@ -153,7 +166,7 @@ def test_a_session_is_saved_and_opened_again(desktop, tmp_path):
 
 def test_a_long_export_is_cancelled_and_another_one_follows(desktop):
     handed = []
-    desktop.on("download", handed.append)
+    desktop.on("download", lambda one: handed.append(one.suggested_filename))
     desktop.locator("#export summary").click()
     desktop.locator('#export [data-kind="turntable"]').click()
     desktop.get_by_text("of 36 pictures").wait_for()
@@ -163,7 +176,7 @@ def test_a_long_export_is_cancelled_and_another_one_follows(desktop):
     with desktop.expect_download() as download:
         desktop.locator('#export [data-kind="codes-json"]').click()
     desktop.keyboard.press("Escape")
-    assert [one.suggested_filename for one in handed] == [download.value.suggested_filename] == ["codes.json"]
+    assert handed == [download.value.suggested_filename] == ["codes.json"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

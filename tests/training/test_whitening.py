@@ -1,0 +1,38 @@
+"""The basis of codes: people stand apart in it, and no picture changes by it."""
+
+import torch
+
+from core.autoencoder import Autoencoder
+from core.config import ModelConfig
+from training.sequences import PHOTOS, Frames
+from training.whitening import whiten, within_person_basis
+
+
+def test_scatter_within_people_becomes_round_and_between_people_is_in_order():
+    torch.manual_seed(0)
+    person = torch.arange(300).repeat_interleave(8)
+    people = torch.randn(300, 4) * torch.tensor([1.0, 4.0, 0.5, 1.0])
+    codes = people[person] + torch.randn(2400, 4) @ torch.randn(4, 4)
+    white = codes @ within_person_basis(codes, person)
+    means = torch.stack([white[person == number].mean(0) for number in range(300)])
+    within = (white - means[person]).T.cov()
+    assert (within - torch.eye(4)).abs().max() < 0.1
+    spread = means.std(0)
+    assert (spread[:-1] >= spread[1:]).all() and spread[0] > 1.2 * spread[-1]
+
+
+def test_whitened_codes_give_the_same_faces():
+    torch.manual_seed(0)
+    model = Autoencoder(ModelConfig(image_size=32, width=8, pose_width=8)).eval()
+    images = torch.rand(24, 3, 32, 32)
+    with torch.no_grad():
+        before = model(images)
+        codes = torch.stack([before.codes.depth_code, before.codes.albedo_code], 1)
+        person = torch.arange(8).repeat_interleave(3)
+        frames = whiten(model, Frames(codes, person, torch.arange(24), torch.full((24,), PHOTOS),
+                                      torch.full((24, 57), torch.nan)))
+        after = model(images)
+    assert (after.codes.depth_code - frames.data[:, 0]).abs().max() < 0.02
+    assert (after.codes.depth_code - before.codes.depth_code).abs().max() > 0.1
+    assert (after.canon_depth - before.canon_depth).abs().max() < 1e-4
+    assert (after.canon_albedo - before.canon_albedo).abs().max() < 1e-3
