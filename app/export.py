@@ -48,6 +48,8 @@ NAMES = {"picture": "face.png", "turntable": "turntable.gif", "turntable-mp4": "
          "codes-npz": "codes.npz", "codes-json": "codes.json", "session": "session.latentface"}
 SIZE, TURNTABLE_SIZE = 512, 384
 """Pixels of the picture and of the turntable."""
+TEXTURE = 1024
+"""Pixels of the texture of a mesh that is taken along."""
 MAP_SIZE = 256
 """Pixels to which maps for the eye are enlarged."""
 
@@ -55,13 +57,14 @@ IDLE = "() => document.querySelector('#export').dispatchEvent(new Event('idle'))
 """Ends what the menu shows as busy, after a failure."""
 
 
-def write(kind: Kind, session: Session, settings: Settings, stamp: bool, folder: Path) -> Path:
+def write(kind: Kind, session: Session, settings: Settings, stamp: bool, folder: Path, texture: int = TEXTURE) -> Path:
     """Write one file and return its path; arguments as of `writing`."""
-    *_, path = writing(kind, session, settings, stamp, folder)
+    *_, path = writing(kind, session, settings, stamp, folder, texture)
     return path
 
 
-def writing(kind: Kind, session: Session, settings: Settings, stamp: bool, folder: Path) -> Iterator[str | Path]:
+def writing(kind: Kind, session: Session, settings: Settings, stamp: bool, folder: Path,
+            texture: int = TEXTURE) -> Iterator[str | Path]:
     """Write one file: words on how far long work has come, and in the end its path.
 
     Args:
@@ -70,12 +73,13 @@ def writing(kind: Kind, session: Session, settings: Settings, stamp: bool, folde
         settings: for the picture, the turntable and the session file.
         stamp: write "synthetic" on the picture and the turntable.
         folder: where to write; no file is begun before the work for it is done.
+        texture: pixels of the mesh's texture.
     """
     path, factors = folder / NAMES[kind], session.factors
     if kind in ("glb", "obj"):
         yield "Making the mesh …"
-        depth, texture, mask = mesh_maps(session.detailed)
-        mesh = face_mesh(depth[0], texture[0], mask[0])
+        depth, colours, mask = mesh_maps(session.detailed, texture)
+        mesh = face_mesh(depth[0], colours[0], mask[0])
         yield "Packing the texture …"
         {"glb": write_glb, "obj": write_obj}[kind](mesh, path)
     elif kind in ("turntable", "turntable-mp4"):

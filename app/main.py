@@ -24,8 +24,8 @@ THREADS = 1
 """Torch's threads per handler: maps are small, visitors already run side by side, and waiting threads would spin."""
 VISITORS = 50
 """Sessions held in memory, each with its photo; the one unused for longest is forgotten."""
-QUEUE = 100
-"""Requests that may wait."""
+QUEUE = 300
+"""Requests that may wait; a page asks for up to seven things at once."""
 FORGET_SECONDS = 600
 """Files of uploads and results are deleted at this age."""
 SWEEP_SECONDS = 60
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     try:
         with tempfile.TemporaryDirectory(prefix="latentface-") as folder:
-            os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = folder
+            os.environ["GRADIO_TEMP_DIR"] = os.environ["MPLCONFIGDIR"] = tempfile.tempdir = folder
             offline.stay_offline(options.host)
             threading.Thread(target=sweep, args=[Path(folder)], name="sweep", daemon=True).start()
             serve(options.host, options.port, options.weights)

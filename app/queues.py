@@ -9,15 +9,15 @@ import gradio as gr
 
 QUEUES = {
     "hand": (2, ["PoseLight.redraw", "PoseLight.finish", "SwapTab.redraw", "SwapTab.finish", "MapTab.point",
-                 "Source.move_crop", "Inspect.look"]),
-    "photo": (1, ["Source.open_first", "Source.open_example", "Source.open_photo", "Source.choose_face",
-                  "Source.crop_by_hand", "Inspect.show", "Inspect.keep", "Export.open_session", "MapTab.open_face",
-                  "SwapTab.open_donor", "Grid.add_photos", "analyze", "render", "frontalize", "swap", "nearest"]),
-    "afterwards": (1, ["PoseLight.show", "Inspect.show_mesh", "SwapTab.open", "SwapTab.follow", "SwapTab.fill",
-                       "MapTab.show"]),
+                 "Source.move_crop"]),
+    "photo": (2, ["Source.open_first", "Source.open_example", "Source.open_photo", "Source.choose_face",
+                  "Source.crop_by_hand", "Inspect.show", "Inspect.refine_face", "Inspect.keep", "Export.open_session",
+                  "MapTab.open_face", "SwapTab.open", "SwapTab.follow", "SwapTab.open_donor", "Grid.add_photos",
+                  "MapTab.show", "analyze", "render", "frontalize", "swap", "nearest"]),
+    "afterwards": (1, ["PoseLight.show", "Inspect.show_mesh", "SwapTab.fill"]),
     "file": (1, ["Export.save", "MapTab.write_faces", "export"]),
 }
-"""How many of each queue's handlers run at once, and which they are; together no more than keep two cores busy."""
+"""How many of each queue's handlers run at once, and which they are. What is looked at only later has one worker."""
 
 
 def share(demo: gr.Blocks) -> None:

