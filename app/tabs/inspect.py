@@ -62,7 +62,7 @@ class Inspect:
     @told
     def show_mesh(self, session: Session) -> str:
         """The face as GLB, in the viewer."""
-        return str(export.write("glb", session, session.settings, False, export.new_folder()))
+        return str(export.write("glb", session, session.settings, False, export.new_folder(), COMPARED))
 
     @told
     def refine_face(self, session: Session | None, refined: bool) -> Session:
