@@ -14,7 +14,7 @@ from app.errors import told
 from app.page import Page
 from app.state import Session, known
 from app.widgets import latent_map as widget
-from app.widgets.images import jpeg_url
+from app.widgets.images import jpeg_url, pixels
 from core.latent_map import LatentMap
 
 HINT = "Move over the map: the face that lies at the pointer is decoded, between the points too."
@@ -70,7 +70,7 @@ class MapTab:
     def _connect(self, page: Page) -> None:
         inputs = [page.session, self.own]
         follows = [self.plots, self.chosen, self.near, self.about, self.subject, self.donor]
-        shown = [*follows, self.seen, self.credit, self.enclosed, self.export, self.save, self.back]
+        shown = [*follows, self.preview, self.seen, self.credit, self.enclosed, self.export, self.save, self.back]
         private = {"api_visibility": "private"}
         quick = {**private, "show_progress": "hidden", "trigger_mode": "always_last"}
         self.plots.open(self.show, inputs, shown, show_progress_on=self.plots, **private)
@@ -99,7 +99,9 @@ class MapTab:
         drawn = widget.drawing(shown) if own else maps.gallery_drawing()
         updates = self._mark(shown, known(session), None)
         own_only = gr.Button(visible=own is not None)
+        own_face = jpeg_url(pixels(session.factors.canon_image[0]), maps.SIZE)
         return updates | {self.plots: updates[self.plots] | {"value": drawn}, self.seen: True, self.enclosed: [],
+                          self.preview: gr.update(value=own_face, caption=HINT),
                           self.credit: escape(shown.credit), self.export: "Export all", self.save: own_only,
                           self.back: own_only}
 

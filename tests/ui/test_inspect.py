@@ -122,8 +122,11 @@ def test_an_example_is_opened_with_a_click(desktop):
 
 
 def test_refinement_is_a_switch_whose_factors_all_tabs_use(desktop):
-    found, switch = source(desktop, "#equation .reconstruction img"), desktop.locator("#refine input")
+    desktop.get_by_role("tab", name="Pose").click()
+    desktop.wait_for_selector("#picture .live[src*=jpeg]")
     live = source(desktop, "#picture .live")
+    desktop.get_by_role("tab", name="Inspect").click()
+    found, switch = source(desktop, "#equation .reconstruction img"), desktop.locator("#refine input")
     assert not switch.is_checked()
     switch.check()
     refined = changed(desktop, "#equation .reconstruction img", found)

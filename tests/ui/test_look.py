@@ -1,0 +1,61 @@
+"""Whether everybody can read and reach what the page shows: contrast as WCAG 2.1 AA asks for, and the keyboard."""
+
+import pytest
+
+pytestmark = pytest.mark.timeout(300)
+TABS = {"Inspect": "#readout dl", "Pose & light": "#picture .live[src*=jpeg]", "Swap": "#swap-way .steps img",
+        "Latent map": "#map .plot[data-ready]", "API": "#api-text", "About": "#about-text"}
+"""Names of the tabs and what is there once they are drawn."""
+FAINT = """() => {
+  const pen = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d',
+    {willReadFrequently: true});
+  const rgba = (colour) => {
+    pen.clearRect(0, 0, 1, 1); pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = pen.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, a / 255];
+  };
+  const over = (top, below) => [0, 1, 2].map((k) => top[k] * top[3] + below[k] * (1 - top[3]));
+  const luminance = (rgb) => rgb.map((value) => value / 255).map((value) =>
+    value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, value, k) => sum + value * [0.2126, 0.7152, 0.0722][k], 0);
+  const faint = [], words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (words.nextNode()) {
+    const text = words.currentNode.data.trim(), element = words.currentNode.parentElement;
+    if (!text || !element.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
+    const style = getComputedStyle(element), box = element.getBoundingClientRect();
+    // Written over pictures it has a dark edge; what is switched off need not be read.
+    if (parseFloat(style.fontSize) === 0 || style.textShadow !== 'none' || box.width < 2 || box.height < 2
+        || element.closest(':disabled, .sr-only')) continue;
+    const grounds = [];
+    for (let one = element; one; one = one.parentElement) grounds.push(rgba(getComputedStyle(one).backgroundColor));
+    const ground = grounds.reverse().reduce((below, top) => over(top, below), [255, 255, 255]);
+    const [low, high] = [luminance(over(rgba(style.color), ground)), luminance(ground)].sort((a, b) => a - b);
+    const contrast = (high + 0.05) / (low + 0.05), size = parseFloat(style.fontSize);
+    const large = size >= 24 || size >= 18.66 && style.fontWeight >= 700;
+    if (contrast < (large ? 3 : 4.5)) faint.push(`${contrast.toFixed(2)}: ${text.slice(0, 40)}`);
+  }
+  return faint;
+}"""
+UNREACHABLE = """() => [...document.querySelectorAll('button, a[href], input, select, summary, textarea, [role=tab]')]
+  .filter((one) => one.checkVisibility() && !one.disabled && one.tabIndex < 0 && !one.closest('[aria-hidden=true]')
+    && one.getBoundingClientRect().width > 1 && one.getAttribute('role') !== 'tab')
+  .map((one) => one.outerHTML.slice(0, 120))"""
+NAMELESS = """() => [...document.querySelectorAll('button, input:not([type=file]), select, [role=application]')]
+  .filter((one) => one.checkVisibility() && !(one.innerText?.trim() || one.ariaLabel || one.title || one.labels?.length
+    || one.querySelector('img[alt]:not([alt=""])')))
+  .map((one) => one.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_tab_can_be_read_and_reached(open_page, theme):
+    with open_page(theme=theme) as page:
+        found = {}
+        for name, drawn in TABS.items():
+            page.get_by_role("tab", name=name).first.click()
+            page.wait_for_selector(drawn)
+            page.locator("#export summary").click()
+            for kind, script in (("faint", FAINT), ("unreachable", UNREACHABLE), ("nameless", NAMELESS)):
+                if some := page.evaluate(script):
+                    found[name, kind] = sorted(set(some))
+            page.locator("#export summary").click()
+        assert not found
