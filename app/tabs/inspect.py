@@ -72,7 +72,7 @@ class Inspect:
     @told
     def look(self, event: gr.EventData) -> dict:
         """The same for one picture of the camera, which then sends its next one."""
-        looked = gr.update(count=event.number, said="")
+        looked = gr.update(count=getattr(event, "number", 0), said="")
         try:
             return self.show(state.look(picture_bytes(event))) | {self.camera: looked}
         except FaceNotFound:
