@@ -25,7 +25,7 @@ WIDTH, HEIGHT = 1280, 820
 """Pixels of the browser's window; the recording has half of them."""
 MOST_BYTES = 4 * 2**20
 COLOURS = 255
-"""Of the palette that all pictures share."""
+"""Of the palette that all pictures of a tab share: with one each, colours would flicker."""
 HOLD, STEP = 1400, 110
 """Milliseconds that a picture stays: one to look at, and one of a movement."""
 SUBJECT, DONOR = 3, 4
@@ -41,13 +41,14 @@ class Recorder:
 
     def __init__(self, page):
         self.page = page
-        self.pictures: list[Image.Image] = []
+        self.scenes: list[list[Image.Image]] = [[]]
+        """By tab."""
         self.milliseconds: list[int] = []
 
     def take(self, milliseconds: int = STEP) -> None:
         """A picture of the page as it is."""
         shot = Image.open(io.BytesIO(self.page.screenshot(animations="disabled"))).convert("RGB")
-        self.pictures.append(shot.reduce(2))
+        self.scenes[-1].append(shot.reduce(2))
         self.milliseconds.append(milliseconds)
 
     def rest(self) -> None:
@@ -60,6 +61,7 @@ class Recorder:
         """Another tab, once it has been drawn."""
         self.page.get_by_role("tab", name=name).first.click()
         self.page.wait_for_selector(drawn)
+        self.scenes.append([])
         self.page.mouse.move(0, 0)
         self.rest()
 
@@ -82,14 +84,18 @@ class Recorder:
 
     def write(self, path: Path) -> None:
         """All pictures as an endless GIF whose comment says that faces in it are synthetic."""
-        few = self.pictures[::4]
-        sheet = Image.new("RGB", (few[0].width, few[0].height * len(few)))
-        for index, picture in enumerate(few):
-            sheet.paste(picture, (0, few[0].height * index))
-        palette = sheet.quantize(COLOURS, Image.Quantize.MEDIANCUT)
-        first, *rest = (picture.quantize(palette=palette) for picture in self.pictures)
+        first, *rest = (picture for scene in self.scenes for picture in _with_palette(scene))
         first.save(path, "GIF", save_all=True, append_images=rest, duration=self.milliseconds, loop=0,
                    comment=NOTE.encode())
+
+
+def _with_palette(scene: list[Image.Image]) -> list[Image.Image]:
+    few = scene[::4]
+    sheet = Image.new("RGB", (few[0].width, few[0].height * len(few)))
+    for index, picture in enumerate(few):
+        sheet.paste(picture, (0, few[0].height * index))
+    palette = sheet.quantize(COLOURS, Image.Quantize.MEDIANCUT)
+    return [picture.quantize(palette=palette) for picture in scene]
 
 
 def play(recorder: Recorder) -> None:
@@ -145,8 +151,8 @@ def main() -> None:
         play(recorder)
         recorder.write(out)
         browser.close()
-    size = out.stat().st_size
-    print(f"{out}: {len(recorder.pictures)} pictures, {sum(recorder.milliseconds) / 1000:.0f} s, {size / 2**20:.1f} MB")
+    size, seconds = out.stat().st_size, sum(recorder.milliseconds) / 1000
+    print(f"{out}: {len(recorder.milliseconds)} pictures, {seconds:.0f} s, {size / 2**20:.1f} MB")
     if size > MOST_BYTES:
         parser.exit(1, "That is more than a README should load: take fewer pictures.\n")
 
