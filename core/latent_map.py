@@ -3,7 +3,7 @@
 A map is a file of arrays (npz, nothing pickled): codes, their two-dimensional layouts, a small picture of each face and
 columns to colour by. `core.map_maker` makes one, `assets/map` holds the bundled one.
 
-Convention: similarity is the cosine between codes standardised over the map's own faces; positions lie in −1 … 1, x
+Convention: similarity is the cosine between codes about the mean of the map's own faces; positions lie in −1 … 1, x
 right and y up. What lies between points is read off their neighbours (Shepard's weights, which vanish at the edge of
 the neighbourhood), so that faces change smoothly along any path and each point gives back exactly its own.
 """
@@ -35,8 +35,6 @@ KINDS = {"identity": "identity", "expression": "expression", "code": "whole"}
 """What a layout is made of, in the order shown, and the part of `Codes` that it stands for."""
 NEIGHBOURS = 6
 """Points that a position or a face is read off."""
-DEAD = 1e-3
-"""Spread added to that of each entry of the codes, so that those that never change count for nothing."""
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, IndexError, RuntimeError,
            zipfile.BadZipFile, WeightsMissing)
 
@@ -214,15 +212,15 @@ def fingerprint(model: LatentFace) -> str:
 
 
 class Space:
-    """Standardised codes of unit length, to compare by cosine."""
+    """Codes about their mean, of unit length, to compare by cosine."""
 
     def __init__(self, rows: np.ndarray):
-        self.mean, self.spread = rows.mean(0), rows.std(0) + DEAD
+        self.mean = rows.mean(0)
         self.rows = self._unit(rows)
 
     def _unit(self, rows: np.ndarray) -> np.ndarray:
-        scaled = (rows - self.mean) / self.spread
-        return scaled / np.maximum(np.linalg.norm(scaled, axis=-1, keepdims=True), 1e-9)
+        about = rows - self.mean
+        return about / np.maximum(np.linalg.norm(about, axis=-1, keepdims=True), 1e-9)
 
     def similarity(self, row: np.ndarray) -> np.ndarray:
         """(N,) cosines."""

@@ -15,7 +15,7 @@ class LossWeights:
 
     mirror: float = 0.5
     """Likelihood of the mirrored reconstruction, relative to the plain one (paper section 3.1)."""
-    plain: float = 10.0
+    plain: float = 20.0
     """Photos: L1 of the reconstruction whatever the confidence, which else gives up hair and background."""
     gradient: float = 4.0
     """Gradient differences between reconstruction and image, three scales."""
@@ -37,7 +37,7 @@ class LossWeights:
     """Photos beside renders: distance between the mean shapes of the two."""
     expression: float = 1.0
     """Renders: squared distance of expression weights that a linear head finds in the codes."""
-    identity: float = 0.3
+    identity: float = 0.5
     """Contrast of faces by linear heads on the codes: copies of a photo, renders of a person, against others."""
     same_view: float = 2.0
     """Photos: L1 between the poses found in two changed copies."""
@@ -63,7 +63,7 @@ class AutoencoderTraining:
     """Batches whose gradients are averaged before a step."""
     renders_share: float = 0.5
     """Part of the batch that is rendered, where there are renders."""
-    steps: int = 20500
+    steps: int = 30600
     """Optimizer steps."""
     lr: float = 6e-4
     """Learning rate after warm-up."""
