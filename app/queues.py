@@ -8,7 +8,7 @@ from __future__ import annotations
 import gradio as gr
 
 QUEUES = {
-    "hand": (2, ["PoseLight.redraw", "PoseLight.finish", "SwapTab.redraw", "SwapTab.finish", "MapTab.point",
+    "hand": (4, ["PoseLight.redraw", "PoseLight.finish", "SwapTab.redraw", "SwapTab.finish", "MapTab.point",
                  "Source.move_crop"]),
     "photo": (2, ["Source.open_first", "Source.open_example", "Source.open_photo", "Source.choose_face",
                   "Source.crop_by_hand", "Inspect.show", "Inspect.refine_face", "Inspect.keep", "Export.open_session",
