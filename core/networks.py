@@ -85,10 +85,10 @@ class CodeBasis(nn.Module):
         self.register_buffer("inverse", torch.eye(code_size))
 
     def set(self, mean: Tensor, basis: Tensor) -> None:
-        """Codes become (raw − mean) @ basis; mean (code_size,), basis (code_size, code_size), not singular."""
+        """Codes become (raw − mean) @ basis; mean (code_size,), basis (code_size, code_size), columns may be zero."""
         self.mean.copy_(mean)
         self.basis.copy_(basis)
-        self.inverse.copy_(torch.linalg.inv(basis))
+        self.inverse.copy_(torch.linalg.pinv(basis))
 
     def forward(self, raw: Tensor) -> Tensor:
         """Codes (B, code_size) of what an encoder gives."""

@@ -14,6 +14,9 @@ from training.sequences import Frames
 
 RIDGE = 0.03
 """Least scatter of a direction, as a part of the mean one: directions that hardly vary are not blown up."""
+DEAD = 0.2
+"""Directions that vary less than this, where others vary by 1 within people, are left out: units of the encoder that
+hardly ever answer, and then with numbers that no classifier has met."""
 
 
 def whiten(autoencoder: Autoencoder, frames: Frames) -> Frames:
@@ -36,7 +39,7 @@ def whiten(autoencoder: Autoencoder, frames: Frames) -> Frames:
 
 def within_person_basis(codes: Tensor, person: Tensor) -> Tensor:
     """(D, D) basis of codes (N, D) of people (N,): scatter within people becomes the unit matrix, up to `RIDGE`, and
-    directions come in order of the scatter between people, largest first.
+    directions come in order of the scatter between people, largest first. Columns of dead directions are zero.
     """
     _, person, count = person.unique(return_inverse=True, return_counts=True)
     means = torch.zeros(len(count), codes.shape[1]).index_add(0, person, codes) / count[:, None]
@@ -44,4 +47,5 @@ def within_person_basis(codes: Tensor, person: Tensor) -> Tensor:
     within += RIDGE * within.diagonal().mean() * torch.eye(len(within))
     whitening = torch.linalg.inv(torch.linalg.cholesky(within)).T
     _, directions = torch.linalg.eigh(whitening.T @ means.T.cov() @ whitening)
-    return whitening @ directions.flip(1)
+    basis = whitening @ directions.flip(1)
+    return basis * ((codes @ basis).std(0) > DEAD)

@@ -46,7 +46,7 @@ REACHED = 0.6
 SHEET_PEOPLE, SHEET_SMILES, SHEET_EXPRESSIONS = 6, 2, ("laugh", "surprise", "anger", "pucker")
 
 NAMES = {"nothing": "doing nothing", "raw": "A + B − mean of codes", "plain": "identity of A + expression of B",
-         "clamped": "swap, codes ≥ 0", "swap": "swap", "limit": "the true picture, analysed"}
+         "swap": "swap", "limit": "the true picture, analysed"}
 ROWS = {
     "swap.depth": Row("depth, SIDE ×10⁻²", 3, "low"),
     "swap.albedo": Row("albedo, L1 up to gain", 4, "low"),
@@ -72,10 +72,9 @@ def on_renders(model: LatentFace, pairs: int = PAIRS) -> dict[str, dict[str, flo
     swapped = model.swap(own, other)
     mean = Codes.join([own.codes, other.codes]).whole.map(lambda rows: rows.mean(0, keepdim=True))
     raw = own.codes.whole + other.codes.whole - mean
-    clamped = swapped.codes.whole.map(lambda rows: rows.clamp(min=0))
     ways = {"nothing": own, "raw": model.decode(_whole(raw), own),
             "plain": model.decode(latent.swap(own.codes, other.codes), own),
-            "clamped": model.decode(_whole(clamped), own), "swap": swapped, "limit": limit}
+            "swap": swapped, "limit": limit}
     errors = {name: _errors(found, own, before, after) for name, found in ways.items()}
     return {key: {name: values[key] for name, values in errors.items()} for key in ROWS}
 
