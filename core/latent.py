@@ -20,11 +20,12 @@ def swap(identity_from: Codes, expression_from: Codes, depth: float = 1.0, albed
         depth: how much of the expression's shape goes over: 0 keeps the first face's own, 1 is the other's, more
             exaggerates.
         albedo: the same for its paint.
-        expressive: keeps of a change what expressions make; by default all goes over, light and background too, as in
-            the paper.
+        expressive: keeps of a change what expressions make, and is given the change of the whole code, since a part of
+            a smile is taken for identity; by default the expression goes over as it is, light and background with it,
+            as in the paper.
     """
-    change = expression_from.expression - identity_from.expression
-    change = expressive(change) if expressive else change
+    change = (expressive(expression_from.whole - identity_from.whole) if expressive
+              else expression_from.expression - identity_from.expression)
     part = CodePart(change.depth * depth, change.albedo * albedo)
     return Codes.of(identity_from.identity, identity_from.expression + part)
 

@@ -70,7 +70,7 @@ def on_renders(model: LatentFace, pairs: int = PAIRS) -> dict[str, dict[str, flo
     before, donor, after = _render_pairs(pairs, model.config.image_size)
     own, other, limit = (model.analyze(truth["image"]) for truth in (before, donor, after))
     swapped = model.swap(own, other)
-    mean = Codes.join([own.codes, other.codes]).whole.map(lambda rows: rows.mean(0, keepdim=True))
+    mean = CodePart.join([own.codes.whole, other.codes.whole]).map(lambda rows: rows.mean(0, keepdim=True))
     raw = own.codes.whole + other.codes.whole - mean
     ways = {"nothing": own, "raw": model.decode(_whole(raw), own),
             "plain": model.decode(latent.swap(own.codes, other.codes), own),
