@@ -1,5 +1,5 @@
-// A choice is asked for by 'save', shown as busy until it comes or is cancelled by 'stop', and handed over; a click
-// elsewhere or Escape closes.
+// A choice is asked for by 'save', shown as busy until it comes, and handed over; a click elsewhere or Escape closes.
+// 'stop' cancels it. It stays busy for a moment: what is asked for before that is done would be cancelled too.
 const menu = element.querySelector('details');
 const going = element.querySelector('.going');
 const idle = () => {
@@ -8,7 +8,7 @@ const idle = () => {
 };
 element.addEventListener('idle', idle);
 element.addEventListener('click', (event) => {
-  if (event.target.matches('.going button')) { trigger('stop'); idle(); }
+  if (event.target.matches('.going button')) { trigger('stop'); setTimeout(idle, 1500); }
   const button = event.target.closest('[data-kind]');
   if (!button || element.querySelector('[aria-busy]')) return;
   button.setAttribute('aria-busy', 'true');
