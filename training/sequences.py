@@ -72,6 +72,12 @@ def encode_all(autoencoder: Autoencoder, config: DiffusionTraining) -> Frames:
     return frames[frames.person.argsort(stable=True)]
 
 
+def person_means(rows: Tensor, person: Tensor) -> Tensor:
+    """(P, D) mean row of each person, of rows (N, D) of people (N,) numbered from 0 without gaps."""
+    count = person.bincount()[:, None]
+    return torch.zeros(len(count), rows.shape[1]).index_add(0, person, rows) / count
+
+
 @torch.inference_mode()
 def encode(autoencoder: Autoencoder, frames: Frames) -> Frames:
     """Codes in place of pictures."""

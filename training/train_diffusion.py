@@ -97,6 +97,8 @@ def set_expressive(diffusion, frames) -> None:
     """
     import torch
 
+    from training.sequences import person_means
+
     known = frames.expression.isfinite().all(1)
     if not known.any():
         return
@@ -104,8 +106,7 @@ def set_expressive(diffusion, frames) -> None:
     _, person = frames.person[known].unique(return_inverse=True)
 
     def about_person(rows):
-        total = torch.zeros(int(person.max()) + 1, rows.shape[1]).index_add(0, person, rows)
-        return rows - (total / person.bincount()[:, None])[person]
+        return rows - person_means(rows, person)[person]
 
     within, spread = about_person(weights), _ridged(weights.T.cov())
     for number, part in enumerate((diffusion.depth, diffusion.albedo)):

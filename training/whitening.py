@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from core.autoencoder import Autoencoder
-from training.sequences import Frames
+from training.sequences import Frames, person_means
 
 RIDGE = 0.03
 """Least scatter of a direction, as a part of the mean one: directions that hardly vary are not blown up."""
@@ -41,8 +41,8 @@ def within_person_basis(codes: Tensor, person: Tensor) -> Tensor:
     """(D, D) basis of codes (N, D) of people (N,): scatter within people becomes the unit matrix, up to `RIDGE`, and
     directions come in order of the scatter between people, largest first. Columns of dead directions are zero.
     """
-    _, person, count = person.unique(return_inverse=True, return_counts=True)
-    means = torch.zeros(len(count), codes.shape[1]).index_add(0, person, codes) / count[:, None]
+    _, person = person.unique(return_inverse=True)
+    means = person_means(codes, person)
     within = (codes - means[person]).T.cov()
     within += RIDGE * within.diagonal().mean() * torch.eye(len(within))
     whitening = torch.linalg.inv(torch.linalg.cholesky(within)).T
