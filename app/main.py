@@ -24,8 +24,6 @@ THREADS = 1
 """Torch's threads per handler: maps are small, visitors already run side by side, and waiting threads would spin."""
 VISITORS = 50
 """Sessions held in memory, each with its photo; the one unused for longest is forgotten."""
-QUEUE = 300
-"""Requests that may wait; a page asks for up to seven things at once."""
 FORGET_SECONDS = 600
 """Files of uploads and results are deleted at this age."""
 SWEEP_SECONDS = 60
@@ -70,7 +68,7 @@ def serve(host: str, port: int, weights: Path | None) -> None:
     from app.widgets.theme import theme
 
     demo = build_demo()
-    _, url, _ = demo.queue(max_size=QUEUE, default_concurrency_limit=2).launch(
+    _, url, _ = demo.launch(
         server_name=host,
         server_port=port,
         share=False,

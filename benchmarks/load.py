@@ -1,11 +1,12 @@
 """How the app answers when many visitors come at once.
 
-    python -m benchmarks.load [--visitors 20] [--minutes 2] [--analyses 500]
+    python -m benchmarks.load [--visitors 20] [--minutes 2] [--analyses 500] [--greedy 30]
 
 Starts the app and waits until it is warm. Then each visitor opens the page and drags, one redraw after the other with
 up to 0.4 s in between, and gives another photo after every tenth, asking for all that the page asks for then; the next
 drag begins once all of it has come. Nobody pauses. An analyze counts from the upload until the factors are shown. Then
-one visitor gives photos one after the other, and the memory of the app is watched.
+one visitor gives photos one after the other, and the memory of the app is watched. In the end one visitor asks for many
+analyses at once, and another for a single one just after.
 """
 
 from __future__ import annotations
@@ -91,6 +92,18 @@ async def measure_memory(app: RunningApp, count: int) -> None:
           f"{late / early - 1:+.1%} (target ± 5 %)")
 
 
+async def measure_fairness(url: str, count: int) -> None:
+    """Print how long one analysis takes beside those that a greedy visitor has asked for just before."""
+    async with Visitor.at(url, 2) as (greedy, modest):
+        photo = await modest.upload(EXAMPLES[0].name, EXAMPLES[0].read_bytes())
+        alone = (await modest.together({"analyze": [photo, 1]}))["analyze"][1]
+        for _ in range(count):
+            await greedy.join("analyze", [photo, 1])
+        behind = (await modest.together({"analyze": [photo, 1]}))["analyze"][1]
+    print(f"{'fairness':12} {count:8d} analyses asked for by another visitor: one's own takes {behind:.2f} s, "
+          f"{alone:.2f} s without them")
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="How the app answers when many visitors come at once.",
@@ -98,6 +111,7 @@ def main() -> None:
     parser.add_argument("--visitors", type=int, default=20, help="at once")
     parser.add_argument("--minutes", type=float, default=2.0, help="for which they stay")
     parser.add_argument("--analyses", type=int, default=500, help="photos one after the other, for the memory")
+    parser.add_argument("--greedy", type=int, default=30, help="analyses asked for at once by one visitor")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work, running_app(Path(work) / "log.txt") as app:
         asyncio.run(warm_up(app.url))
@@ -105,6 +119,8 @@ def main() -> None:
             asyncio.run(measure_load(app.url, options.visitors, options.minutes))
         if options.analyses:
             asyncio.run(measure_memory(app, options.analyses))
+        if options.greedy:
+            asyncio.run(measure_fairness(app.url, options.greedy))
 
 
 if __name__ == "__main__":

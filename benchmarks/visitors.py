@@ -124,18 +124,21 @@ class Visitor:
         """Call a handler as the page does, and wait for its answer. Raises Refused."""
         return (await self.together({name: data}, event))[name][0]
 
+    async def join(self, name: str, data: Sequence, event: dict | None = None) -> str:
+        """Call a handler without waiting for its answer; the call's number. Raises Refused."""
+        handler = self.handlers[name]
+        wish = {"fn_index": handler["id"], "session_hash": self.session, "data": list(data), "event_data": event,
+                "trigger_id": handler["targets"][0][0] if handler["targets"] else None}
+        joined = await self.client.post("/gradio_api/queue/join", content=json.dumps(wish),
+                                        headers={"content-type": "application/json"})
+        if joined.status_code != 200:
+            raise Refused(words_of(joined))
+        return joined.json()["event_id"]
+
     async def together(self, wishes: dict[str, Sequence], event: dict | None = None) -> dict[str, tuple[dict, float]]:
         """Call several at once; the answer of each, and the seconds until it came. Raises Refused."""
-        begin, waiting, answers = time.perf_counter(), {}, {}
-        for name, data in wishes.items():
-            handler = self.handlers[name]
-            wish = {"fn_index": handler["id"], "session_hash": self.session, "data": list(data), "event_data": event,
-                    "trigger_id": handler["targets"][0][0] if handler["targets"] else None}
-            joined = await self.client.post("/gradio_api/queue/join", content=json.dumps(wish),
-                                            headers={"content-type": "application/json"})
-            if joined.status_code != 200:
-                raise Refused(words_of(joined))
-            waiting[joined.json()["event_id"]] = name
+        begin, answers = time.perf_counter(), {}
+        waiting = {await self.join(name, data, event): name for name, data in wishes.items()}
         async with self.client.stream("GET", "/gradio_api/queue/data",
                                       params={"session_hash": self.session}) as stream:
             async for line in stream.aiter_lines():

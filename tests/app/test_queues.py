@@ -1,0 +1,39 @@
+"""Visitors take turns, and nobody asks for too much."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from gradio.queueing import EventQueue
+
+from app.queues import ENOUGH, FULL, MOST, OWN, FairQueue, in_turns
+
+PERSON = SimpleNamespace(client=SimpleNamespace(host="192.0.2.1"))
+
+
+def wish(session: str | None, number: int) -> SimpleNamespace:
+    """Something that waits; what names no session gets its own number for one."""
+    return SimpleNamespace(session_hash=session or str(number), _id=str(number), request=PERSON)
+
+
+def test_nobody_waits_behind_all_that_another_visitor_asked_for_before():
+    waiting = [wish("greedy", number) for number in range(30)] + [wish("modest", 30), wish("modest", 31)]
+    assert [one.session_hash for one in in_turns(waiting)][:5] == ["greedy", "modest", "greedy", "modest", "greedy"]
+    assert [int(one._id) for one in in_turns(waiting) if one.session_hash == "greedy"] == list(range(30))
+
+
+def test_programs_without_a_session_are_told_apart_by_their_address():
+    waiting = [wish(None, number) for number in range(3)] + [wish("modest", 3)]
+    assert [one._id for one in in_turns(waiting)] == ["0", "3", "1", "2"]
+
+
+@pytest.mark.parametrize(("waiting", "words"), [
+    ([wish("greedy", number) for number in range(OWN)], ENOUGH),
+    ([wish(str(number % 20), number) for number in range(MOST)], FULL),
+])
+def test_who_asks_for_too_much_is_told_to_wait(waiting, words):
+    queue = FairQueue(live_updates=True, concurrency_count=1, update_intervals=1, max_size=None, blocks=None)
+    queue.event_queue_per_concurrency_id["photo"] = EventQueue("photo", 2)
+    queue.event_queue_per_concurrency_id["photo"].queue += waiting
+    body = SimpleNamespace(session_hash="greedy", fn_index=0)
+    assert asyncio.run(queue.push(body, PERSON, None)) == (False, words, "queue_full")
