@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +25,8 @@ from core.types import Codes, Light
 
 SIZE = 224
 """Pixels of the decoded face at the pointer."""
+FRESH = 50
+"""Photos after which those that wait are said to be still wanted; even slow work takes less than minutes for them."""
 STUDIO = (0.6, 0.5, 0.25, 0.3)
 """Light that decoded faces are shown in: ambient, diffuse, dx, dy."""
 _warming = threading.Lock()
@@ -69,10 +73,13 @@ def open_face(shown: LatentMap, number: int) -> Session:
     return state.choose_face(Session(photo, [face_from_crop(photo, whole, state.model().config.image_size)]), 0)
 
 
-def map_photos(paths: list[Path]) -> Iterator[str | LatentMap]:
-    """Make a map of photos: sentences on how far it has come, and in the end the map.
+def map_photos(paths: list[Path]) -> Iterator[str | tuple[LatentMap, list[tuple[str, str]]]]:
+    """Make a map of photos: sentences on how far it has come, and in the end the map and what was left out.
 
     Each file is deleted once it has been read, all of them when the work ends early.
+
+    Yields:
+        Sentences; last of all the map, and the name and the reason of each file that is not on it.
 
     Raises:
         FaceNotFound: too few faces.
@@ -81,10 +88,14 @@ def map_photos(paths: list[Path]) -> Iterator[str | LatentMap]:
     warming = threading.Thread(target=_warm_up_once, daemon=True)
     if len(paths) >= map_maker.FEWEST:
         warming.start()
+    refused = []
     try:
         for done, path in enumerate(paths):
             yield _progress(done, len(paths), len(maker), time.monotonic() - start)
-            add_photo(maker, path, path.name)
+            if done % FRESH == 0:
+                _keep(paths[done:])
+            if reason := add_photo(maker, path, path.name):
+                refused.append((path.name, reason))
             path.unlink(missing_ok=True)
     finally:
         for path in paths:
@@ -95,7 +106,14 @@ def map_photos(paths: list[Path]) -> Iterator[str | LatentMap]:
     yield f"{len(maker)} faces. Laying them out …"
     for kind in maker.lay_out():
         yield f"{len(maker)} faces. The layout by {kind} is ready …"
-    yield maker.finish()
+    yield maker.finish(), refused
+
+
+def _keep(waiting: list[Path]) -> None:
+    """Let files that wait for their turn not count as forgotten, see app.main.forget."""
+    for path in waiting:
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(path)
 
 
 def _progress(done: int, count: int, faces: int, seconds: float) -> str:

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from core.errors import MapUnreadable, WeightsMissing
+from core.files import SYNTHETIC
 from core.geometry import depth_to_normal
 from core.shading import shade
 from core.types import CodePart, Codes, Light
@@ -153,7 +154,7 @@ class LatentMap:
             **{f"columns.{name}": column for name, column in self.columns.items()},
             pictures=np.frombuffer(b"".join(self.pictures), np.uint8),
             ends=np.cumsum([len(picture) for picture in self.pictures]),
-            weights=np.array(self.weights), credit=np.array(self.credit))
+            weights=np.array(self.weights), credit=np.array(self.credit), **SYNTHETIC)
 
     def export(self, numbers: list[int], path: str | Path) -> None:
         """Write some of the faces as a zip: faces.csv (name, columns, positions), codes.npz and the pictures."""
@@ -166,7 +167,7 @@ class LatentMap:
             xy = [value for kind in self.kinds for value in self.positions[kind][number]]
             writer.writerow([number, self.names[number], *values, *(f"{value:.4f}" for value in xy)])
         rows = {kind: code_rows(self.codes, kind)[numbers] for kind in self.kinds}
-        np.savez_compressed(codes, number=np.array(numbers), **rows)
+        np.savez_compressed(codes, number=np.array(numbers), **rows, **SYNTHETIC)
         with zipfile.ZipFile(path, "w") as file:
             file.writestr("faces.csv", table.getvalue())
             file.writestr("codes.npz", codes.getvalue())

@@ -116,21 +116,24 @@ class MapMaker:
                 if any(value is not None for value in column)}
 
 
-def add_photo(maker: MapMaker, photo, name: str) -> bool:
-    """Find the largest face of a photo and take it; False where there is none, or where the file is no photo.
+def add_photo(maker: MapMaker, photo, name: str) -> str:
+    """Find the largest face of a photo and take it.
 
     Args:
         maker: who takes it.
         photo: anything `core.photo.read_photo` reads.
         name: its path; the folder becomes a column.
+
+    Returns:
+        Why the photo was left out; empty where its face was taken.
     """
     try:
         face = maker.model.find_faces(photo)[0]
-    except (FaceNotFound, ImageTooLarge, ImageTooSmall, ImageUnreadable):
-        return False
+    except (FaceNotFound, ImageTooLarge, ImageTooSmall, ImageUnreadable) as error:
+        return str(error).partition(":")[0]  # what follows is advice for a single photo
     folder = name.rpartition("/")[0]
     maker.add(face, name, **({"folder": folder} if folder else {}))
-    return True
+    return ""
 
 
 def lay_out(rows: np.ndarray) -> np.ndarray:

@@ -119,6 +119,11 @@ const draw = () => {
     pen.restore();
   });
 };
+// The mouse moves more often than the screen is drawn.
+let waiting = null;
+const drawSoon = () => {
+  waiting ??= requestAnimationFrame(() => { waiting = null; draw(); });
+};
 // What is chosen, its neighbours, and where the visitor's own face lands.
 const mark = (pen, kind, place, stamp, large) => {
   const { chosen, near, own } = props.marks ?? {};
@@ -160,7 +165,7 @@ const follow = (event) => {
 plot.addEventListener('pointermove', follow);
 plot.addEventListener('pointerleave', () => { clearTimeout(later); hover(null); });
 const hover = (index, event) => {
-  if (hovered !== index) { hovered = index; draw(); }
+  if (hovered !== index) { hovered = index; drawSoon(); }
   card.hidden = index === null;
   if (index === null) return;
   const box = element.getBoundingClientRect(), column = map.columns[choice.value];
@@ -200,7 +205,7 @@ const listen = () => {
   plot.on('plotly_click', (event) => choose(event.points[0].pointIndex));
   plot.on('plotly_selected', (event) => event && pick(event.points.map((one) => one.pointIndex)));
   plot.on('plotly_deselect', () => pick(null));
-  for (const name of ['plotly_relayouting', 'plotly_relayout', 'plotly_afterplot']) plot.on(name, draw);
+  for (const name of ['plotly_relayouting', 'plotly_relayout', 'plotly_afterplot']) plot.on(name, drawSoon);
 };
 const open = async () => {
   if (!props.value) return;

@@ -40,6 +40,8 @@ class MapTab:
         """Numbers of the faces within the lasso."""
         self.seen = gr.State(False)
         """Whether the tab has been looked at: before that, nothing is worked out for it."""
+        self.files = gr.State([])
+        """Paths of the folder's files. Gradio checks the button's own value anew at every word on how far it is."""
         self.plots = widget.plots()
         self.credit = gr.HTML(elem_classes="credit", apply_default_css=False)
         with gr.Row(elem_id="map-below"):
@@ -61,10 +63,15 @@ class MapTab:
             self.export = gr.Button("Export all", elem_id="map-export", **small)
             self.save = gr.Button("Save map", visible=False, elem_id="map-save", **small)
         with gr.Row(elem_classes="buttons"):
-            self.folder = gr.UploadButton("Map my own folder", file_count="directory", elem_id="map-folder", **small)
+            with gr.Column(min_width=80) as self.start:
+                self.folder = gr.UploadButton("Map my own folder", file_count="directory", size="sm",
+                                              elem_id="map-folder")
             self.cancel = gr.Button("Cancel", visible=False, elem_id="map-cancel", **small)
             self.back = gr.Button("Back to the gallery", visible=False, elem_id="map-back", **small)
-        self.progress = gr.HTML(elem_id="map-progress", apply_default_css=False)
+        self.folder.file_types = ["image"]  # the page then names what else is there and leaves it; Python would warn
+        # Gradio's own leaves an empty file behind for each one sent; to update the button would bring it back.
+        self.folder.preprocess = lambda payload: [file.path for file in payload or []]
+        self.progress = widget.progress()
         self.download = gr.DownloadButton(visible="hidden", elem_id="map-download")
 
     def _connect(self, page: Page) -> None:
@@ -83,12 +90,14 @@ class MapTab:
         for button, handler in ((self.export, self.write_faces), (self.save, self.write_map)):
             button.click(handler, [self.own, self.enclosed], self.download, **private).success(
                 None, None, None, js=DOWNLOAD, **private)
-        working = [self.progress, self.cancel, self.folder]
-        mapping = self.folder.upload(self.map_folder, [self.folder, page.session], [self.own, *working, *shown],
-                                     show_progress="hidden", concurrency_limit=1, **private)
+        working = [self.progress, self.start, self.cancel]
+        mapping = self.folder.upload(
+            self.wait, self.folder, [self.files, *working], queue=False, show_progress="hidden", **private).then(
+            self.map_folder, [self.files, page.session], [self.own, *working, *shown], show_progress="hidden",
+            concurrency_limit=1, **private)
         mapping.failure(self.stop, None, working, **private)
-        self.cancel.click(self.stop, None, working, cancels=[mapping], **private)
-        self.back.click(self.leave, page.session, [self.own, *shown], **private)
+        self.cancel.click(self.stop, None, working, cancels=[mapping], queue=False, show_progress="hidden", **private)
+        self.back.click(self.leave, page.session, [self.own, self.progress, *shown], **private)
 
     # --- The map ----------------------------------------------------------------------------------------------
 
@@ -161,26 +170,30 @@ class MapTab:
 
     # --- A folder of one's own ---------------------------------------------------------------------------------
 
-    def map_folder(self, files: list[str] | None, session: Session | None):
+    def wait(self, files: list[str]) -> dict:
+        """One folder at a time: until it is this one's turn, it can be given up."""
+        return {self.files: files, self.progress: "<p>Waiting for its turn …</p>",
+                self.cancel: gr.Button(visible=True), self.start: gr.Column(visible=False)}
+
+    def map_folder(self, files: list[str], session: Session | None):
         """A map of the visitor's photos, with word of how far it has come."""
-        yield {self.cancel: gr.Button(visible=True), self.folder: gr.UploadButton(interactive=False)}
-        work = maps.map_photos([Path(file) for file in files or []])
+        work = maps.map_photos([Path(file) for file in files])
         try:
-            while not isinstance(step := told(next)(work), LatentMap):
+            while isinstance(step := told(next)(work), str):
                 yield {self.progress: f"<p>{escape(step)}</p>"}
         finally:
             work.close()
-        yield self.show(session, step) | {self.own: step} | self.stop()
+        made, refused = step
+        yield self.show(session, made) | {self.own: made} | self.stop() | {self.progress: widget.left_out(refused)}
 
     def stop(self) -> dict:
         """No work goes on."""
-        return {self.progress: "", self.cancel: gr.Button(visible=False),
-                self.folder: gr.UploadButton(interactive=True)}
+        return {self.progress: "", self.cancel: gr.Button(visible=False), self.start: gr.Column(visible=True)}
 
     @told
     def leave(self, session: Session | None) -> dict:
         """The bundled map again; the visitor's own is forgotten."""
-        return self.show(session, None) | {self.own: None}
+        return self.show(session, None) | {self.own: None, self.progress: ""}
 
 
 def _map(own: LatentMap | None) -> LatentMap:

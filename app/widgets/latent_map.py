@@ -67,6 +67,11 @@ def near() -> gr.HTML:
     return gr.HTML(**_beside("map-near") | {"js_on_load": read_script("strip")}, elem_classes="strip")
 
 
+def progress() -> gr.HTML:
+    """Words on how far a map of one's own has come, and at its end `left_out(…)`."""
+    return gr.HTML(**_beside("map-progress") | {"js_on_load": read_script("map_progress")})
+
+
 def _beside(elem_id: str) -> dict:
     return {"elem_id": elem_id, "apply_default_css": False, "js_on_load": None, "css_template": _style("map_side")}
 
@@ -108,6 +113,15 @@ def nearest(shown: LatentMap, codes: Codes, chosen: int | None) -> dict[str, lis
     pairs = {kind: zip(*shown.nearest(target, kind, NEAREST + 1), strict=True) for kind in shown.kinds}
     return {kind: [(int(number), float(similarity)) for number, similarity in found if number != chosen][:NEAREST]
             for kind, found in pairs.items()}
+
+
+def left_out(refused: list[tuple[str, str]]) -> str:
+    """HTML that names the files that are not on a map of one's own, by the reason; empty where all are."""
+    names = {}
+    for name, reason in refused:
+        names.setdefault(reason, []).append(escape(name))
+    rows = "".join(f"<dt>{escape(reason)}</dt><dd>{'<br>'.join(some)}</dd>" for reason, some in names.items())
+    return f"<details><summary>Left out: {len(refused)}</summary><dl>{rows}</dl></details>" if rows else ""
 
 
 def neighbours(shown: LatentMap, codes: Codes, chosen: int | None) -> str:

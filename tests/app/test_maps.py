@@ -1,6 +1,7 @@
 """What the page is told of a map, and maps of visitors' own photos."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from app import maps, state
+from app.main import forget
 from app.widgets import latent_map as widget
 from core.errors import FaceNotFound
 from core.latent_map import LatentMap
@@ -89,8 +91,9 @@ def uploads(tmp_path) -> list[Path]:
 
 
 def test_a_folder_becomes_a_map_and_is_deleted(quick, uploads):
-    *said, made = maps.map_photos(uploads)
+    *said, (made, refused) = maps.map_photos(uploads)
     assert said[0].startswith("0 of 3 photos") and "2 faces" in said[-1]
+    assert refused == [("notes.jpg", "This file is not a photo that can be read")]
     assert made.names.tolist() == [path.name for path in EXAMPLES[:2]] and "folder" not in made.columns
     assert not any(path.exists() for path in uploads)
     order, _ = made.nearest(state.open_photo(EXAMPLES[1]).factors.codes, "code")
@@ -102,6 +105,22 @@ def test_work_that_is_cancelled_leaves_no_file(quick, uploads):
     next(work)
     work.close()
     assert not any(path.exists() for path in uploads)
+
+
+def test_photos_that_wait_long_for_their_turn_are_not_forgotten(quick, uploads):
+    for path in uploads:
+        os.utime(path, (0, 0))
+    work = maps.map_photos(uploads)
+    next(work), next(work)
+    forget(uploads[0].parent, 60)
+    assert [path.exists() for path in uploads] == [False, True, True]
+    work.close()
+
+
+def test_what_is_left_out_is_named_with_its_reason():
+    html = widget.left_out([("<b>.jpg", "No face"), ("notes.txt", "No picture"), ("wall.jpg", "No face")])
+    assert "Left out: 3" in html and "<dt>No face</dt><dd>&lt;b&gt;.jpg<br>wall.jpg</dd>" in html
+    assert widget.left_out([]) == ""
 
 
 def test_a_folder_without_faces_is_refused_with_a_sentence(quick, uploads):

@@ -86,6 +86,7 @@ def test_chosen_faces_are_exported(tmp_path):
     assert [row["name"] for row in rows] == ["face <4>", "face <9>"]
     assert float(rows[1]["identity_x"]) == pytest.approx(small_map().positions["identity"][9, 0], abs=1e-4)
     np.testing.assert_allclose(codes["identity"] + codes["expression"], codes["code"], atol=1e-4)
+    assert codes["synthetic"]
 
 
 def damaged(change) -> bytes:
