@@ -121,6 +121,7 @@ def build_demo() -> gr.Blocks:
     from app.tabs.latent_map import MapTab
     from app.tabs.pose_light import PoseLight
     from app.tabs.swap import SwapTab
+    from app.widgets.address import keep_tab
     from app.widgets.texts import read_text
 
     with Answering(title="LatentFace", analytics_enabled=False) as demo:
@@ -130,20 +131,21 @@ def build_demo() -> gr.Blocks:
             export = Export(page)
         with gr.Row(elem_id="panels"):
             with gr.Column(scale=4, min_width=260, elem_id="source"):
-                Source(page, demo)
-            with gr.Column(scale=17, min_width=300, elem_id="work"), gr.Tabs(overflow_behavior="wrap"):
-                with gr.Tab("Inspect"):
+                source = Source(page, demo)
+            with gr.Column(scale=17, min_width=300, elem_id="work"), gr.Tabs(overflow_behavior="wrap") as tabs:
+                with gr.Tab("Inspect", id="inspect"):
                     Inspect(page)
-                with gr.Tab("Pose & light"):
+                with gr.Tab("Pose & light", id="pose"):
                     export.connect(PoseLight(page).settings)
-                with gr.Tab("Swap") as swap:
-                    SwapTab(page, swap)
-                with gr.Tab("Latent map"):
+                with gr.Tab("Swap", id="swap") as tab:
+                    swap = SwapTab(page, tab)
+                with gr.Tab("Latent map", id="map"):
                     MapTab(page)
-                with gr.Tab("API"):
+                with gr.Tab("API", id="api"):
                     Api(page)
-                with gr.Tab("About"):
+                with gr.Tab("About", id="about"):
                     About(page)
+        keep_tab(tabs, swap.restored_after(source.loaded))
     share(demo)
     return demo
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import gradio as gr
 
+from app.widgets.address import address
+
 
 @dataclass(frozen=True)
 class Page:
@@ -15,3 +17,5 @@ class Page:
     """The `app.state.Session` whose face is shown everywhere."""
     donor: gr.State = field(default_factory=gr.State)
     """The `Session` that lends its expression, or None."""
+    address: gr.HTML = field(default_factory=address)
+    """What of the page its address brings back."""

@@ -96,9 +96,9 @@ class Settings:
     @classmethod
     def read(cls, given: Mapping, own: Settings) -> Settings:
         """From a link or a session file, which anybody may have written: what is not sound is as in `own`."""
-        pose = {name: _number(given.get(name), end, getattr(own.pose, name), -end) for name, end in ENDS.items()}
-        lamp = {name: _number(given.get(name), LIGHT, getattr(own.lamp, name), -LIGHT) for name in ("across", "above")}
-        lamp |= {name: _number(given.get(name), 1, getattr(own.lamp, name), 0) for name in ("ambient", "diffuse")}
+        pose = {name: number(given.get(name), end, getattr(own.pose, name), -end) for name, end in ENDS.items()}
+        lamp = {name: number(given.get(name), LIGHT, getattr(own.lamp, name), -LIGHT) for name in ("across", "above")}
+        lamp |= {name: number(given.get(name), 1, getattr(own.lamp, name)) for name in ("ambient", "diffuse")}
         detail, background = given.get("detail"), given.get("background")
         return cls(Pose(**pose), Lamp(**lamp), detail if detail in (OWN_DETAIL, DECODED) else own.detail,
                    background if background in tuple(BACKGROUNDS) else own.background)
@@ -113,13 +113,13 @@ class Settings:
         return tuple(self.flat().values())
 
 
-def _number(given, high: float, otherwise: float, low: float) -> float:
-    """A number within the ends, or else the other."""
+def number(given, high: float, otherwise: float, low: float = 0) -> float:
+    """What somebody gives as a number within the ends, or else the other."""
     try:
-        number = float(given)
+        found = float(given)
     except (TypeError, ValueError, OverflowError):
         return otherwise
-    return number if low <= number <= high else otherwise
+    return found if low <= found <= high else otherwise
 
 
 def _within(angle: float, end: int) -> int:

@@ -14,6 +14,7 @@ from app.widgets.strip import item, strip
 from core.photo import read_photo
 
 NO_FACE = "No face was found in this photo. Mark one by hand below it, or choose a photo with a larger face."
+NOT_KEPT = "Your photo is not kept when the page is loaded again: please choose it once more."
 EARLIER = "<p>No face was found in this photo: what is shown beside it is still the earlier one.</p>"
 
 
@@ -24,9 +25,11 @@ class Source:
     """
 
     def __init__(self, page: Page, demo: gr.Blocks):
-        self.session = page.session
+        self.session, self.address = page.session, page.address
         self.pending = gr.State()
         """The `Session` of the photo opened last, perhaps without a face: what a crop by hand cuts."""
+        self.own = gr.State()
+        """The `Session` that this panel has shown everywhere last."""
         self.photo_input = photo.photo_input()
         gr.HTML("Photos are not kept, see About.", elem_classes="credit", apply_default_css=False)
         self.photo = photo.photo_view()
@@ -47,17 +50,18 @@ class Source:
         panel = [self.pending, self.photo, self.note, self.faces, self.crop_panel, *self.crop, self.cut]
 
         def opens(event, handler, inputs):
-            return event(handler, inputs, [self.session, self.photo_input, *panel], api_visibility="private",
-                         show_progress_on=self.photo)
+            return event(handler, inputs, [self.session, self.own, self.address, self.photo_input, *panel],
+                         api_visibility="private", show_progress_on=self.photo, trigger_mode="always_last")
 
-        opens(demo.load, self.open_first, [])
+        self.loaded = opens(demo.load, self.open_first, [])
+        """What follows the first photo."""
         opens(self.examples.select, self.open_example, [])
         opens(self.photo_input.input, self.open_photo, [self.photo_input]).failure(
             lambda: None, None, self.photo_input, api_visibility="private")
         for choice in (self.faces, self.photo):
             opens(choice.select, self.choose_face, [self.pending])
         opens(self.use_crop.click, self.crop_by_hand, [self.pending, *self.crop])
-        self.session.change(self.follow, [self.session, self.pending], panel, api_visibility="private",
+        self.session.change(self.follow, [self.session, self.own], [self.own, *panel], api_visibility="private",
                             show_progress="hidden")
         gr.on([slider.input for slider in self.crop], self.move_crop, [self.pending, *self.crop],
               [self.photo, self.cut], show_progress="hidden", api_visibility="private", trigger_mode="always_last")
@@ -65,6 +69,8 @@ class Source:
     @told
     def open_first(self, request: gr.Request) -> dict:
         """The first screen: the example, pose and light that the address names, or the first example."""
+        if "photo" in request.query_params:
+            gr.Info(NOT_KEPT)
         return self._show(state.open_link(request.query_params))
 
     @told
@@ -102,12 +108,13 @@ class Source:
         return {self.cut: photo.cut(pending, crop), self.photo: photo.marks(pending, crop)}
 
     @told
-    def follow(self, session: Session, pending: Session | None) -> dict:
-        """The photo of a face that was chosen elsewhere on the page."""
-        return gr.skip() if session is pending else self._panel(session)
+    def follow(self, session: Session, own: Session | None) -> dict:
+        """The photo of a face that was chosen elsewhere on the page. Coming late, it leaves a newer photo alone."""
+        return gr.skip() if session is own else {self.own: session, **self._panel(session)}
 
     def _show(self, session: Session) -> dict:
-        return {self.session: session, self.photo_input: None, **self._panel(session)}
+        return {self.session: session, self.own: session, self.photo_input: None, **self._panel(session),
+                self.address: gr.update(picture=state.link(session, session.settings))}
 
     def _panel(self, session: Session) -> dict:
         """What the panel shows of a photo, whether or not it has a face."""

@@ -164,11 +164,24 @@ def open_example(index: int) -> Session:
         return _open_example(index)
 
 
-def open_link(parameters: Mapping[str, str]) -> Session:
-    """What the address of a shared page names: an example, and how it is posed and lit; the first one by default."""
+def link(session: Session, settings: Settings) -> dict[str, float | str | None]:
+    """What a page's address says of its picture, for `open_link`; of a visitor's own photo only that it was one."""
+    own, shown = Settings.of(session.factors).flat(), settings.flat()
+    if session.example is None:
+        return {**dict.fromkeys(shown), "example": None, "photo": "own"}
+    changed = {name: None if value == own[name] else value for name, value in shown.items()}
+    return {**changed, "example": session.example + 1, "photo": None}
+
+
+def linked_example(number: str | None) -> int | None:
+    """The example that an address names by its number, counted from 1, if there is one."""
     numbers = [str(index + 1) for index in range(len(examples()))]
-    number = parameters.get("example")
-    session = open_example(numbers.index(number) if number in numbers else 0)
+    return numbers.index(number) if number in numbers else None
+
+
+def open_link(parameters: Mapping[str, str]) -> Session:
+    """What the address of a page names: an example, and how it is posed and lit; the first one by default."""
+    session = open_example(linked_example(parameters.get("example")) or 0)
     start = Settings.read(parameters, session.settings)
     return session if start == session.settings else replace(session, start=start)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from app import state
-from app.settings import DECODED, OWN_DETAIL
+from app.settings import DECODED, OWN_DETAIL, number
 from app.state import Session
 from core import latent
 from core.carry import carry
@@ -42,6 +42,17 @@ class Amounts:
     albedo: float = 1.0
     whose: str = THEIRS
     detail: str = OWN_DETAIL
+
+    @classmethod
+    def read(cls, given: Mapping[str, str]) -> Amounts:
+        """From a page's address, which anybody may have written: what is not sound is as by itself."""
+        return cls(number(given.get("depth"), MOST, 1.0), number(given.get("albedo"), MOST, 1.0),
+                   NONE if given.get("expression") == "none" else THEIRS)
+
+    def link(self) -> dict[str, float | str | None]:
+        """What `read` reads; None is as by itself."""
+        return {"depth": None if self.depth == 1 else self.depth, "albedo": None if self.albedo == 1 else self.albedo,
+                "expression": "none" if self.whose == NONE else None}
 
 
 @dataclass(frozen=True, eq=False)

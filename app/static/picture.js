@@ -62,9 +62,6 @@ watch('value', () => {
   clearTimeout(rest);
   if (props.draft) rest = setTimeout(() => trigger('finish'), REST);
 });
-watch('link', () => history.replaceState(null, '', `?${new URLSearchParams([
-  ...[...new URLSearchParams(location.search)].filter(([name]) => name.startsWith('__')),
-  ...new URLSearchParams(props.link)])}`));
 watch('saved', () => {
   const link = document.createElement('a');
   link.href = props.saved;

@@ -1,4 +1,4 @@
-"""The About tab: what this is, its limits, its ethics and its credits."""
+"""The About tab: what this is, its limits, its ethics, how good it is, and everybody's credits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gradio as gr
 
 from app.page import Page
 from app.state import examples
-from app.widgets.texts import read_text
+from app.widgets.texts import read_document, read_text
 
 
 class About:
@@ -16,3 +16,7 @@ class About:
         credit = f"{examples()[0].credit}: {', '.join(one.path.name for one in examples())}."
         with gr.Column(elem_id="about-text"):
             gr.Markdown(read_text("about") + credit)
+            with gr.Accordion("Measured results", open=False):
+                gr.Markdown(read_document("README", "How good it is"))
+            with gr.Accordion("What others made, and its licences", open=False):
+                gr.Markdown(read_document("THIRD_PARTY"))

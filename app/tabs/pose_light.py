@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import astuple, replace
-from urllib.parse import urlencode
 
 import gradio as gr
 
@@ -36,6 +35,7 @@ class PoseLight:
                 self._lay_out_controls()
         self.settings = [*self.pose, *self.light, *self.choices]
         """The components whose values are `Settings`."""
+        self.address = page.address
         self._connect(page)
 
     def _lay_out_controls(self) -> None:
@@ -55,7 +55,7 @@ class PoseLight:
         self.choices = controls.picture_choices()
 
     def _connect(self, page: Page) -> None:
-        live = [self.picture, self.ball, self.caution]
+        live = [self.picture, self.ball, self.caution, self.address]
         inputs = [page.session, *self.settings]
         page.session.change(self.show, page.session, [*self.settings, *live], api_visibility="private",
                             show_progress_on=self.picture)
@@ -134,14 +134,6 @@ class PoseLight:
         drawn = state.picture(session, settings, size)
         url = jpeg_url(drawn) if drawn.shape[-1] == 3 else png_url(drawn)
         light = settings.lamp.light(session.factors.light)
-        return {self.picture: gr.update(value=url, draft=size < FINAL, link=_link(session, settings)),
-                self.ball: ball_url(light), self.caution: notes.caution(settings.pose)}
-
-
-def _link(session: Session, settings: Settings) -> str:
-    """The part of the page's address that brings this picture back; nothing for a visitor's own photo."""
-    if session.example is None:
-        return ""
-    own = Settings.of(session.factors).flat()
-    changed = {name: value for name, value in settings.flat().items() if value != own[name]}
-    return urlencode({"example": session.example + 1, **changed})
+        return {self.picture: gr.update(value=url, draft=size < FINAL),
+                self.ball: ball_url(light), self.caution: notes.caution(settings.pose),
+                self.address: gr.update(picture=state.link(session, settings))}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import gradio as gr
 import numpy as np
 from PIL import Image
@@ -55,6 +57,7 @@ class SwapTab:
                 Grid(page, self.pair, self.detail)
             with gr.Tab("Identity from noise") as noise:
                 self._lay_out_noise()
+        self.page = page
         self._connect(page, tab)
         self._connect_panes(way, noise)
 
@@ -86,26 +89,40 @@ class SwapTab:
         private = {"api_visibility": "private"}
         quick = {**private, "show_progress": "hidden", "trigger_mode": "always_last"}
         inputs = [page.session, page.donor, self.pair, self.seed, *self.settings]
-        shown = [self.pair, self.picture, self.faces, self.donors]
+        shown = [self.pair, self.picture, self.faces, self.donors, page.address]
         tab.select(self.open, inputs, shown, show_progress_on=self.picture, **private)
         gr.on([page.session.change, page.donor.change, self.seed.input], self.follow, inputs, shown,
               show_progress_on=self.picture, trigger_mode="always_last", **private)
         drawn = [self.pair, *self.settings]
-        gr.on([control.input for control in self.settings], self.redraw, drawn, self.picture, **quick)
-        self.picture.finish(self.finish, drawn, self.picture, **quick)
+        gr.on([control.input for control in self.settings], self.redraw, drawn, [self.picture, page.address], **quick)
+        self.picture.finish(self.finish, drawn, [self.picture, page.address], **quick)
         self.picture.save(self.save, drawn, self.picture, **quick)
         self.donors.select(self.choose_donor, None, page.donor, show_progress_on=self.faces, **private)
         self.upload.upload(self.open_donor, self.upload, page.donor, show_progress_on=self.faces, **private)
         self.exchange.click(self.exchange_faces, self.pair, [page.session, page.donor], **quick)
 
     def _connect_panes(self, way: gr.Tab, noise: gr.Tab) -> None:
-        quick = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
+        quick = {"api_visibility": "private", "trigger_mode": "always_last"}
         for name, tab in (("way", way), ("noise", noise)):
-            tab.select(lambda name=name: name, None, self.pane, **quick)
+            tab.select(lambda name=name: name, None, self.pane, show_progress="hidden", **quick)
         gr.on([self.pair.change, self.pane.change, self.what.input, self.detail.input], self.fill,
-              [self.pair, self.pane, self.what, self.detail], [self.way, self.steps, self.spread], **quick)
+              [self.pair, self.pane, self.what, self.detail], [self.way, self.steps, self.spread],
+              show_progress_on=[self.way, self.steps, self.spread], **quick)
+
+    def restored_after(self, loaded: gr.events.Dependency) -> gr.events.Dependency:
+        """Bring back what the page's address says, once the page is loaded; what may follow then."""
+        return loaded.then(self.restore, None, [self.page.donor, *self.settings[:3]], api_visibility="private",
+                           show_progress="hidden")
 
     # --- The live picture -------------------------------------------------------------------------------------
+
+    @told
+    def restore(self, request: gr.Request) -> dict:
+        """What the page's address says of donor and amounts."""
+        given, amounts = request.query_params, self.settings[:3]
+        donor = state.linked_example(given.get("donor"))
+        return {self.page.donor: None if donor is None else state.open_example(donor),
+                **dict(zip(amounts, astuple(Amounts.read(given)), strict=False))}
 
     @told
     def open(self, session: Session | None, donor: Session | None, pair: Pair | None, *rest) -> dict:
@@ -158,12 +175,14 @@ class SwapTab:
         updates = self._draw(pair, Amounts(*values), FINAL)
         photo, other = (jpeg_url(pixels(one.face.full), FINAL) for one in (session, donor))
         title = "another photo" if donor.example is None else state.examples()[donor.example].title
-        return {self.pair: pair, self.picture: updates[self.picture] | {"photo": photo},
+        return {**updates, self.pair: pair, self.picture: updates[self.picture] | {"photo": photo},
                 self.faces: {"own": photo, "other": other, "title": title},
                 self.donors: widget.examples(donor.example)}
 
     def _draw(self, pair: Pair, amounts: Amounts, size: int) -> dict:
-        return {self.picture: gr.update(value=jpeg_url(pair.picture(amounts, size)), draft=size < FINAL)}
+        donor = None if pair.other.example is None else pair.other.example + 1
+        return {self.picture: gr.update(value=jpeg_url(pair.picture(amounts, size)), draft=size < FINAL),
+                self.page.address: gr.update(swap={"donor": donor, **amounts.link()})}
 
     # --- Below it ---------------------------------------------------------------------------------------------
 

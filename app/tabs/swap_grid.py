@@ -40,7 +40,7 @@ class Grid:
         """The sessions of the grid that is shown."""
         gr.HTML(HINT, elem_classes="credit", apply_default_css=False)
         self.strip = widget.faces("swap-faces", [])
-        with gr.Row(elem_classes="aside"):
+        with gr.Row(elem_classes="aside", elem_id="swap-grid-buttons"):
             self.draw = gr.Button("Draw the grid", size="sm", variant="primary", elem_id="swap-draw")
             self.cancel = gr.Button("Cancel", size="sm", visible=False, elem_id="swap-cancel")
             self.add = gr.UploadButton("Add photos", file_types=["image"], file_count="multiple", size="sm",
@@ -100,8 +100,9 @@ class Grid:
 
     def fill(self, faces: list[Session | int], chosen: list[int], pair: Pair | None, detail: str) -> Iterator[dict]:
         """The grid, row by row."""
+        yield {self.cancel: gr.Button(visible=True)}
         sessions, thumbnails, rows, work = told(self._begin)(faces, chosen, pair, detail)
-        yield {self.grid: widget.grid(thumbnails, rows), self.drawn: sessions, self.cancel: gr.Button(visible=True)}
+        yield {self.grid: widget.grid(thumbnails, rows), self.drawn: sessions}
         for _ in sessions:
             rows.append(told(next)(work))
             yield {self.grid: widget.grid(thumbnails, rows)}

@@ -19,8 +19,8 @@ def picture() -> gr.HTML:
     """The component: its value is the picture's data address.
 
     Further properties: `draft`, whether more pixels are to be asked for by `finish` once the controls rest; `photo`,
-    the aligned photo; `own`, what each slider shows for the photo; `link`, the query that brings the picture back.
+    the aligned photo; `own`, what each slider shows for the photo.
     It asks for a lossless picture by `save`, and hands over to the visitor what is then put into `saved`.
     """
-    return gr.HTML(html_template=TEMPLATE, value=EMPTY, draft=False, photo=EMPTY, own={}, link="", saved="",
-                   elem_id="picture", js_on_load=read_script("picture"), apply_default_css=False)
+    return gr.HTML(html_template=TEMPLATE, value=EMPTY, draft=False, photo=EMPTY, own={}, saved="", elem_id="picture",
+                   js_on_load=read_script("picture"), apply_default_css=False)

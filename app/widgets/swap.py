@@ -16,8 +16,9 @@ from app.widgets.texts import FOLDER, read_script
 from core.photo import read_photo
 
 EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
+# Gradio may lose `photo` before the tab is shown: in braces it is empty then, ${photo} would be the element #photo.
 PICTURE = """<div class="frame"><img class="live" src="${value}" alt="The swapped face">
-<img class="photo" src="${photo}" alt=""></div>
+<img class="photo" src="{{photo}}" alt=""></div>
 <div class="tools"><label>Photo<input type="range" class="wipe" min="0" max="100" value="0" title="Uncover the photo">
 </label><label class="mark"><input type="checkbox" class="stamp" checked>Write “synthetic”</label>
 <button type="button" class="save">Save PNG</button></div>"""

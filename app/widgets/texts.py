@@ -1,5 +1,6 @@
 """The words and scripts that lie in files of their own."""
 
+import re
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent
@@ -8,6 +9,14 @@ FOLDER = Path(__file__).parent.parent
 def read_text(name: str) -> str:
     """A Markdown text of app/text."""
     return (FOLDER / "text" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def read_document(name: str, section: str | None = None) -> str:
+    """A Markdown document of the repository, or what stands below one of its headings; without links into files."""
+    text = (FOLDER.parent / f"{name}.md").read_text(encoding="utf-8")
+    if section:
+        text = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", text)
 
 
 def read_script(name: str) -> str:

@@ -133,3 +133,10 @@ def test_added_photos_that_cannot_be_used_are_left_out(grid, faces, monkeypatch)
 def test_a_pair_that_was_forgotten_is_answered_with_a_sentence():
     with pytest.raises(FaceNotFound, match="forgotten"):
         swaps.known(None)
+
+
+def test_amounts_survive_the_address_and_nonsense_does_no_harm():
+    amounts = Amounts(1.25, 0, NONE)
+    assert Amounts.read({name: str(value) for name, value in amounts.link().items()}) == amounts
+    assert Amounts.read({"depth": "9", "albedo": "nan", "expression": "<b>"}) == Amounts()
+    assert set(Amounts().link().values()) == {None}
