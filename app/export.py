@@ -54,7 +54,7 @@ MAP_SIZE = 256
 """Pixels to which maps for the eye are enlarged."""
 
 IDLE = "() => document.querySelector('#export').dispatchEvent(new Event('idle'))"
-"""Ends what the menu shows as busy."""
+"""Ends what the menu shows as busy, after a failure."""
 
 
 def write(kind: Kind, session: Session, settings: Settings, stamp: bool, folder: Path, texture: int = TEXTURE) -> Path:
@@ -123,7 +123,6 @@ class Export:
         """Follow the controls that `Settings` are read from."""
         private = {"api_visibility": "private", "show_progress": "hidden"}
         saving = self.menu.save(self.save, [self.session, *settings], self.menu, **private)
-        saving.success(None, js=IDLE)  # a cancel, once it is done, counts as success
         saving.failure(None, js=IDLE)
         self.menu.stop(None, cancels=[saving], **private)
 

@@ -78,7 +78,8 @@ def folder(make: Callable[[], bytes], name: str):
     """As photos of a map."""
     async def ask(visitor: Visitor) -> None:
         files = [await visitor.upload(name, bytes([number]) + make()[1:]) for number in range(3)]
-        await visitor.ask("map_folder", files, None)
+        await visitor.ask("wait", files)
+        await visitor.ask("map_folder", None, None)
 
     return ask
 

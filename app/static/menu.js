@@ -1,13 +1,14 @@
 // A choice is asked for by 'save', shown as busy until it comes, and handed over; a click elsewhere or Escape closes.
-// 'stop' cancels it. It stays busy until 'idle': what is asked for before the cancel is done would be cancelled too.
+// 'stop' cancels it. It stays busy for a moment: what is asked for before that is done would be cancelled too.
 const menu = element.querySelector('details');
 const going = element.querySelector('.going');
-element.addEventListener('idle', () => {
+const idle = () => {
   element.querySelector('[aria-busy]')?.removeAttribute('aria-busy');
   going.hidden = true;
-});
+};
+element.addEventListener('idle', idle);
 element.addEventListener('click', (event) => {
-  if (event.target.matches('.going button')) trigger('stop');
+  if (event.target.matches('.going button')) { trigger('stop'); setTimeout(idle, 1500); }
   const button = event.target.closest('[data-kind]');
   if (!button || element.querySelector('[aria-busy]')) return;
   button.setAttribute('aria-busy', 'true');
@@ -23,6 +24,7 @@ element.addEventListener('keydown', (event) => {
 });
 watch('going', () => { going.firstElementChild.textContent = props.going; });
 watch('file', () => {
+  idle();
   const link = document.createElement('a');
   link.href = props.file.url;
   link.download = props.file.name;
