@@ -9,4 +9,7 @@ const say = (values) => {
 };
 watch('picture', () => say(props.picture));
 watch('swap', () => say(props.swap));
-document.addEventListener('tab', (event) => say({ tab: event.detail }));
+// Gradio opens its first tab before the one that the address names is restored.
+let restored = false;
+document.addEventListener('tab', (event) => { if (restored) say({ tab: event.detail }); });
+document.addEventListener('restored', () => { restored = true; });

@@ -120,6 +120,8 @@ class SwapTab:
     def restore(self, request: gr.Request) -> dict:
         """What the page's address says of donor and amounts."""
         given, amounts = request.query_params, self.settings[:3]
+        if given.keys().isdisjoint({"donor", *Amounts().link()}):
+            return gr.skip()
         donor = state.linked_example(given.get("donor"))
         return {self.page.donor: None if donor is None else state.open_example(donor),
                 **dict(zip(amounts, astuple(Amounts.read(given)), strict=False))}

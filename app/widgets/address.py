@@ -18,14 +18,13 @@ def address() -> gr.HTML:
 
 def keep_tab(tabs: gr.Tabs, loaded: gr.events.Dependency) -> None:
     """Open the tab that the address names, after the page has been loaded, and keep the open one's `id` in it."""
-    names = [tab.id for tab in tabs.children]
-
-    def open_tab(request: gr.Request) -> gr.Tabs:
-        name = request.query_params.get("tab")
-        return gr.Tabs(selected=name if name in names else names[0])
-
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    loaded.then(open_tab, None, tabs, **quiet)
-    for tab in tabs.children:
-        event = f"new CustomEvent('tab', {{ detail: '{tab.id}' }})"
+    names = [tab.id for tab in tabs.children]
+    # A click, as a visitor's: gradio tells nobody of a tab that it opens itself.
+    loaded.then(None, js=f"""() => {{
+        const index = {names}.indexOf(new URLSearchParams(location.search).get('tab'));
+        document.dispatchEvent(new Event('restored'));
+        if (index > 0) document.querySelectorAll('#work [role=tab]')[index].click(); }}""", **quiet)
+    for name, tab in zip(names, tabs.children, strict=True):
+        event = f"new CustomEvent('tab', {{ detail: '{name}' }})"
         tab.select(None, js=f"() => document.dispatchEvent({event})", **quiet)
