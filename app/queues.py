@@ -10,6 +10,7 @@ from collections import Counter
 
 import gradio as gr
 from gradio.queueing import Event, Queue
+from gradio.utils import LRUCache
 
 QUEUES = {
     "hand": (4, ["PoseLight.redraw", "PoseLight.finish", "SwapTab.redraw", "SwapTab.finish", "MapTab.point",
@@ -30,8 +31,21 @@ FULL = "Too many visitors are waiting just now: try again in a minute."
 ENOUGH = f"{OWN} of your requests are waiting already: ask for more when some of them are answered."
 
 
+class Messages(LRUCache):
+    """Messages to pages. A page that is loaded again breaks off several streams, and gradio throws its messages away
+    with each of them: with the second one there are none left."""
+
+    def __delitem__(self, page: str) -> None:
+        if page in self:
+            super().__delitem__(page)
+
+
 class FairQueue(Queue):
     """Gradio's queues, in which nobody waits behind all that somebody else has asked for."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.pending_messages_per_session = Messages(self.pending_messages_per_session.max_size)
 
     async def push(self, body, request, username):
         """Take a request, unless too many wait; whether it was taken, its number or a sentence, and a word for it."""

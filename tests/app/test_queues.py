@@ -27,12 +27,24 @@ def test_programs_without_a_session_are_told_apart_by_their_address():
     assert [one._id for one in in_turns(waiting)] == ["0", "3", "1", "2"]
 
 
+def fair_queue() -> FairQueue:
+    return FairQueue(live_updates=True, concurrency_count=1, update_intervals=1, max_size=None, blocks=None)
+
+
+def test_messages_of_a_page_may_be_thrown_away_twice():
+    messages = fair_queue().pending_messages_per_session
+    messages["page"] = []
+    del messages["page"]
+    del messages["page"]
+    assert "page" not in messages
+
+
 @pytest.mark.parametrize(("waiting", "words"), [
     ([wish("greedy", number) for number in range(OWN)], ENOUGH),
     ([wish(str(number % 20), number) for number in range(MOST)], FULL),
 ])
 def test_who_asks_for_too_much_is_told_to_wait(waiting, words):
-    queue = FairQueue(live_updates=True, concurrency_count=1, update_intervals=1, max_size=None, blocks=None)
+    queue = fair_queue()
     queue.event_queue_per_concurrency_id["photo"] = EventQueue("photo", 2)
     queue.event_queue_per_concurrency_id["photo"].queue += waiting
     body = SimpleNamespace(session_hash="greedy", fn_index=0)
