@@ -23,19 +23,19 @@ SEED = 0
 class Denoiser(nn.Module):
     """Residual MLP: noisy time-invariant code, noise level and the photo's code to the time-invariant code.
 
-    All codes are standardised: mean 0 and variance 1 per dimension.
+    All are coordinates of identity, standardised: mean 0 and variance 1 per dimension.
     """
 
     def __init__(self, config: DiffusionConfig):
         super().__init__()
         self.levels = nn.Sequential(nn.Linear(64, config.width), nn.SiLU(), nn.Linear(config.width, config.width))
-        self.enter = nn.Linear(2 * config.code_size, config.width)
+        self.enter = nn.Linear(2 * config.identity_size, config.width)
         self.blocks = nn.ModuleList(_Block(config.width) for _ in range(config.blocks))
-        self.leave = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, config.code_size))
+        self.leave = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, config.identity_size))
 
     def forward(self, noisy: Tensor, level: Tensor, code: Tensor) -> Tensor:
-        """(B, code_size) from noisy and code (B, code_size) and levels (B,)."""
-        hidden, when = self.enter(torch.cat([noisy, code], 1)), self.levels(_waves(level))
+        """(…, identity_size) from noisy and code (…, identity_size) and levels (…), or one level for all."""
+        hidden, when = self.enter(torch.cat([noisy, code], -1)), self.levels(_waves(level))
         for block in self.blocks:
             hidden = block(hidden, when)
         return self.leave(hidden)
@@ -52,43 +52,43 @@ class _Block(nn.Module):
 
 
 def _waves(level: Tensor) -> Tensor:
-    """(B, 64) sines and cosines of noise levels (B,), 0 to 999."""
+    """(…, 64) sines and cosines of noise levels (…), 0 to 999."""
     frequency = torch.exp(torch.arange(32, device=level.device) * (-math.log(10_000) / 32))
-    angle = level.float()[:, None] * frequency
-    return torch.cat([angle.sin(), angle.cos()], 1)
+    angle = level.float()[..., None] * frequency
+    return torch.cat([angle.sin(), angle.cos()], -1)
 
 
 class CodeDiffusion(nn.Module):
-    """The denoiser of one code, with the scales of its codes, and the linear guess at its identity.
+    """The denoiser of one code, and the subspace in which it works: the coordinates of identity.
 
-    What a linear regression of the identity on the code leaves is what the denoiser learns: it need not learn by steps
-    what is known at once, and where it knows nothing, nothing is lost.
+    In these coordinates people differ most, beside what light, pose and above all expressions do
+    (`training.identity_space`). A code's other coordinates are not even looked at: no part of an expression that lies
+    there can be taken for identity. What a linear regression of the identity leaves is what the denoiser learns: it
+    need not learn by steps what is known at once, and where it knows nothing, nothing is lost.
     """
 
     def __init__(self, config: DiffusionConfig):
         super().__init__()
+        code, identity = config.code_size, config.identity_size
         self.denoiser = Denoiser(config)
-        for name in ("code", "target"):
-            self.register_buffer(f"{name}_mean", torch.zeros(config.code_size))
-            self.register_buffer(f"{name}_scale", torch.ones(config.code_size))
-        self.register_buffer("linear", torch.zeros(config.code_size, config.code_size))
-        self.register_buffer("expressive", torch.eye(config.code_size))
+        self.register_buffer("mean", torch.zeros(code))
+        self.register_buffer("basis", torch.eye(code, identity))
+        self.register_buffer("linear", torch.zeros(identity, identity))
+        self.register_buffer("scale", torch.ones(identity))
+        self.register_buffer("lift", torch.eye(identity, code))
+        self.register_buffer("expressive", torch.eye(code))
 
-    def predict(self, noisy: Tensor, level: Tensor, code: Tensor) -> Tensor:
-        """Standardised time-invariant code (B, 256), given it noisy, and the photo's code as the encoder gives it."""
-        return self.denoiser(noisy, level, (code - self.code_mean) / self.code_scale)
+    def coordinates(self, code: Tensor) -> Tensor:
+        """Coordinates of identity (B, identity_size) of codes (B, code_size): mean 0 and variance 1 over photos."""
+        return (code - self.mean) @ self.basis
 
-    def guess(self, code: Tensor) -> Tensor:
-        """Time-invariant codes (B, 256) by linear regression on the photos' codes."""
-        return (code - self.code_mean) @ self.linear + self.target_mean
+    def standardise(self, target: Tensor, coordinates: Tensor) -> Tensor:
+        """Coordinates of time-invariant codes, as the denoiser has them: what the regression on a photo's misses."""
+        return (target - coordinates @ self.linear) / self.scale
 
-    def standardise(self, target: Tensor, code: Tensor) -> Tensor:
-        """Time-invariant codes of photos with these codes, as the denoiser has them: what the guess misses."""
-        return (target - self.guess(code)) / self.target_scale
-
-    def restore(self, target: Tensor, code: Tensor) -> Tensor:
-        """Undo `standardise`."""
-        return target * self.target_scale + self.guess(code)
+    def restore(self, sample: Tensor, coordinates: Tensor) -> Tensor:
+        """Time-invariant codes (B, code_size) of standardised samples (B, identity_size)."""
+        return (sample * self.scale + coordinates @ self.linear) @ self.lift + self.mean
 
 
 class Diffusion(nn.Module):
@@ -128,18 +128,16 @@ class Diffusion(nn.Module):
                callback: Callable[[int, CodePart], None] | None = None) -> CodePart:
         """Samples (count, B, 256) of the time-invariant codes; see `identity`."""
         generator = torch.Generator().manual_seed(seed)
-        pairs = [(self.depth, codes.depth_code), (self.albedo, codes.albedo_code)]
-        shape = (count, *codes.depth_code.shape)
-        noisy = [torch.randn(count, 1, shape[-1], generator=generator).to(code).expand(shape).flatten(0, 1)
-                 for _, code in pairs]
+        pairs = [(part, part.coordinates(code).expand(count, -1, -1))
+                 for part, code in ((self.depth, codes.depth_code), (self.albedo, codes.albedo_code))]
+        noisy = [torch.randn(count, 1, self.config.identity_size, generator=generator).to(known).expand_as(known)
+                 for _, known in pairs]
         scheduler = noise_schedule(self.config)
         scheduler.set_timesteps(self.config.steps)
         for step, level in enumerate(scheduler.timesteps, 1):
-            levels = level.to(noisy[0].device).expand(len(noisy[0]))
-            noisy = [scheduler.step(part.predict(x, levels, code.repeat(count, 1)), level, x).prev_sample
-                     for (part, code), x in zip(pairs, noisy, strict=True)]
-            reached = CodePart(*(part.restore(x.view(shape), code)
-                                 for (part, code), x in zip(pairs, noisy, strict=True)))
+            noisy = [scheduler.step(part.denoiser(x, level, known), level, x).prev_sample
+                     for (part, known), x in zip(pairs, noisy, strict=True)]
+            reached = CodePart(*(part.restore(x, known) for (part, known), x in zip(pairs, noisy, strict=True)))
             if callback:
                 callback(step, reached)
         return reached

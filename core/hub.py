@@ -85,6 +85,14 @@ def load_weights(path: str | Path) -> tuple[ModelConfig, dict[str, torch.Tensor]
     return config, state
 
 
+def about_weights(path: str | Path) -> dict[str, str]:
+    """How weights were made: the `about` of `save_weights`."""
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        return {key: value for key, value in file.metadata().items() if key != "config"}
+
+
 def _read(path: str | Path, config_class: type) -> tuple:
     from safetensors import SafetensorError, safe_open
 

@@ -27,11 +27,25 @@ def _up(inputs: int, outputs: int) -> list[nn.Module]:
             nn.Upsample(scale_factor=2)]
 
 
-def _encoder_layers(image_size: int, width: int) -> list[nn.Module]:
+class Residual(nn.Module):
+    """Adds to a map (B, channels, H, W) what two 3×3 convolutions make of it; nothing at first."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.GroupNorm(8, channels),
+                                    nn.LeakyReLU(0.2), nn.Conv2d(channels, channels, 3, 1, 1))
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.layers(features)
+
+
+def _encoder_layers(image_size: int, width: int, residual: bool = False) -> list[nn.Module]:
     widths = _widths(width, image_size)
     layers = _down(3, widths[0], normalize=False)
     for before, after in pairwise(widths):
-        layers += _down(before, after)
+        layers += [*_down(before, after), *([Residual(after)] if residual else [])]
     return layers
 
 
@@ -40,7 +54,7 @@ class Encoder(nn.Module):
 
     def __init__(self, image_size: int, width: int, outputs: int):
         super().__init__()
-        self.features = nn.Sequential(*_encoder_layers(image_size, width))
+        self.features = nn.Sequential(*_encoder_layers(image_size, width, residual=True))
         self.head = nn.Linear(_widths(width, image_size)[-1] * 16, outputs)
 
     def forward(self, image: Tensor) -> Tensor:

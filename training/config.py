@@ -63,7 +63,7 @@ class AutoencoderTraining:
     """Batches whose gradients are averaged before a step."""
     renders_share: float = 0.5
     """Part of the batch that is rendered, where there are renders."""
-    steps: int = 30600
+    steps: int = 39600
     """Optimizer steps."""
     lr: float = 6e-4
     """Learning rate after warm-up."""

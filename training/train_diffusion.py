@@ -22,8 +22,6 @@ from training.train_autoencoder import learning_rate
 
 AUTOENCODER, CODES = "autoencoder.safetensors", "codes.safetensors"
 """Files of a run."""
-CAUTION = 0.05
-"""How far the expected size of expressions counts when changes of codes are read: 0 not at all, 1 in full."""
 
 
 class Batches:
@@ -34,7 +32,7 @@ class Batches:
 
         from training.sequences import PHOTOS
 
-        self.seed, self.levels = config.seed, config.model.noise_levels
+        self.seed, self.model = config.seed, config.model
         self.codes, self.targets = frames.data.float(), time_invariant(frames)
         single = frames.source == PHOTOS
         share = config.photos_share if single.any() and not single.all() else float(single.all())
@@ -43,14 +41,14 @@ class Batches:
                       if count]
 
     def draw(self, step: int):
-        """Codes, targets and noise (B, 2, code) each, and noise levels (B,)."""
+        """Codes and targets (B, 2, code), noise (B, 2, identity), and noise levels (B,)."""
         import torch
 
         generator = torch.Generator().manual_seed(self.seed * 10_000_019 + step)
         rows = torch.cat([rows[torch.randint(len(rows), (count,), generator=generator)] for rows, count in self.parts])
-        codes, targets = self.codes[rows], self.targets[rows]
-        levels = torch.randint(self.levels, (len(rows),), generator=generator)
-        return codes, targets, torch.randn(targets.shape, generator=generator), levels
+        levels = torch.randint(self.model.noise_levels, (len(rows),), generator=generator)
+        noise = torch.randn(len(rows), 2, self.model.identity_size, generator=generator)
+        return self.codes[rows], self.targets[rows], noise, levels
 
 
 def time_invariant(frames):
@@ -73,87 +71,37 @@ def time_invariant(frames):
     return (person - torch.where(single, codes, take)) / (persons - torch.where(single, 1, takes)).clamp(min=1)
 
 
-def set_scales(diffusion, batches: Batches) -> None:
-    """Scales of codes, the linear guess at their targets, and scales of what it misses; dimensions that never vary are
-    left at scale 1."""
-    import torch
-
-    for number, part in enumerate((diffusion.depth, diffusion.albedo)):
-        codes, targets = batches.codes[:, number], batches.targets[:, number]
-        part.code_mean.copy_(codes.mean(0))
-        part.target_mean.copy_(targets.mean(0))
-        codes, targets = codes - part.code_mean, targets - part.target_mean
-        part.linear.copy_(torch.linalg.solve(_ridged(codes.T @ codes), codes.T @ targets))
-        for scale, values in ((part.code_scale, codes), (part.target_scale, targets - codes @ part.linear)):
-            spread = values.std(0)
-            scale.copy_(spread.where(spread > 1e-3, 1.0))
-
-
-def set_expressive(diffusion, frames) -> None:
-    """Learn from renders which changes of a code expressions make; without renders all changes count as theirs.
-
-    Codes are taken for identity, light and all else as noise, plus expression weights times fixed effects. The change
-    of the weights that best explains a change of code is found by least squares, its effect is what is kept.
-    """
-    import torch
-
-    from training.sequences import person_means
-
-    known = frames.expression.isfinite().all(1)
-    if not known.any():
-        return
-    weights, codes = frames.expression[known].float(), frames.data[known].float()
-    _, person = frames.person[known].unique(return_inverse=True)
-
-    def about_person(rows):
-        return rows - person_means(rows, person)[person]
-
-    within, spread = about_person(weights), _ridged(weights.T.cov())
-    for number, part in enumerate((diffusion.depth, diffusion.albedo)):
-        effects = torch.linalg.solve(_ridged(within.T @ within), within.T @ about_person(codes[:, number]))
-        noise = _ridged((codes[:, number] - weights @ effects).T.cov())
-        found = torch.linalg.solve(noise, effects.T)
-        evidence = effects @ found + CAUTION * torch.linalg.inv(spread)
-        part.expressive.copy_(found @ torch.linalg.solve(evidence, effects))
-
-
-def _ridged(matrix):
-    return matrix + 1e-3 * matrix.diagonal().mean() * matrix.new_ones(len(matrix)).diag()
-
-
 def denoising_loss(diffusion, schedule, codes, targets, noise, levels) -> dict:
-    """Squared error of the predicted time-invariant codes, in their own scale; one term for each code."""
+    """Squared error of the coordinates of predicted time-invariant codes, in their own scale; a term for each code."""
     from core.autoencoder import autocast
 
     terms = {}
     for number, name in enumerate(("depth", "albedo")):
         part = getattr(diffusion, name)
-        target = part.standardise(targets[:, number], codes[:, number])
+        known = part.coordinates(codes[:, number])
+        target = part.standardise(part.coordinates(targets[:, number]), known)
         noisy = schedule.add_noise(target, noise[:, number], levels)
         with autocast(True):
-            found = part.predict(noisy, levels, codes[:, number])
+            found = part.denoiser(noisy, levels, known)
         terms[name] = (found.float() - target).square().mean()
     return terms
 
 
 def all_codes(config: DiffusionTraining, run: Path):
     """Frames of all sources, encoded once for a run, in the whitened basis that the run's autoencoder is given."""
-    from safetensors import safe_open
     from safetensors.torch import load_file, save_file
 
-    from core.hub import save_weights
+    from core.hub import about_weights, save_weights
     from core.pipeline import LatentFace
     from training.sequences import Frames, encode_all
     from training.whitening import whiten
 
     if (run / CODES).is_file():
         return Frames(**load_file(run / CODES))
-    with safe_open(run / AUTOENCODER, "pt") as file:
-        about = file.metadata()
     autoencoder = LatentFace.from_pretrained(run / AUTOENCODER).autoencoder
     frames = encode_all(autoencoder, config)
     frames = whiten(autoencoder, frames)
-    save_weights(run / AUTOENCODER, autoencoder.state_dict(), autoencoder.config, about)
+    save_weights(run / AUTOENCODER, autoencoder.state_dict(), autoencoder.config, about_weights(run / AUTOENCODER))
     save_file(vars(frames), run / CODES)
     return frames
 
@@ -168,6 +116,7 @@ def train(config: DiffusionTraining, run: Path, state: dict | None = None) -> No
     from core.diffusion import Diffusion, noise_schedule
     from core.hub import weights_path
     from training import checkpoint
+    from training.subspaces import set_expressive, set_identity
 
     torch.set_num_threads(config.threads)
     if not state:
@@ -176,7 +125,7 @@ def train(config: DiffusionTraining, run: Path, state: dict | None = None) -> No
     batches = Batches(frames, config)
     torch.manual_seed(config.seed)
     diffusion, schedule = Diffusion(config.model), noise_schedule(config.model)
-    set_scales(diffusion, batches)
+    set_identity(diffusion, frames, batches.targets)
     set_expressive(diffusion, frames)
     optimizer = torch.optim.AdamW(diffusion.parameters(), config.lr, (0.9, 0.99), weight_decay=config.weight_decay,
                                   fused=True)

@@ -38,14 +38,22 @@ def whiten(autoencoder: Autoencoder, frames: Frames) -> Frames:
 
 
 def within_person_basis(codes: Tensor, person: Tensor) -> Tensor:
-    """(D, D) basis of codes (N, D) of people (N,): scatter within people becomes the unit matrix, up to `RIDGE`, and
-    directions come in order of the scatter between people, largest first. Columns of dead directions are zero.
-    """
+    """(D, D) `discriminant_basis` of codes (N, D) of people (N,); columns of dead directions are zero."""
+    basis = discriminant_basis(*scatter(codes, person))
+    return basis * ((codes @ basis).std(0) > DEAD)
+
+
+def scatter(codes: Tensor, person: Tensor) -> tuple[Tensor, Tensor]:
+    """Covariances (D, D) of codes (N, D) about the means of their people (N,), and of these means."""
     _, person = person.unique(return_inverse=True)
     means = person_means(codes, person)
-    within = (codes - means[person]).T.cov()
-    within += RIDGE * within.diagonal().mean() * torch.eye(len(within))
+    return (codes - means[person]).T.cov(), means.T.cov()
+
+
+def discriminant_basis(within: Tensor, between: Tensor) -> Tensor:
+    """(D, D) basis in which scatter `within` becomes the unit matrix, up to `RIDGE`, and scatter `between` diagonal,
+    largest first."""
+    within = within + RIDGE * within.diagonal().mean() * torch.eye(len(within))
     whitening = torch.linalg.inv(torch.linalg.cholesky(within)).T
-    _, directions = torch.linalg.eigh(whitening.T @ means.T.cov() @ whitening)
-    basis = whitening @ directions.flip(1)
-    return basis * ((codes @ basis).std(0) > DEAD)
+    _, directions = torch.linalg.eigh(whitening.T @ between @ whitening)
+    return whitening @ directions.flip(1)

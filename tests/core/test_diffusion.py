@@ -51,10 +51,18 @@ def test_mean_and_spread_are_those_of_the_samples(diffusion):
     torch.testing.assert_close(diffusion.spread(codes, 4).albedo, found.std(0))
 
 
-def test_answers_are_in_the_scale_of_the_codes(diffusion):
+def test_only_coordinates_of_identity_are_looked_at(diffusion):
+    codes, other = codes_of(2), codes_of(2, seed=2)
+    size = diffusion.config.identity_size  # the coordinates of an untrained model are the first dimensions
+    mixed = Codes(*(torch.cat([one[:, :size], two[:, size:]], 1)
+                    for one, two in ((codes.depth_code, other.depth_code), (codes.albedo_code, other.albedo_code))))
+    assert distance(diffusion.identity(mixed), diffusion.identity(codes)) == 0
+    assert distance(diffusion.identity(other), diffusion.identity(codes)) > 1e-3
+
+
+def test_answers_are_in_the_scale_of_the_codes():
     torch.manual_seed(0)
     scaled = Diffusion(DiffusionConfig(width=32, blocks=1)).requires_grad_(False)
     before = scaled.identity(codes_of(2))
-    scaled.depth.target_scale.fill_(3.0)
-    scaled.depth.target_mean.fill_(10.0)
-    torch.testing.assert_close(scaled.identity(codes_of(2)).depth, before.depth * 3 + 10)
+    scaled.depth.scale.fill_(3.0)
+    torch.testing.assert_close(scaled.identity(codes_of(2)).depth, before.depth * 3)

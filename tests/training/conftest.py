@@ -3,6 +3,7 @@
 import csv
 import io
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from core.autoencoder import Autoencoder
 from core.config import DiffusionConfig, ModelConfig
 from core.diffusion import Diffusion
 from core.hub import diffusion_path, encoder_print, save_weights
+from training import checkpoint
 from training.render_pack import render_shard
 
 
@@ -54,3 +56,28 @@ def split_weights(tmp_path_factory):
     save_weights(path, state, config, {})
     save_weights(diffusion_path(path), Diffusion(diffusion).state_dict(), diffusion, {"encoders": encoder_print(state)})
     return path
+
+
+@pytest.fixture
+def trained_twice(tmp_path, monkeypatch):
+    """Function of a training and its settings: its run in one go, and one that was stopped after step 2 and resumed."""
+    class Stopped(Exception):
+        """The run was interrupted."""
+
+    save = checkpoint.save
+
+    def stop(run, state):
+        save(run, state)
+        if state["step"] == 2:
+            raise Stopped
+
+    def train_twice(train, config):
+        whole, resumed = (checkpoint.new_run(tmp_path, name, config.to_dict()) for name in ("whole", "resumed"))
+        train(config, whole)
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            patch.setattr(checkpoint, "save", stop)
+            train(replace(config, checkpoint_minutes=0.0), resumed)
+        train(config, resumed, checkpoint.load(resumed))
+        return whole, resumed
+
+    return train_twice

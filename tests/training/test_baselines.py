@@ -1,7 +1,6 @@
 """What the representation has to beat is trained as seriously as it is."""
 
 import json
-from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +8,6 @@ import torch
 from core.config import ModelConfig
 from core.errors import ConfigError
 from core.hub import save_weights
-from training import checkpoint
 from training.baselines import ContrastiveEncoder, PlainAutoencoder, contrast
 from training.evaluate.features import read_baseline
 from training.train_baselines import BaselineTraining, Copies, main, train
@@ -54,27 +52,10 @@ def test_both_copies_show_the_same_photos_and_renders(config):
     assert torch.equal(first, again) and not torch.equal(first, second)
 
 
-class Stopped(Exception):
-    """The run was interrupted."""
-
-
-def test_resume_is_exact_and_leaves_weights_to_compare(config, tmp_path, monkeypatch):
-    whole = checkpoint.new_run(tmp_path, "whole", config.to_dict())
-    train(config, whole)
-    half = checkpoint.new_run(tmp_path, "half", config.to_dict())
-    save = checkpoint.save
-
-    def stop_at_two(run, state):
-        save(run, state)
-        if state["step"] == 2:
-            raise Stopped
-
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(checkpoint, "save", stop_at_two)
-        train(replace(config, checkpoint_minutes=0.0), half)
-    train(config, half, checkpoint.load(half))
-    assert losses(half) == losses(whole)
-    kind, network = read_baseline(half / "model.safetensors", 32)
+def test_resume_is_exact_and_leaves_weights_to_compare(config, trained_twice):
+    whole, resumed = trained_twice(train, config)
+    assert losses(resumed) == losses(whole)
+    kind, network = read_baseline(resumed / "model.safetensors", 32)
     assert kind == "autoencoder" and network(torch.rand(1, 3, 32, 32)).shape == (1, 512)
 
 

@@ -26,27 +26,10 @@ def losses(run):
     return [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-class Stopped(Exception):
-    """The run was interrupted."""
-
-
-def test_resume_is_exact(config, tmp_path, monkeypatch):
-    whole = checkpoint.new_run(tmp_path, "whole", config.to_dict())
-    train(config, whole)
-    halves = checkpoint.new_run(tmp_path, "halves", config.to_dict())
-    save = checkpoint.save
-
-    def stop_at_three(run, state):
-        save(run, state)
-        if state["step"] == 3:
-            raise Stopped
-
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(checkpoint, "save", stop_at_three)
-        train(replace(config, checkpoint_minutes=0.0), halves)
-    train(config, halves, checkpoint.load(halves))
-    assert losses(halves) == losses(whole)
-    first, second = (checkpoint.load(run)["averaged"] for run in (whole, halves))
+def test_resume_is_exact(config, trained_twice):
+    whole, resumed = trained_twice(train, config)
+    assert losses(resumed) == losses(whole)
+    first, second = (checkpoint.load(run)["averaged"] for run in (whole, resumed))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from core.config import DiffusionConfig, ModelConfig
-from core.diffusion import Diffusion
 from core.errors import ConfigError
 from core.pipeline import LatentFace
-from core.types import CodePart, Codes
+from core.types import Codes
+from tests.training.frames import rendered_codes
 from training import checkpoint, sequences
 from training.config import DiffusionTraining
-from training.sequences import PEOPLE, PHOTOS, RENDERED, Frames
-from training.train_diffusion import main, set_expressive, time_invariant, train
+from training.sequences import PEOPLE, PHOTOS, RENDERED
+from training.train_diffusion import main, time_invariant, train
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +36,8 @@ def weights(tmp_path_factory):
     return path
 
 
-def frames_of(data, person, take):
-    """Rendered frames whose expressions are not known."""
-    return Frames(data, person, take, torch.full((len(data),), RENDERED), torch.full((len(data), 57), torch.nan))
-
-
 def lines(run):
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
-class Stopped(Exception):
-    """The run was interrupted."""
 
 
 def test_a_run_leaves_weights_that_belong_together(config, tmp_path):
@@ -59,22 +50,10 @@ def test_a_run_leaves_weights_that_belong_together(config, tmp_path):
     assert set(lines(run)[-1]) >= {"step", "loss", "depth", "albedo", "lr"}
 
 
-def test_resume_is_exact(config, tmp_path, monkeypatch):
-    whole, halves = (checkpoint.new_run(tmp_path, name, config.to_dict()) for name in ("whole", "halves"))
-    train(config, whole)
-    save = checkpoint.save
-
-    def stop_at_three(run, state):
-        save(run, state)
-        if state["step"] == 3:
-            raise Stopped
-
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(checkpoint, "save", stop_at_three)
-        train(replace(config, checkpoint_minutes=0.0), halves)
-    train(config, halves, checkpoint.load(halves))
-    assert lines(halves) == lines(whole)
-    first, second = (checkpoint.load(run)["averaged"] for run in (whole, halves))
+def test_resume_is_exact(config, trained_twice):
+    whole, resumed = trained_twice(train, config)
+    assert lines(resumed) == lines(whole)
+    first, second = (checkpoint.load(run)["averaged"] for run in (whole, resumed))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -86,7 +65,7 @@ def test_it_learns_what_frames_of_a_person_share(config, tmp_path, monkeypatch):
     passing = torch.randn(320, 2, 4, generator=generator)
     data = torch.zeros(320, 2, 256)
     data[..., :4], data[..., 4:8] = shared + passing, passing
-    frames = frames_of(data, person, torch.arange(320))
+    frames = rendered_codes(data, person, torch.arange(320))
     monkeypatch.setattr("training.train_diffusion.all_codes", lambda *_: frames)
     run = checkpoint.new_run(tmp_path, "toy", {})
     train(replace(config, steps=200, batch=64, lr=3e-3, ema=0.98, model=DiffusionConfig(width=64, blocks=1)), run)
@@ -98,32 +77,9 @@ def test_it_learns_what_frames_of_a_person_share(config, tmp_path, monkeypatch):
 
 def test_targets_leave_out_what_they_are_asked_of():
     codes = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0]).view(5, 1, 1)
-    frames = frames_of(codes, torch.tensor([3, 3, 3, 7, 7]), torch.tensor([0, 0, 1, 2, 2]))
+    frames = rendered_codes(codes, torch.tensor([3, 3, 3, 7, 7]), torch.tensor([0, 0, 1, 2, 2]))
     # Another picture of the same person; of a single photo, another copy.
     assert time_invariant(frames).flatten().tolist() == [4.0, 4.0, 1.5, 16.0, 8.0]
-
-
-def test_of_a_change_only_what_expressions_do_is_kept():
-    """Codes of identity, light and the effects of two expressions in dimensions that overlap."""
-    generator = torch.Generator().manual_seed(0)
-    person = torch.arange(100).repeat_interleave(10)
-    expression, effects = torch.zeros(1000, 57), torch.randn(57, 2, 256, generator=generator)
-    expression[:, :2] = torch.rand(1000, 2, generator=generator)
-    other = torch.randn(2, 8, 2, 256, generator=generator)  # directions of identity and of light
-    identity, light = torch.randn(100, 8, generator=generator)[person], torch.randn(1000, 8, generator=generator)
-    codes = torch.einsum("ne,ecd->ncd", expression, effects) + sum(
-        torch.einsum("nk,kcd->ncd", values, ways) for values, ways in zip((identity, light), other, strict=True))
-    frames = frames_of(codes, person, torch.arange(1000))
-    diffusion = Diffusion(DiffusionConfig(width=32, blocks=1)).requires_grad_(False)
-    change = CodePart(*(expression[:1, :2] @ effects[:2, number] for number in range(2)))
-    set_expressive(diffusion, frames)
-    assert torch.equal(diffusion.expressive(change).depth, change.depth)  # nothing known, everything kept
-    frames.expression[:] = expression
-    set_expressive(diffusion, frames)
-    for number, name in enumerate(("depth", "albedo")):
-        wanted, lit = getattr(change, name), getattr(change, name) + light[:1] @ other[1, :, number]
-        kept = getattr(diffusion.expressive(CodePart(lit, lit)), name)
-        assert (kept - wanted).norm() < 0.25 * (lit - wanted).norm() and (kept - wanted).norm() < 0.5 * wanted.norm()
 
 
 def test_frames_of_all_sources(config, weights, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from core.errors import ConfigError
-from core.hub import load_weights
+from core.hub import about_weights, load_weights
 from core.pipeline import LatentFace
 from core.types import Codes
 from training.baselines import KINDS, TwoEncoders
@@ -110,13 +110,10 @@ def read_baseline(path: Path, size: int) -> tuple[str, TwoEncoders]:
         ConfigError: no such file, other weights, or weights for pictures of another size.
         WeightsDamaged: the file cannot be read.
     """
-    from safetensors import safe_open
-
     if not Path(path).is_file():
         raise ConfigError(f"There is no {path}: train it with `python -m training.train_baselines`.")
     config, state = load_weights(path)
-    with safe_open(path, "pt") as file:
-        kind = file.metadata().get("kind")
+    kind = about_weights(path).get("kind")
     if kind not in KINDS or config.image_size != size:
         raise ConfigError(f"{path} is no baseline for pictures of {size} px: name the model.safetensors of a run of "
                           "training.train_baselines.")

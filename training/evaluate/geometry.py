@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from core.errors import ConfigError
-from core.hub import weights_path
+from core.hub import about_weights, weights_path
 from core.pipeline import LatentFace
 from training.evaluate import london, photos, plots, renders
 from training.evaluate.groups import by_group
@@ -57,8 +57,8 @@ def run(options: Namespace) -> dict:
     previous = read_previous(options.previous) if options.previous else {}
     console = Console(width=max(TABLE_WIDTH, Console().width))
     model = (Refined if options.refine else LatentFace).from_pretrained(options.weights)
-    report = {"weights": Path(weights_path(options.weights)).name, "metadata": _metadata(options.weights),
-              "figures": {}, "groups": {}, "seconds": {}}
+    path = weights_path(options.weights)
+    report = {"weights": path.name, "metadata": about_weights(path), "figures": {}, "groups": {}, "seconds": {}}
     sources = {
         "renders": lambda: renders.measure(model, options.renders, options.rig_pack, options.rig_count),
         "photos": lambda: photos.measure(model, options.photos, _mean_head(options.renders), options.train_limit,
@@ -96,14 +96,6 @@ def _print(console, report: dict, previous: dict) -> None:
     for attribute, groups in report["groups"].items():
         console.print(group_table(attribute, groups, report["figures"]))
     console.print("seconds:", report["seconds"])
-
-
-def _metadata(path) -> dict[str, str]:
-    """What the weights say about their training."""
-    from safetensors import safe_open
-
-    with safe_open(weights_path(path), "pt") as file:
-        return {key: value for key, value in file.metadata().items() if key != "config"}
 
 
 def _mean_head(path) -> torch.Tensor | None:

@@ -1,0 +1,62 @@
+"""Where identity lies in codes, and what expressions do to them, found from made-up codes whose parts are known."""
+
+import pytest
+import torch
+
+from core.config import DiffusionConfig
+from core.diffusion import Diffusion
+from core.types import CodePart
+from tests.training.frames import rendered_codes
+from training.subspaces import set_expressive, set_identity
+from training.train_diffusion import time_invariant
+
+PEOPLE, EACH = 100, 10
+
+
+@pytest.fixture
+def diffusion():
+    return Diffusion(DiffusionConfig(identity_size=24, width=32, blocks=1)).requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def made():
+    """Frames, and the parts their codes are the sum of: identity, light and the effects of two expressions, in
+    dimensions that overlap."""
+    generator = torch.Generator().manual_seed(0)
+    count, person = PEOPLE * EACH, torch.arange(PEOPLE).repeat_interleave(EACH)
+    expression = torch.zeros(count, 57)
+    expression[:, :2] = torch.rand(count, 2, generator=generator)
+    effects = torch.randn(57, 2, 256, generator=generator)
+    ways = torch.randn(2, 8, 2, 256, generator=generator)  # directions of identity and of light
+    amounts = torch.randn(PEOPLE, 8, generator=generator)[person], torch.randn(count, 8, generator=generator)
+    identity, light = (torch.einsum("nk,kcd->ncd", *pair) for pair in zip(amounts, ways, strict=True))
+    expressed = torch.einsum("ne,ecd->ncd", expression, effects)
+    frames = rendered_codes(identity + light + expressed, person, torch.arange(count))
+    frames.expression[:] = expression
+    return frames, identity, light, expressed
+
+
+def test_identity_is_seen_past_light_and_expression(made, diffusion):
+    frames, identity, light, expressed = made
+    set_identity(diffusion, frames, time_invariant(frames))
+    for number, part in enumerate((diffusion.depth, diffusion.albedo)):
+        who, lit, moved = (((rows[:, number] - rows[:, number].mean(0)) @ part.basis @ part.linear).norm()
+                           for rows in (identity, light, expressed))
+        assert lit < 0.2 * who and moved < 0.2 * who
+        guess = part.restore(torch.zeros(len(frames.data), 24), part.coordinates(frames.data[:, number]))
+        # Relative to what frames hold beside identity; its mean over frames, that of expressions too, is in every code.
+        missed = guess - guess.mean(0) - identity[:, number] + identity[:, number].mean(0)
+        assert missed.norm() < 0.3 * (light + expressed)[:, number].norm()
+
+
+def test_of_a_change_only_what_expressions_do_is_kept(made, diffusion):
+    frames, _, light, expressed = made
+    change, lit = (CodePart(*rows[0]) for rows in (expressed, expressed + light))
+    unknown = rendered_codes(frames.data, frames.person, frames.take)
+    set_expressive(diffusion, unknown)
+    assert torch.equal(diffusion.expressive(change).depth, change.depth)  # nothing known, everything kept
+    set_expressive(diffusion, frames)
+    for name in ("depth", "albedo"):
+        wanted, found = getattr(change, name), getattr(diffusion.expressive(lit), name)
+        kept = (found - wanted).norm()
+        assert kept < 0.25 * (getattr(lit, name) - wanted).norm() and kept < 0.5 * wanted.norm()
