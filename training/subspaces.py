@@ -6,14 +6,16 @@ import torch
 from torch import Tensor
 
 from core.diffusion import Diffusion
-from training.sequences import Frames, person_means
+from training.sequences import RENDERED, Frames, person_means
 from training.whitening import discriminant_basis, scatter
 
-EXPRESSION_COUNTS = 3.0
+EXPRESSION_COUNTS = 10.0
 """How much more than other scatter within people that of expressions counts: with more, identities know less of them,
 and tell people apart less well."""
 CAUTION = 0.05
 """How far the expected size of expressions counts when changes of codes are read: 0 not at all, 1 in full."""
+PHOTOS_COUNT = 0.001
+"""How far the scatter of photos counts as noise then: enough that directions which renders hardly use say nothing."""
 
 
 def set_identity(diffusion: Diffusion, frames: Frames, targets: Tensor) -> None:
@@ -47,15 +49,19 @@ def set_expressive(diffusion: Diffusion, frames: Frames) -> None:
     """Learn from renders which changes of a code expressions make; without renders all changes count as theirs.
 
     Codes are taken for identity, light and all else as noise, plus expression weights times fixed effects. The change
-    of the weights that best explains a change of code is found by least squares, its effect is what is kept.
+    of the weights that best explains a change of code is found by least squares, its effect is what is kept. Photos
+    differ where renders do not, and that is noise as well.
     """
     known = frames.expression.isfinite().all(1)
     if not known.any():
         return
-    frames = frames[known]
+    photos, frames = frames[frames.source != RENDERED], frames[known]
     for number, part in enumerate((diffusion.depth, diffusion.albedo)):
         weights, effects = _effects(frames, number)
-        noise = _ridged((frames.data[:, number].float() - weights @ effects).T.cov())
+        noise = (frames.data[:, number].float() - weights @ effects).T.cov()
+        if len(photos.data):
+            noise += PHOTOS_COUNT * photos.data[:, number].float().T.cov()
+        noise = _ridged(noise)
         found = torch.linalg.solve(noise, effects.T)
         evidence = effects @ found + CAUTION * torch.linalg.inv(_ridged(weights.T.cov()))
         part.expressive.copy_(found @ torch.linalg.solve(evidence, effects))
