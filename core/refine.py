@@ -43,7 +43,7 @@ UNKNOWNS = {
     # Logits of ambient and diffuse, slope of the direction.
     "light": Unknown((0.4, 0.4, 0.3, 0.3), rate=0.3, prior=0.01),
     # Pitch, yaw and roll in radians, shift in camera distances.
-    "view": Unknown((0.07, 0.05, 0.025, 0.005, 0.005), rate=0.3, prior=0.01),
+    "view": Unknown((0.045, 0.03, 0.015, 0.004, 0.004), rate=0.3, prior=0.1),
 }
 
 
