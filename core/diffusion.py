@@ -62,7 +62,7 @@ class CodeDiffusion(nn.Module):
     """The denoiser of one code, and the subspace in which it works: the coordinates of identity.
 
     In these coordinates people differ most, beside what light, pose and above all expressions do
-    (`training.identity_space`). A code's other coordinates are not even looked at: no part of an expression that lies
+    (`training.subspaces`). A code's other coordinates are not even looked at: no part of an expression that lies
     there can be taken for identity. What a linear regression of the identity leaves is what the denoiser learns: it
     need not learn by steps what is known at once, and where it knows nothing, nothing is lost.
     """
