@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.config import ModelConfig
-from core.geometry import backproject, canonical_pixels, depth_to_normal, sample, transform
+from core.geometry import backproject, canonical_pixels, depth_to_normal, project, sample, transform
 from core.networks import CodeBasis, Decoder, Encoder, EncoderDecoder
 from core.rasterizer import rasterize_depth
 from core.shading import shade
@@ -19,8 +19,16 @@ MIN_SIGMA = 0.02
 """Least expected error per pixel: keeps the likelihood bounded."""
 
 
+COMPARED = 16
+"""Maps in which a photo and a guess are compared."""
+
+
 class Autoencoder(nn.Module):
-    """Photo → codes, light, view, confidence → canonical face → reconstruction."""
+    """Photo → codes, light, view, confidence → canonical face → reconstruction.
+
+    The encoders' answer is a first guess. A further encoder sees the photo beside what the guess renders to, and
+    corrects it: what one glance cannot hold shows as a difference (Carreira et al. 2016, iterative error feedback).
+    """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -34,6 +42,10 @@ class Autoencoder(nn.Module):
         self.light_encoder = Encoder(size, config.pose_width, 4)
         self.view_encoder = Encoder(size, config.pose_width, 5)
         self.confidence_net = EncoderDecoder(size, config.pose_width, 2)
+        self.correction_encoder = Encoder(size, config.width, 2 * code + 4 + 5, COMPARED)
+        # At first nothing is corrected, until there is something to compare with.
+        nn.init.zeros_(self.correction_encoder.head.weight)
+        nn.init.zeros_(self.correction_encoder.head.bias)
 
     def forward(self, image: Tensor) -> Factors:
         """Find the factors of aligned photos.
@@ -48,12 +60,10 @@ class Autoencoder(nn.Module):
 
     def explain(self, image: Tensor) -> tuple[Factors, Tensor]:
         """Factors of `forward`, and the expected errors of `sigmas` that their confidence comes from."""
-        codes = self.encode(image)
-        canon_depth, canon_albedo = self.decode(codes)
-        light, view = self.light(image), self.view(image)
+        codes, light, view = self.look(image)
         sigmas = self.sigmas(image)
         confidence = 1 / (1 + sigmas[:, :1])
-        return self.render(image, codes, canon_depth, canon_albedo, light, view, confidence), sigmas
+        return self.render(image, codes, *self.decode(codes), light, view, confidence), sigmas
 
     @staticmethod
     def render(image: Tensor, codes: Codes, canon_depth: Tensor, canon_albedo: Tensor, light: Light, view: View,
@@ -67,11 +77,31 @@ class Autoencoder(nn.Module):
         return Factors(image, canon_depth, canon_albedo, canon_normal, shading, canon_image, recon_depth,
                        recon_mask[:, None].to(image.dtype), recon_image, confidence, light, view, codes)
 
+    def look(self, image: Tensor) -> tuple[Codes, Light, View]:
+        """Codes (B, 256) of depth and of albedo, light and view: a guess, and its correction."""
+        guess = self._guess(image)
+        codes, light, view = self._read(guess)
+        rendered = self.render(image, codes, *self.decode(codes), light, view, confidence=image[:, :1])
+        return self._read(guess + self.correction_encoder(_compare(image, rendered)).float())
+
     def encode(self, image: Tensor) -> Codes:
         """Codes (B, 256) of depth and of albedo."""
-        image = image * 2 - 1
-        return Codes(self.depth_basis(self.depth_encoder(image).relu()),
-                     self.albedo_basis(self.albedo_encoder(image).relu()))
+        return self.look(image)[0]
+
+    def _guess(self, image: Tensor) -> Tensor:
+        """What the encoders say of the image alone, (B, 521): codes, light and view before their ranges."""
+        encoders = self.depth_encoder, self.albedo_encoder, self.light_encoder, self.view_encoder
+        return torch.cat([encoder(image * 2 - 1).float() for encoder in encoders], 1)
+
+    def _read(self, raw: Tensor) -> tuple[Codes, Light, View]:
+        """Codes, light (canonical frame) and view (radians, camera-distance units) of what the encoders say."""
+        depth, albedo, light, view = raw.split([self.config.code_size] * 2 + [4, 5], 1)
+        strength, slope = light[:, :2].sigmoid(), light[:, 2:].tanh() * self.config.max_light_slope
+        view = view.tanh()
+        return (Codes(self.depth_basis(depth.relu()), self.albedo_basis(albedo.relu())),
+                Light(strength[:, 0], strength[:, 1], light_direction(slope)),
+                View(view[:, :3] * math.radians(self.config.max_rotation_deg),
+                     view[:, 3:] * self.config.max_translation))
 
     def decode(self, codes: Codes) -> tuple[Tensor, Tensor]:
         """Canonical depth (B, H, W), 0.9 to 1.1, and albedo (B, 3, H, W), [0, 1], from codes."""
@@ -87,20 +117,19 @@ class Autoencoder(nn.Module):
         columns = self.config.image_size // 32
         return F.pad(depth[..., columns:-columns], (columns, columns), value=self.config.border_depth)
 
-    def light(self, image: Tensor) -> Light:
-        """Ambient and diffuse strength and direction of the light, canonical frame."""
-        raw = self.light_encoder(image * 2 - 1).float()
-        strength, slope = raw[:, :2].sigmoid(), raw[:, 2:].tanh() * self.config.max_light_slope
-        return Light(strength[:, 0], strength[:, 1], light_direction(slope))
-
-    def view(self, image: Tensor) -> View:
-        """Pose of the face in the photo, radians and camera-distance units."""
-        raw = self.view_encoder(image * 2 - 1).float().tanh()
-        return View(raw[:, :3] * math.radians(self.config.max_rotation_deg), raw[:, 3:] * self.config.max_translation)
-
     def sigmas(self, image: Tensor) -> Tensor:
         """Expected absolute error per pixel (B, 2, H, W): of the reconstruction and of its mirrored twin."""
         return F.softplus(self.confidence_net(image * 2 - 1).float() - 2) + MIN_SIGMA
+
+
+def _compare(image: Tensor, guess: Factors) -> Tensor:
+    """An image and what a guess makes of it, (B, COMPARED, H, W), about [−1, 1], without gradients: both in the
+    image's place, then both in the canonical place."""
+    surface = transform(backproject(guess.canon_depth), guess.view)
+    brought_back = sample(image, project(surface, image.shape[-1]))
+    pictures = torch.cat([image, guess.recon_image, brought_back, guess.canon_albedo, guess.shading], 1)
+    depths = torch.stack([guess.recon_depth, guess.canon_depth], 1)
+    return torch.cat([pictures * 2 - 1, (depths - 1) * 10, guess.recon_mask], 1).detach()
 
 
 def mirror(factors: Factors) -> tuple[Tensor, Tensor]:

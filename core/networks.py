@@ -41,24 +41,24 @@ class Residual(nn.Module):
         return features + self.layers(features)
 
 
-def _encoder_layers(image_size: int, width: int, residual: bool = False) -> list[nn.Module]:
+def _encoder_layers(image_size: int, width: int, inputs: int = 3, residual: bool = False) -> list[nn.Module]:
     widths = _widths(width, image_size)
-    layers = _down(3, widths[0], normalize=False)
+    layers = _down(inputs, widths[0], normalize=False)
     for before, after in pairwise(widths):
         layers += [*_down(before, after), *([Residual(after)] if residual else [])]
     return layers
 
 
 class Encoder(nn.Module):
-    """Image (B, 3, H, W) in [−1, 1] to a vector (B, outputs)."""
+    """Maps (B, inputs, H, W), about [−1, 1], such as an image, to a vector (B, outputs)."""
 
-    def __init__(self, image_size: int, width: int, outputs: int):
+    def __init__(self, image_size: int, width: int, outputs: int, inputs: int = 3):
         super().__init__()
-        self.features = nn.Sequential(*_encoder_layers(image_size, width, residual=True))
+        self.features = nn.Sequential(*_encoder_layers(image_size, width, inputs, residual=True))
         self.head = nn.Linear(_widths(width, image_size)[-1] * 16, outputs)
 
-    def forward(self, image: Tensor) -> Tensor:
-        return self.head(self.features(image).flatten(1))
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.head(self.features(maps).flatten(1))
 
 
 def _decoder_layers(image_size: int, width: int, outputs: int) -> list[nn.Module]:

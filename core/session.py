@@ -25,6 +25,8 @@ from core.types import CodePart, Codes, Factors, Light, View
 FORMAT = "LatentFace session 1"
 LOSSLESS_BYTES = 10 * 2**20
 """Photos whose PNG is larger are kept as JPEG: what was found in them is kept exactly all the same."""
+DONOR = "donor."
+"""Before the names of the donor's arrays."""
 FULL, LANDMARKS = 512, 478
 """Side of `Face.full`, and landmarks of a face."""
 
@@ -41,6 +43,8 @@ class SavedSession:
     factors: Factors
     settings: dict
     """Plain values of whoever wrote it, unchecked."""
+    donor: SavedSession | None = None
+    """Who lends an expression."""
 
 
 def write_session(saved: SavedSession, path: str | Path) -> None:
@@ -51,19 +55,10 @@ def write_session(saved: SavedSession, path: str | Path) -> None:
     """
     from safetensors.torch import save_file
 
-    factors = saved.factors
-    arrays = {"photo": torch.frombuffer(bytearray(_photo_bytes(saved.photo)), dtype=torch.uint8),
-              "canon_depth": factors.canon_depth, "canon_albedo": factors.canon_albedo,
-              "confidence": factors.confidence, "ambient": factors.light.ambient, "diffuse": factors.light.diffuse,
-              "direction": factors.light.direction, "rotation": factors.view.rotation,
-              "translation": factors.view.translation, "depth_code": factors.codes.depth_code,
-              "albedo_code": factors.codes.albedo_code, "image": factors.image} | _identity(factors.codes)
-    for number, face in enumerate(saved.faces):
-        arrays[f"image{number}"] = face.image
-        arrays[f"full{number}"] = (face.full * 255).round().byte()
-        if face.landmarks is not None:
-            arrays[f"landmarks{number}"] = torch.as_tensor(face.landmarks, dtype=torch.float64)
-    about = {"index": saved.index, "settings": saved.settings, "faces": [_about(face) for face in saved.faces]}
+    arrays, about = _packed(saved)
+    if saved.donor:
+        lent, about["donor"] = _packed(saved.donor)
+        arrays |= {DONOR + name: array for name, array in lent.items()}
     metadata = {"format": FORMAT, "session": json.dumps(about), "synthetic": SYNTHETIC["note"]}
     arrays = {name: array.detach().clone(memory_format=torch.contiguous_format) for name, array in arrays.items()}
     with writing(path):
@@ -105,6 +100,23 @@ class _Arrays(dict):
         return array
 
 
+def _packed(saved: SavedSession) -> tuple[dict[str, Tensor], dict]:
+    """Arrays by name, and what is not an array."""
+    factors = saved.factors
+    arrays = {"photo": torch.frombuffer(bytearray(_photo_bytes(saved.photo)), dtype=torch.uint8),
+              "canon_depth": factors.canon_depth, "canon_albedo": factors.canon_albedo,
+              "confidence": factors.confidence, "ambient": factors.light.ambient, "diffuse": factors.light.diffuse,
+              "direction": factors.light.direction, "rotation": factors.view.rotation,
+              "translation": factors.view.translation, "depth_code": factors.codes.depth_code,
+              "albedo_code": factors.codes.albedo_code, "image": factors.image} | _identity(factors.codes)
+    for number, face in enumerate(saved.faces):
+        arrays[f"image{number}"] = face.image
+        arrays[f"full{number}"] = (face.full * 255).round().byte()
+        if face.landmarks is not None:
+            arrays[f"landmarks{number}"] = torch.as_tensor(face.landmarks, dtype=torch.float64)
+    return arrays, {"index": saved.index, "settings": saved.settings, "faces": [_about(face) for face in saved.faces]}
+
+
 def _restored(arrays: _Arrays, about: dict) -> SavedSession:
     size = arrays["canon_depth"].shape[-1]
     if not 32 <= size <= 256 or not isinstance(about["faces"], list):
@@ -130,7 +142,12 @@ def _restored(arrays: _Arrays, about: dict) -> SavedSession:
     settings = about["settings"]
     if not isinstance(settings, dict):
         raise ValueError("settings are named values")
-    return SavedSession(read_photo(arrays["photo"].numpy().tobytes()), faces, about["index"], factors, settings)
+    donor = None
+    if "donor" in about:
+        lent = _Arrays({name.removeprefix(DONOR): array for name, array in arrays.items() if name.startswith(DONOR)})
+        donor = _restored(lent, about["donor"])
+    photo = read_photo(arrays["photo"].numpy().tobytes())
+    return SavedSession(photo, faces, about["index"], factors, settings, donor)
 
 
 def _face(arrays: _Arrays, number: int, about: dict, size: int) -> Face:

@@ -57,7 +57,7 @@ def render_shard(shard, split, seed, size, out, count=SHARD):
     samples = []
     for k in range(count):
         if k % PER_PERSON == 0:
-            person = rig.sample_person(rng)
+            person = rig.sample_person(rng, varied=True)
             person.id = shard * SHARD + k
         sample = rig.render(person, rig.sample_expression(rng), rig.sample_view(rng), size)
         samples.append(encode_sample(sample))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from core.geometry import intrinsics
@@ -105,6 +107,19 @@ def apply_view(points, view):
     return (points - pivot) @ rotation_matrix(view[:3]).T + pivot + shift
 
 
+def _smooth_field(rng, cells, size, channels=1):
+    """(size, size, channels) smooth noise of about unit variance, mostly symmetric left to right as faces are."""
+    noise = rng.normal(size=(cells, cells, channels)).astype(np.float32)
+    noise = torch.from_numpy(0.64 * (noise + noise[:, ::-1]) + 0.44 * noise).movedim(-1, 0)[None]
+    return F.interpolate(noise, (size, size), mode="bicubic")[0].movedim(0, -1).numpy()
+
+
+def _blur(image, width):
+    """Mean of an (h, w, c) image over squares of `width` pixels, odd."""
+    planes = torch.from_numpy(image).movedim(-1, 0)[None]
+    return F.avg_pool2d(planes, width, 1, width // 2, count_include_pad=False)[0].movedim(0, -1).numpy()
+
+
 class Rig:
     """A morphable head with people to mix. Make one with `Rig.load`."""
 
@@ -145,20 +160,39 @@ class Rig:
         return np.array([shape.get(name, shape.get(name.removesuffix("_L").removesuffix("_R"), 0))
                          for name in self.expression_names], np.float32)
 
-    def sample_person(self, rng):
-        """Mix shape and skin of two people, with noise on the modes and a skin tint."""
+    def sample_person(self, rng, varied=False):
+        """Mix shape and skin of two people, with noise on the modes and a skin tint.
+
+        Args:
+            rng: source of all randomness.
+            varied: draw from many more skins than the rig has people, see `_vary`.
+        """
         first, second = rng.choice(len(self.fits), 2, replace=False)
         blend = rng.uniform()
         coefficients = rng.normal(0, 0.6, IDENTITY_MODES).astype(np.float32)
         coefficients[: self.fits.shape[1]] += blend * self.fits[first] + (1 - blend) * self.fits[second]
         skin_blend = rng.beta(0.5, 0.5)  # near one of the two, so that most skins stay sharp
         texture = skin_blend * self.textures[first] + (1 - skin_blend) * self.textures[second]
+        if varied:
+            texture = self._vary(skin_blend, self.textures[first], self.textures[second], rng)
         tint = np.exp(rng.normal(0, 0.15) + rng.normal(0, 0.04, 3))
         texture = np.clip(texture * tint, 0, 255).astype(np.uint8)
         person = Person(coefficients, self.neutral + coefficients @ self.identity_modes, texture,
                         self._sample_palette(texture, rng))
         person.depth_origin += MEAN_DEPTH - self._mean_depth(person)
         return person
+
+    def _vary(self, blend, first, second, rng):
+        """A skin (h, w, 3) that takes one region from one person and the next from another, its detail stronger or
+        weaker, its colour uneven; how much of all this differs."""
+        strength = rng.uniform()
+        size = len(first)
+        share = np.clip(blend + 0.6 * strength * _smooth_field(rng, 6, size), 0, 1)
+        skin = share * first + (1 - share) * second
+        even = _blur(skin, size // 20 * 2 + 1)
+        skin = even + (skin - even) * np.exp(rng.normal(0, 0.35 * strength))
+        colour = 0.05 * _smooth_field(rng, 5, size) + 0.02 * _smooth_field(rng, 5, size, 3)
+        return skin * np.exp(strength * (rng.normal(0, 0.2) + colour))
 
     def _mean_depth(self, person):
         """Mean visible depth of the neutral face; the same for everybody, else distance varies unseen."""

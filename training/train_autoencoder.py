@@ -167,7 +167,8 @@ def _depth_and_view(model, bf16: bool, images):
     from core.autoencoder import autocast
 
     with torch.no_grad(), autocast(bf16, images.device.type):
-        return model.decode_depth(model.encode(images).depth_code), model.view(images)
+        codes, _, view = model.look(images)
+        return model.decode_depth(codes.depth_code), view
 
 
 def _save(run: Path, objective, averaged, optimizer, done: int, config: AutoencoderTraining) -> None:

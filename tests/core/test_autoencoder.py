@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from core.autoencoder import Autoencoder, mirror
+from core.autoencoder import COMPARED, Autoencoder, _compare, mirror
 from core.config import ModelConfig
 from core.types import Light, View
 
@@ -62,3 +62,33 @@ def test_mirrored_factors_give_the_mirrored_picture(model):
     difference = (one.recon_image - two.recon_image.flip(-1)).abs() * both
     # Grid cells are split along one diagonal, which mirroring turns round: not exact where a cell bends.
     assert difference.mean() < 2e-3
+
+
+def test_a_guess_that_explains_the_photo_shows_no_difference(model):
+    """What the correction is found from: in the photo's place and in the canonical one, both pictures agree."""
+    size = model.config.image_size
+    found = model(torch.rand(1, 3, size, size))
+    view = View.of(0.1, 0.3, 0.05, 0.01, 0.0)
+    y, x = torch.meshgrid(*[torch.linspace(0, 1, size)] * 2, indexing="ij")
+    guess = model.render(found.image, found.codes, 1.02 + 0.02 * (y[None] - 0.5).square(), x.expand(1, 3, -1, -1),
+                         Light.of(0.4, 0.6, 0.5, 0.1), view, found.confidence)
+    compared = _compare(guess.recon_image, guess)
+    assert compared.shape == (1, COMPARED, size, size)
+    image, recon, brought_back, albedo = (compared[:, k : k + 3] / 2 + 0.5 for k in (0, 3, 6, 9))
+    assert torch.allclose(image, recon)
+    middle = slice(size // 4, -size // 4)  # what the photo sees
+    difference = (brought_back - albedo * (compared[:, 12:13] / 2 + 0.5)).abs()
+    assert difference[..., middle, middle].mean() < 0.01
+
+
+def test_a_new_correction_changes_nothing_and_learns(model):
+    image = torch.rand(2, 3, *[model.config.image_size] * 2)
+    _, _, view = model.look(image)
+    torch.testing.assert_close(view.rotation, model._read(model._guess(image))[2].rotation)
+    model.requires_grad_(True)
+    model.look(image)[2].rotation.sum().backward()
+    for network in (model.view_encoder, model.correction_encoder):
+        assert network.head.weight.grad.abs().max() > 0
+    assert model.depth_decoder.head[0].weight.grad is None  # the guess is looked at, not taught by what it is asked
+    model.zero_grad()
+    model.requires_grad_(False)
