@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from core.autoencoder import Autoencoder, mirror
-from core.losses import gradient_difference, laplace_nll
+from core.losses import gradient_difference, laplace_nll, masked_mean
 from core.types import Factors
 from training import losses
 from training.config import LossWeights
@@ -51,6 +51,7 @@ class Objective(nn.Module):
         if self.mean_depth is not None:
             extra["mean_head"] = losses.mean_head(found.canon_depth, self.mean_depth)
         return {"image": laplace_nll(found.recon_image - image, sigmas[:, :1], found.recon_mask),
+                "plain": weights.plain * masked_mean((found.recon_image - image).abs(), found.recon_mask),
                 "mirror": weights.mirror * laplace_nll(mirrored.recon_image - image, sigmas[:, 1:],
                                                        mirrored.recon_mask),
                 "gradient": weights.gradient * gradient_difference(found.recon_image, image, found.recon_mask),
