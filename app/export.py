@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -17,6 +18,7 @@ from app.errors import told
 from app.page import Page
 from app.settings import BACKGROUNDS, OWN_DETAIL, Settings
 from app.state import Session, known
+from app.swaps import Swap
 from app.widgets.menu import menu
 from core import turntable
 from core.display import normal_colours
@@ -24,7 +26,7 @@ from core.export import codes_json, codes_npz, depth16, map_image
 from core.files import DEPTH16, png_bytes, stamped
 from core.mesh import face_mesh, write_glb, write_obj
 from core.render import mesh_maps
-from core.session import SavedSession, write_session
+from core.session import read_session, write_session
 
 Kind = Literal["picture", "turntable", "turntable-mp4", "glb", "obj", "depth", "normals", "albedo", "codes-npz",
                "codes-json", "session"]
@@ -53,8 +55,8 @@ TEXTURE = 1024
 MAP_SIZE = 256
 """Pixels to which maps for the eye are enlarged."""
 
-IDLE = "() => document.querySelector('#export').dispatchEvent(new Event('idle'))"
-"""Ends what the menu shows as busy, after a failure."""
+TELL = "() => document.querySelector('#export details').dispatchEvent(new Event('{}', {{ bubbles: true }}))"
+"""Tells the menu that its work has ended or failed."""
 
 
 def write(kind: Kind, session: Session, settings: Settings, stamp: bool, folder: Path, texture: int = TEXTURE) -> Path:
@@ -64,7 +66,7 @@ def write(kind: Kind, session: Session, settings: Settings, stamp: bool, folder:
 
 
 def writing(kind: Kind, session: Session, settings: Settings, stamp: bool, folder: Path,
-            texture: int = TEXTURE) -> Iterator[str | Path]:
+            texture: int = TEXTURE, swap: Swap | None = None) -> Iterator[str | Path]:
     """Write one file: words on how far long work has come, and in the end its path.
 
     Args:
@@ -74,6 +76,7 @@ def writing(kind: Kind, session: Session, settings: Settings, stamp: bool, folde
         stamp: write "synthetic" on the picture and the turntable.
         folder: where to write; no file is begun before the work for it is done.
         texture: pixels of the mesh's texture.
+        swap: for the session file.
     """
     path, factors = folder / NAMES[kind], session.factors
     if kind in ("glb", "obj"):
@@ -89,7 +92,8 @@ def writing(kind: Kind, session: Session, settings: Settings, stamp: bool, folde
             yield f"{len(pictures)} of {turntable.FRAMES} pictures"
         {"turntable": turntable.write_gif, "turntable-mp4": turntable.write_mp4}[kind](pictures, path)
     elif kind == "session":
-        write_session(SavedSession(session.photo, session.faces, session.index, factors, settings.flat()), path)
+        values, donor = (swap or Swap()).saved()
+        write_session(replace(state.saved(session, settings.flat() | {"swap": values}), donor=donor), path)
     else:
         path.write_bytes({
             "picture": lambda: _picture(session, settings, stamp),
@@ -103,6 +107,12 @@ def writing(kind: Kind, session: Session, settings: Settings, stamp: bool, folde
     yield path
 
 
+def read(path: str | Path) -> tuple[Session, Swap]:
+    """What a session file holds. Raises SessionUnreadable."""
+    saved = read_session(path)
+    return state.restored(saved), Swap.restored(saved.settings.get("swap"), saved.donor)
+
+
 def new_folder() -> Path:
     """An empty folder below the one that is emptied; the name of a file in it can then be a plain one."""
     return Path(tempfile.mkdtemp(dir=get_upload_folder()))
@@ -112,31 +122,36 @@ class Export:
     """The menu, in the page's header, and the way back in for session files."""
 
     def __init__(self, page: Page):
-        self.session = page.session
+        self.page = page
         with gr.Row(elem_id="file-menu"):
             self.open = gr.UploadButton("Open session", file_types=[".latentface"], size="sm", elem_id="open-session")
             self.menu = menu("export", "Export", MENU)
         self.open.preprocess = lambda payload: payload and payload.path  # core.session reads it, with its checks
-        self.open.upload(self.open_session, self.open, self.session, api_visibility="private", show_progress="hidden")
 
-    def connect(self, settings: list[gr.Component]) -> None:
-        """Follow the controls that `Settings` are read from."""
+    def connect(self, settings: list[gr.Component], swap: list[gr.Component]) -> None:
+        """Follow the controls that `Settings` are read from, and those of the Swap tab: the seed and `Amounts`."""
         private = {"api_visibility": "private", "show_progress": "hidden"}
-        saving = self.menu.save(self.save, [self.session, *settings], self.menu, **private)
-        saving.failure(None, js=IDLE)
+        session, donor = self.page.session, self.page.donor
+        saving = self.menu.save(self.save, [session, donor, *swap, *settings], self.menu, **private)
+        saving.failure(None, js=TELL.format("failed"), **private)
+        saving.then(None, js=TELL.format("ended"), **private)
         self.menu.stop(None, cancels=[saving], **private)
+        self.open.upload(self.open_session, self.open, [session, donor, *swap], **private)
 
     @told
-    def open_session(self, path: str) -> Session:
+    def open_session(self, path: str) -> list:
         """What a session file holds, as it was."""
-        return state.open_session(path)
+        session, swap = read(path)
+        return [session, swap.donor, swap.seed, *astuple(swap.amounts)]
 
-    def save(self, session: Session | None, event: gr.EventData, *controls) -> Iterator[dict]:
+    def save(self, session: Session | None, donor: Session | None, seed: float, depth: float, albedo: float,
+             whose: str, detail: str, event: gr.EventData, *controls) -> Iterator[dict]:
         """One file, handed over to the visitor, with word of how far it has come."""
         if event.kind not in KINDS:
             return
         settings = told(Settings.of_controls)(*controls)
-        work = writing(event.kind, told(known)(session), settings, event.stamp is True, new_folder())
+        swap = told(Swap.of_controls)(donor, seed, depth, albedo, whose, detail)
+        work = writing(event.kind, told(known)(session), settings, event.stamp is True, new_folder(), swap=swap)
         while isinstance(step := told(next)(work), str):
             yield gr.update(going=step)
         yield gr.update(file={"url": f"/gradio_api/file={step}", "name": step.name})

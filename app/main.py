@@ -136,7 +136,7 @@ def build_demo() -> gr.Blocks:
                 with gr.Tab("Inspect", id="inspect"):
                     Inspect(page)
                 with gr.Tab("Pose & light", id="pose"):
-                    export.connect(PoseLight(page).settings)
+                    pose = PoseLight(page)
                 with gr.Tab("Swap", id="swap") as tab:
                     swap = SwapTab(page, tab)
                 with gr.Tab("Latent map", id="map"):
@@ -145,6 +145,7 @@ def build_demo() -> gr.Blocks:
                     Api(page)
                 with gr.Tab("About", id="about"):
                     About(page)
+        export.connect(pose.settings, swap.controls)
         keep_tab(tabs, swap.restored_after(source.loaded))
     share(demo)
     return demo

@@ -14,6 +14,7 @@ import numpy as np
 import torch.nn.functional as F
 
 from app import state
+from app.export import new_folder
 from app.state import Session
 from app.widgets.images import pixels
 from app.widgets.latent_map import drawing, picture
@@ -73,10 +74,24 @@ def open_face(shown: LatentMap, number: int) -> Session:
     return state.choose_face(Session(photo, [face_from_crop(photo, whole, state.model().config.image_size)]), 0)
 
 
+def take(paths: list[str]) -> list[Path]:
+    """Uploaded files as this visitor's alone: gradio keeps one file for all who send the same, forgotten by its age."""
+    folder, own = new_folder(), []
+    for number, path in enumerate(map(Path, paths)):
+        place = folder / str(number)
+        place.mkdir()
+        os.link(path, place / path.name)
+        own.append(place / path.name)
+    return own
+
+
 def map_photos(paths: list[Path]) -> Iterator[str | tuple[LatentMap, list[tuple[str, str]]]]:
     """Make a map of photos: sentences on how far it has come, and in the end the map and what was left out.
 
     Each file is deleted once it has been read, all of them when the work ends early.
+
+    Args:
+        paths: of `take`.
 
     Yields:
         Sentences; last of all the map, and the name and the reason of each file that is not on it.

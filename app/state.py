@@ -22,7 +22,7 @@ from core.hub import weights_path
 from core.photo import read_photo
 from core.pipeline import LatentFace
 from core.render import PhotoFace, draw, draw_layer
-from core.session import read_session
+from core.session import SavedSession
 from core.types import Factors
 
 EXPIRED = "This photo has been forgotten, as nobody used the page for long: please choose it again."
@@ -186,10 +186,18 @@ def open_link(parameters: Mapping[str, str]) -> Session:
     return session if start == session.settings else replace(session, start=start)
 
 
-def open_session(path: str) -> Session:
-    """What a session file holds. Raises SessionUnreadable."""
-    saved = read_session(path)
-    session = Session(saved.photo, saved.faces, saved.index, saved.factors)
+def saved(session: Session, settings: dict) -> SavedSession:
+    """What a session file holds of a session, for `restored`; `settings` are plain values that are read again."""
+    example = None if session.example is None else str(session.example + 1)
+    return SavedSession(session.photo, session.faces, session.index, session.factors,
+                        settings | {"example": example, "refined": session.refined})
+
+
+def restored(saved: SavedSession) -> Session:
+    """The session that a file holds."""
+    session = Session(saved.photo, saved.faces, saved.index, saved.factors,
+                      example=linked_example(saved.settings.get("example")),
+                      refined=saved.settings.get("refined") is True)
     return replace(session, start=Settings.read(saved.settings, session.settings))
 
 

@@ -20,6 +20,7 @@ from core.diffusion import SEED, Diffusion
 from core.display import pixels
 from core.errors import FaceNotFound, WeightsMissing
 from core.render import PhotoFace, draw
+from core.session import SavedSession
 from core.types import Codes, Factors
 
 MOST = 1.5
@@ -45,14 +46,42 @@ class Amounts:
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> Amounts:
-        """From a page's address, which anybody may have written: what is not sound is as by itself."""
+        """From a link or a session file, which anybody may have written: what is not sound is as by itself."""
         return cls(number(given.get("depth"), MOST, 1.0), number(given.get("albedo"), MOST, 1.0),
-                   NONE if given.get("expression") == "none" else THEIRS)
+                   NONE if given.get("expression") == "none" else THEIRS,
+                   DECODED if given.get("detail") == DECODED else OWN_DETAIL)
 
     def link(self) -> dict[str, float | str | None]:
-        """What `read` reads; None is as by itself."""
+        """What `read` reads, without the detail; None is as by itself."""
         return {"depth": None if self.depth == 1 else self.depth, "albedo": None if self.albedo == 1 else self.albedo,
                 "expression": "none" if self.whose == NONE else None}
+
+
+@dataclass(frozen=True)
+class Swap:
+    """What the Swap tab is set to."""
+
+    amounts: Amounts = Amounts()
+    seed: int = SEED
+    donor: Session | None = None
+    """Who lends the expression; None until the visitor chooses somebody."""
+
+    @classmethod
+    def of_controls(cls, donor: Session | None, seed: float, *amounts) -> Swap:
+        """What the page's controls show, in the order of `amounts`."""
+        return cls(Amounts(*amounts), int(seed), donor)
+
+    def saved(self) -> tuple[dict, SavedSession | None]:
+        """Plain values and the donor, for a session file."""
+        values = {**self.amounts.link(), "detail": self.amounts.detail, "seed": self.seed}
+        return values, self.donor and state.saved(self.donor, {})
+
+    @classmethod
+    def restored(cls, values, donor: SavedSession | None) -> Swap:
+        """What `saved` gave, which anybody may have changed: what is not sound is as by itself."""
+        given = values if isinstance(values, dict) else {}
+        seed = int(number(given.get("seed"), LAST_SEED, SEED))
+        return cls(Amounts.read(given), seed, donor and state.restored(donor))
 
 
 @dataclass(frozen=True, eq=False)

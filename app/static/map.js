@@ -1,5 +1,6 @@
 // The layouts of a latent map side by side: points by plotly (WebGL), thumbnails and marks on a canvas above them.
-// Colour, tool and thumbnails are settled here; clicks, the pointer's place and the lasso go to the server.
+// Colour, tool and thumbnails are settled here; clicks, the pointer's place and the lasso go to the server. With the
+// keyboard, each layout has the focus for itself: arrows go from face to face, the space bar encloses one, + and - zoom.
 const GAP = 20, TITLE = 26, EDGE = 1.12, LARGEST = 60, SMALLEST = 12, PAUSE = 70, UNKNOWN = '#9ca3af';
 const WORDS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#8a7a00', '#6b7280'];
 const find = (selector) => element.querySelector(selector);
@@ -78,7 +79,22 @@ const show = async () => {
     xaxis: `x${k ? k + 1 : ''}`, yaxis: `y${k ? k + 1 : ''}`, marker: { size, color: colours, opacity: 0.9 },
     unselected: { marker: { opacity: 0.12 } } }));
   await Plotly.react(plot, traces, layout(), { displayModeBar: false, scrollZoom: true, doubleClick: 'reset' });
+  map.kinds.forEach((_, k) => {
+    const [across, down] = axes(k), { style } = stops[k] ?? addStop(k);
+    const box = { left: across._offset, top: down._offset, width: across._length, height: down._length };
+    for (const [side, length] of Object.entries(box)) style[side] = `${length}px`;
+  });
   draw();
+};
+// Where the focus stops: a frame around one layout, which lets the pointer through.
+const stops = [];
+const addStop = (k) => {
+  const stop = stops[k] = plot.parentElement.appendChild(document.createElement('div'));
+  Object.assign(stop, { className: 'stop', tabIndex: 0, role: 'application', ariaLabel: `${map.kinds[k].title}: the arrow `
+    + 'keys go from face to face, the space bar encloses a face or lets it go, plus and minus zoom' });
+  stop.addEventListener('focus', () => { active = k; });
+  stop.addEventListener('keydown', press);
+  return stop;
 };
 const tileOf = (index) => [(index % map.across) * map.tile, Math.floor(index / map.across) * map.tile];
 const draw = () => {
@@ -177,25 +193,42 @@ const hover = (index, event) => {
   card.style.top = `${event.clientY - box.top + 24}px`;
 };
 const choose = (index) => trigger('select', { index });
-const step = (event) => {
+const press = (event) => {
   const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-  if (!way || !map) return;
+  const zoom = { '+': 0.7, '-': 1 / 0.7 }[event.key], from = props.marks?.chosen ?? null;
+  if (event.ctrlKey || event.metaKey || !way && !zoom && event.key !== ' ') return;
   event.preventDefault();
-  const kind = map.kinds[active], from = props.marks?.chosen ?? null;
-  if (from === null) return choose(0);
+  if (zoom) magnify(zoom, from);
+  else if (from === null) go(props.marks?.near[map.kinds[active].key][0] ?? 0);
+  else if (way) step(way, from);
+  else pick(picked?.includes(from) ? picked.filter((one) => one !== from) : [...picked ?? [], from]);
+};
+const go = (index) => {
+  const { key, x, y } = map.kinds[active];
+  choose(index);
+  point({ kind: key, x: x[index], y: y[index] });
+};
+const step = (way, from) => {
+  const kind = map.kinds[active];
   let best = null, least = Infinity;
   kind.x.forEach((x, i) => {
     const dx = x - kind.x[from], dy = kind.y[i] - kind.y[from], ahead = dx * way[0] + dy * way[1];
     const cost = Math.hypot(dx, dy) ** 2 / ahead;
     if (i !== from && ahead > 0 && cost < least) { least = cost; best = i; }
   });
-  if (best !== null) choose(best);
+  if (best !== null) go(best);
 };
-plot.addEventListener('keydown', step);
+// About the chosen face, or else the middle.
+const magnify = (factor, from) => {
+  const kind = map.kinds[active], middle = from === null ? [0, 0] : [kind.x[from], kind.y[from]];
+  const ranges = axes(active).map((axis, k) => [`${axis._name}.range`,
+    axis.range.map((end) => middle[k] + (end - middle[k]) * factor)]);
+  Plotly.relayout(plot, Object.fromEntries(ranges));
+};
 
 // --- Life --------------------------------------------------------------------------------------------------------
 const pick = (indices) => {
-  picked = indices;
+  picked = indices?.length ? indices : null;
   Plotly.restyle(plot, { selectedpoints: map.kinds.map(() => picked) });
   trigger('lasso', { indices: picked ?? [] });
 };

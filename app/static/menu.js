@@ -1,14 +1,18 @@
 // A choice is asked for by 'save', shown as busy until it comes, and handed over; a click elsewhere or Escape closes.
-// 'stop' cancels it. It stays busy for a moment: what is asked for before that is done would be cancelled too.
+// 'stop' cancels it. The page is told twice of that: of a failure, while gradio would still cancel what follows too,
+// and of the end, when all is done.
 const menu = element.querySelector('details');
 const going = element.querySelector('.going');
+let stopping = false;
 const idle = () => {
   element.querySelector('[aria-busy]')?.removeAttribute('aria-busy');
   going.hidden = true;
+  stopping = false;
 };
-element.addEventListener('idle', idle);
+element.addEventListener('ended', idle);
+element.addEventListener('failed', () => { if (!stopping) idle(); });
 element.addEventListener('click', (event) => {
-  if (event.target.matches('.going button')) { trigger('stop'); setTimeout(idle, 1500); }
+  if (event.target.matches('.going button')) { stopping = true; trigger('stop'); }
   const button = event.target.closest('[data-kind]');
   if (!button || element.querySelector('[aria-busy]')) return;
   button.setAttribute('aria-busy', 'true');
@@ -25,8 +29,15 @@ element.addEventListener('keydown', (event) => {
 watch('going', () => { going.firstElementChild.textContent = props.going; });
 watch('file', () => {
   idle();
-  const link = document.createElement('a');
-  link.href = props.file.url;
-  link.download = props.file.name;
-  link.click();
+  handOver(props.file.url, props.file.name);
 });
+// A session file may be dropped anywhere.
+document.addEventListener('drop', (event) => {
+  const input = document.querySelector('input:has(+ #open-session)');
+  if (!event.dataTransfer.files[0]?.name.endsWith('.latentface')) return;
+  event.preventDefault();
+  event.stopPropagation();
+  input.files = event.dataTransfer.files;
+  input.dispatchEvent(new Event('change', { bubbles: true }));
+}, true);
+document.addEventListener('dragover', (event) => event.preventDefault());  // else the browser would open it

@@ -1,16 +1,10 @@
-// Dragging the picture moves the sliders of yaw and pitch, as a hand would; so do the arrow keys. The wipe uncovers
-// the photo. Save asks the server for a lossless picture, which is handed over when it comes.
-const REST = 140;  // milliseconds without a new picture after which the last one is asked for with all its pixels
+// Dragging the picture moves the sliders of yaw and pitch, as a hand would; so do the arrow keys.
 const slider = (id) => document.querySelector(`#${id} input[type=range]`);
 const move = (id, value) => {
   const input = slider(id);
   if (+input.value === value) return;
   input.value = value;
   input.dispatchEvent(new Event('input', { bubbles: true }));
-};
-const wipe = (value) => {
-  element.style.setProperty('--wipe', `${value}%`);
-  element.querySelector('.wipe').value = value;
 };
 
 let start = null;
@@ -44,8 +38,6 @@ element.addEventListener('keydown', (event) => {
   if (id in props.own) move(id, props.own[id]);
 }));
 
-element.addEventListener('input', (event) => event.target.matches('.wipe') && wipe(event.target.value));
-element.addEventListener('click', (event) => event.target.matches('.save') && trigger('save'));
 document.addEventListener('click', (event) => {
   if (!event.target.closest('#frontalize') || matchMedia('(prefers-reduced-motion)').matches) return;
   const begin = performance.now();  // from the photo to the front, so that before and after are seen
@@ -55,16 +47,4 @@ document.addEventListener('click', (event) => {
     if (part < 1) requestAnimationFrame(uncover);
   };
   requestAnimationFrame(uncover);
-});
-
-let rest = 0;
-watch('value', () => {
-  clearTimeout(rest);
-  if (props.draft) rest = setTimeout(() => trigger('finish'), REST);
-});
-watch('saved', () => {
-  const link = document.createElement('a');
-  link.href = props.saved;
-  link.download = 'latentface.png';
-  link.click();
 });

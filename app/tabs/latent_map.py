@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from html import escape
 from pathlib import Path
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from app import maps
 from app.errors import told
+from app.export import new_folder
 from app.page import Page
 from app.state import Session, known
 from app.widgets import latent_map as widget
@@ -41,7 +40,7 @@ class MapTab:
         self.seen = gr.State(False)
         """Whether the tab has been looked at: before that, nothing is worked out for it."""
         self.files = gr.State([])
-        """Paths of the folder's files. Gradio checks the button's own value anew at every word on how far it is."""
+        """The folder's files. Gradio checks the button's own value anew at every word on how far it is."""
         self.plots = widget.plots()
         self.credit = gr.HTML(elem_classes="credit", apply_default_css=False)
         with gr.Row(elem_id="map-below"):
@@ -62,7 +61,6 @@ class MapTab:
         with gr.Row(elem_classes="buttons"):
             self.export = gr.Button("Export all", elem_id="map-export", **small)
             self.save = gr.Button("Save map", visible=False, elem_id="map-save", **small)
-        with gr.Row(elem_classes="buttons"):
             with gr.Column(min_width=80) as self.start:
                 self.folder = gr.UploadButton("Map my own folder", file_count="directory", size="sm",
                                               elem_id="map-folder")
@@ -137,7 +135,8 @@ class MapTab:
     @told
     def enclose(self, event: gr.EventData) -> dict:
         """The faces within the lasso; outside of any lasso all of them."""
-        label = f"Export {len(event.indices)} faces" if event.indices else "Export all"
+        count = len(event.indices)
+        label = f"Export {count} face{'s' if count > 1 else ''}" if count else "Export all"
         return {self.enclosed: event.indices, self.export: label}
 
     def _mark(self, shown: LatentMap, session: Session, chosen: int | None) -> dict:
@@ -157,27 +156,28 @@ class MapTab:
     @told
     def write_faces(self, own: LatentMap | None, enclosed: list[int]) -> dict:
         """Names, columns, positions, codes and pictures of the faces within the lasso, or of all."""
-        shown, path = _map(own), _file("faces.zip")
+        shown, path = _map(own), new_folder() / "faces.zip"
         shown.export([_number(shown, one) for one in enclosed] or list(range(len(shown))), path)
         return {self.download: gr.DownloadButton(value=str(path))}
 
     @told
     def write_map(self, own: LatentMap | None, _enclosed: list[int]) -> dict:
         """The visitor's own map, as `LatentMap.read` reads it."""
-        path = _file("map.npz")
+        path = new_folder() / "map.npz"
         _map(own).write(path)
         return {self.download: gr.DownloadButton(value=str(path))}
 
     # --- A folder of one's own ---------------------------------------------------------------------------------
 
+    @told
     def wait(self, files: list[str]) -> dict:
         """One folder at a time: until it is this one's turn, it can be given up."""
-        return {self.files: files, self.progress: "<p>Waiting for its turn …</p>",
+        return {self.files: maps.take(files), self.progress: "<p>Waiting for its turn …</p>",
                 self.cancel: gr.Button(visible=True), self.start: gr.Column(visible=False)}
 
-    def map_folder(self, files: list[str], session: Session | None):
+    def map_folder(self, files: list[Path], session: Session | None):
         """A map of the visitor's photos, with word of how far it has come."""
-        work = maps.map_photos([Path(file) for file in files])
+        work = maps.map_photos(files)
         try:
             while isinstance(step := told(next)(work), str):
                 yield {self.progress: f"<p>{escape(step)}</p>"}
@@ -204,7 +204,3 @@ def _number(shown: LatentMap, index) -> int:
     """A face's number as the page sends it, or the first one's where it makes no sense."""
     return index if isinstance(index, int) and 0 <= index < len(shown) else 0
 
-
-def _file(name: str) -> Path:
-    """Where to write a file for the visitor."""
-    return Path(tempfile.mkdtemp(dir=get_upload_folder())) / name

@@ -91,10 +91,10 @@ class PoseLight:
         return self._draw(known(session), Settings.of_controls(*values), FINAL)
 
     @told
-    def save_picture(self, session: Session | None, *values) -> dict:
+    def save_picture(self, session: Session | None, event: gr.EventData, *values) -> dict:
         """The same picture without loss, for the visitor to keep."""
         drawn = state.picture(known(session), Settings.of_controls(*values), FINAL)
-        return {self.picture: gr.update(saved=png_url(drawn))}
+        return {self.picture: gr.update(saved=png_url(drawn, event.stamp is not False))}
 
     @told
     def turn_to_front(self, session: Session | None, *values) -> dict:

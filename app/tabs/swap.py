@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import astuple
 
 import gradio as gr
-import numpy as np
-from PIL import Image
 
 from app import state, swaps
 from app.errors import told
@@ -18,7 +16,6 @@ from app.tabs.swap_grid import Grid
 from app.widgets import swap as widget
 from app.widgets.images import jpeg_url, pixels, png_url
 from core.diffusion import SEED
-from core.files import stamped
 
 DRAFT, FINAL = 256, 512
 """Pixels of the picture while a control moves, and once it rests."""
@@ -57,6 +54,8 @@ class SwapTab:
                 Grid(page, self.pair, self.detail)
             with gr.Tab("Identity from noise") as noise:
                 self._lay_out_noise()
+        self.controls = [self.seed, *self.settings]
+        """The components whose values are the seed and `Amounts`."""
         self.page = page
         self._connect(page, tab)
         self._connect_panes(way, noise)
@@ -152,9 +151,7 @@ class SwapTab:
     def save(self, pair: Pair | None, event: gr.EventData, *values) -> dict:
         """The same picture without loss, for the visitor to keep."""
         drawn = swaps.known(pair).picture(Amounts(*values), FINAL)
-        if event.stamp is not False:
-            drawn = np.asarray(stamped(Image.fromarray(drawn)))
-        return {self.picture: gr.update(saved=png_url(drawn))}
+        return {self.picture: gr.update(saved=png_url(drawn, event.stamp is not False))}
 
     @told
     def choose_donor(self, event: gr.EventData) -> Session:

@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from core import display
+from core.files import stamped
 
 SCALES = {
     "grey": [(0, 0, 0), (255, 255, 255)],
@@ -22,6 +23,8 @@ SCALES = {
               (251, 135, 97), (254, 194, 135), (252, 253, 191)],
 }
 """Colours at even steps from the low to the high end."""
+EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
+"""Address of a picture that shows nothing."""
 SYNTHETIC = "Synthetic: drawn by LatentFace from one photo."
 """What pictures say in their metadata."""
 
@@ -58,13 +61,14 @@ def jpeg_url(array: np.ndarray, side: int | None = None) -> str:
     return _url(image, "jpeg", quality=90, subsampling=0, comment=SYNTHETIC)
 
 
-def png_url(array: np.ndarray) -> str:
-    """(H, W, 3 or 4) uint8 as a lossless data address, dated."""
+def png_url(array: np.ndarray, stamp: bool = False) -> str:
+    """(H, W, 3 or 4) uint8 as a lossless data address, dated; with a stamp that says "synthetic" to every eye."""
     about = PngInfo()
     about.add_text("Software", "LatentFace")
     about.add_text("Description", SYNTHETIC)
     about.add_text("Creation Time", datetime.now().astimezone().isoformat())
-    return _url(Image.fromarray(array), "png", compress_level=1, pnginfo=about)
+    image = Image.fromarray(array)
+    return _url(stamped(image) if stamp else image, "png", compress_level=1, pnginfo=about)
 
 
 def _url(image: Image.Image, kind: str, **options) -> str:

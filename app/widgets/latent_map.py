@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from app.widgets.images import SCALES
+from app.widgets.images import EMPTY, SCALES
 from app.widgets.texts import FOLDER, read_script
 from core.latent_map import LatentMap
 from core.types import Codes
@@ -31,13 +31,11 @@ TEMPLATE = """<div class="bar"><label>Colour <select class="colour" aria-label="
 <button type="button" class="tool" value="lasso" aria-pressed="false">Lasso</button>
 <button type="button" class="whole">Show all</button></span>
 <label><input type="checkbox" class="thumbnails" checked>Thumbnails</label></div>
-<div class="stage"><div class="plot" data-library="{library}" tabindex="0" role="application"
-aria-label="Latent map: the arrow keys go from face to face"></div><canvas></canvas></div>
+<div class="stage"><div class="plot" data-library="{library}"></div><canvas></canvas></div>
 <div class="card" hidden><canvas width="48" height="48"></canvas><div><b></b><span></span></div></div>"""
 
 PREVIEW = """<figure class="preview"><img src="${value}" alt="The face at the pointer">
 <figcaption>${caption}</figcaption></figure>"""
-EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 
 
 def plots() -> gr.HTML:

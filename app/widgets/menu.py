@@ -27,4 +27,4 @@ def menu(elem_id: str, title: str, entries: list[tuple[str, str, str]]) -> gr.HT
 <label><input type="checkbox" checked> Write “synthetic” on pictures</label>
 <p>Every file says in its metadata that it is synthetic.</p></div></details>"""
     return gr.HTML(value="", html_template=template, file=None, going="", elem_id=elem_id, apply_default_css=False,
-                   js_on_load=read_script("menu"))
+                   js_on_load=read_script("hand_over", "menu"))

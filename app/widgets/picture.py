@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import gradio as gr
 
+from app.widgets.images import EMPTY
 from app.widgets.texts import read_script
 
+TOOLS = """<div class="tools">
+<label>Photo<input type="range" class="wipe" min="0" max="100" value="0" title="Uncover the photo"></label>
+<label class="mark"><input type="checkbox" class="stamp" checked>Write “synthetic”</label>
+<button type="button" class="save">Save PNG</button></div>"""
+"""Below every live picture."""
 TEMPLATE = """
 <div class="frame" tabindex="0" role="application" aria-label="The face: drag it, or press the arrow keys, to turn it">
 <img class="live" src="${value}" alt="The face in the chosen pose and light" draggable="false">
 <img class="photo" src="${photo}" alt="" draggable="false"></div>
-<div class="tools"><label>Photo<input type="range" class="wipe" min="0" max="100" value="0" title="Uncover the photo">
-</label><button type="button" class="save">Save PNG</button></div>"""
-EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
+""" + TOOLS
 
 
 def picture() -> gr.HTML:
@@ -20,7 +24,7 @@ def picture() -> gr.HTML:
 
     Further properties: `draft`, whether more pixels are to be asked for by `finish` once the controls rest; `photo`,
     the aligned photo; `own`, what each slider shows for the photo.
-    It asks for a lossless picture by `save`, and hands over to the visitor what is then put into `saved`.
+    It asks for a lossless picture by `save` (stamp), and hands over to the visitor what is then put into `saved`.
     """
     return gr.HTML(html_template=TEMPLATE, value=EMPTY, draft=False, photo=EMPTY, own={}, saved="", elem_id="picture",
-                   js_on_load=read_script("picture"), apply_default_css=False)
+                   js_on_load=read_script("hand_over", "live", "picture"), apply_default_css=False)

@@ -10,18 +10,16 @@ import numpy as np
 
 from app import state
 from app.swaps import SAMPLES, Spread
-from app.widgets.images import coloured, gradient, jpeg_url
+from app.widgets.images import EMPTY, coloured, gradient, jpeg_url
+from app.widgets.picture import TOOLS
 from app.widgets.strip import TEMPLATE, item
 from app.widgets.texts import FOLDER, read_script
 from core.photo import read_photo
 
-EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 # Gradio may lose `photo` before the tab is shown: in braces it is empty then, ${photo} would be the element #photo.
 PICTURE = """<div class="frame"><img class="live" src="${value}" alt="The swapped face">
 <img class="photo" src="{{photo}}" alt=""></div>
-<div class="tools"><label>Photo<input type="range" class="wipe" min="0" max="100" value="0" title="Uncover the photo">
-</label><label class="mark"><input type="checkbox" class="stamp" checked>Write “synthetic”</label>
-<button type="button" class="save">Save PNG</button></div>"""
+""" + TOOLS
 PAIR = """<div class="pair"><figure><img src="${value.own}" alt=""><figcaption><b>Identity</b>
 <span>the face of the page</span></figcaption></figure><i aria-hidden="true">+</i>
 <figure><img src="${value.other}" alt=""><figcaption><b>Expression</b>
@@ -41,7 +39,7 @@ def picture() -> gr.HTML:
     the aligned photo. It asks for a lossless picture by `save` (stamp), and hands over what is put into `saved`.
     """
     return gr.HTML(EMPTY, html_template=PICTURE, draft=False, photo=EMPTY, saved="", elem_id="swap-picture",
-                   js_on_load=read_script("swap"), **_look())
+                   js_on_load=read_script("hand_over", "live"), **_look())
 
 
 def pair() -> gr.HTML:

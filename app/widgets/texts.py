@@ -19,6 +19,6 @@ def read_document(name: str, section: str | None = None) -> str:
     return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", text)
 
 
-def read_script(name: str) -> str:
-    """A widget's JavaScript of app/static."""
-    return (FOLDER / "static" / f"{name}.js").read_text(encoding="utf-8")
+def read_script(*names: str) -> str:
+    """A widget's JavaScript: some files of app/static, which read one another's names."""
+    return "\n".join((FOLDER / "static" / f"{name}.js").read_text(encoding="utf-8") for name in names)

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from app import state
-from app.export import KINDS, MENU, NAMES, write
-from app.settings import Pose, Settings
+from app.export import KINDS, MENU, NAMES, read, write, writing
+from app.settings import DECODED, Pose, Settings
+from app.swaps import THEIRS, Amounts, Pair, Swap
 from core import turntable
 
 
@@ -45,10 +46,21 @@ def test_the_stamp_is_on_the_picture_where_it_is_wanted(session, settings, tmp_p
     assert np.array_equal(plain, state.picture(session, settings, 512))
 
 
-def test_a_session_goes_on_where_it_was_left(session, settings, tmp_path):
-    again = state.open_session(str(write("session", session, settings, True, tmp_path)))
-    assert again.settings == settings
+def test_a_session_goes_on_where_it_was_left_the_swap_too(session, settings, tmp_path):
+    swap = Swap(Amounts(1.2, 0.3, THEIRS, DECODED), 7, state.open_example(1))
+    *_, path = writing("session", session, settings, True, tmp_path, swap=swap)
+    again, lent = read(path)
+    assert (again.settings, again.example, again.refined) == (settings, 0, False)
+    assert (lent.amounts, lent.seed, lent.donor.example) == (swap.amounts, 7, 1)
     assert np.array_equal(state.picture(again, settings, 256), state.picture(session, settings, 256))
+    first, second = (Pair(one, other.donor, 7).picture(swap.amounts, 128) for one, other in
+                     ((session, swap), (again, lent)))
+    assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("values", [None, [1], {"depth": "nan", "albedo": 9, "expression": [], "seed": "x"}])
+def test_nonsense_in_a_session_file_is_as_by_itself(values):
+    assert Swap.restored(values, None) == Swap()
 
 
 def test_a_link_brings_pose_and_light_back_and_nonsense_does_no_harm():

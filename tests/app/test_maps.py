@@ -107,6 +107,20 @@ def test_work_that_is_cancelled_leaves_no_file(quick, uploads):
     assert not any(path.exists() for path in uploads)
 
 
+def test_who_maps_the_same_files_as_somebody_else_does_not_lose_them(quick, uploads, tmp_path, monkeypatch):
+    (tmp_path / "taken").mkdir()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "taken"))
+    first, second = maps.take(map(str, uploads)), maps.take(map(str, uploads))
+    assert [path.name for path in second] == [path.name for path in uploads]
+    begun = maps.map_photos(second)
+    next(begun), next(begun)
+    *_, (made, _) = maps.map_photos(first)
+    *_, (others, _) = begun
+    assert len(made) == len(others) == 2 and not any(path.exists() for path in first + second)
+    third = maps.take(map(str, uploads))  # it is in nobody's way that others have finished
+    assert all(path.exists() for path in third)
+
+
 def test_photos_that_wait_long_for_their_turn_are_not_forgotten(quick, uploads):
     for path in uploads:
         os.utime(path, (0, 0))

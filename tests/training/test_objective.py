@@ -1,7 +1,8 @@
-"""The loss over several processes: their averaged gradients are those of one process with all the pictures."""
+"""The loss: every weight counts, and several processes average to what one would do with all the pictures."""
 
 import subprocess
 import sys
+from dataclasses import fields, replace
 
 import torch
 
@@ -59,3 +60,17 @@ def test_two_processes_average_to_the_gradients_of_the_joined_batch(photo_pack, 
     sum(objective(Photos.join(paired(first, second)), Renders.join(paired(lit, others))).values()).backward()
     for parameter, gradient in zip(objective.parameters(), shared, strict=True):
         assert (parameter.grad - gradient).norm() < 1e-3 * parameter.grad.norm() + 1e-5
+
+
+def test_every_weight_counts(photo_pack, render_pack):
+    objective, draw = objective_and_batches(str(photo_pack), str(render_pack))
+    objective.eval().requires_grad_(False)
+    pictures, weights = draw(0), objective.weights
+
+    def loss():
+        return sum(objective(*pictures).values())
+
+    whole = loss()
+    for field in fields(weights):
+        objective.weights = replace(weights, **{field.name: 0.0})
+        assert loss() != whole, field.name

@@ -151,41 +151,6 @@ def test_the_camera_is_followed_and_one_picture_kept(desktop):
     assert desktop.locator("#camera video").evaluate("video => video.srcObject") is None
 
 
-def test_a_session_is_saved_and_opened_again(desktop, tmp_path):
-    yaw = desktop.locator("#readout dd").first.inner_text()
-    desktop.locator("#export summary").click()
-    with desktop.expect_download() as download:
-        desktop.locator('#export [data-kind="session"]').click()
-    download.value.save_as(tmp_path / "mine.latentface")
-    desktop.keyboard.press("Escape")
-    albedo = source(desktop, "#equation .albedo img")
-    desktop.locator("#examples button").nth(3).click()
-    changed(desktop, "#equation .albedo img", albedo)
-    with desktop.expect_file_chooser() as chooser:
-        desktop.locator("#open-session").click()
-    chooser.value.set_files(tmp_path / "mine.latentface")
-    desktop.wait_for_function("src => document.querySelector('#equation .albedo img').src === src", arg=albedo)
-    assert desktop.locator("#readout dd").first.inner_text() == yaw
-
-
-def test_a_long_export_is_cancelled_and_another_one_follows(desktop):
-    handed = []
-    desktop.on("download", lambda one: handed.append(one.suggested_filename))
-    desktop.locator("#export summary").click()
-    desktop.locator('#export [data-kind="turntable"]').click()
-    # At its first word: it only takes a second or two.
-    desktop.wait_for_function("""() => { const going = document.querySelector('#export .going');
-        const begun = going.innerText.includes('of 36 pictures');
-        if (begun) going.querySelector('button').click();
-        return begun; }""")
-    desktop.wait_for_selector("#export .going", state="hidden")
-    assert desktop.locator("#export [aria-busy]").count() == 0
-    with desktop.expect_download() as download:
-        desktop.locator('#export [data-kind="codes-json"]').click()
-    desktop.keyboard.press("Escape")
-    assert handed == [download.value.suggested_filename] == ["codes.json"]
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_phone_shows_everything_without_scrolling_sideways(open_page, theme):
     with open_page(PHONE, theme) as page:

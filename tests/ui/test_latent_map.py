@@ -64,17 +64,13 @@ def test_the_face_at_the_pointer_is_decoded(page):
     assert np.abs(faces[0] - faces[1]).mean() > 1 and np.abs(faces[1] - faces[2]).mean() > 1
 
 
-def test_a_click_chooses_a_face_and_the_arrow_keys_go_on(page):
+def test_a_click_chooses_a_face_and_a_neighbour_of_it_another(page):
     page.mouse.click(*page.evaluate(PLACE, [2, 20]))
     page.wait_for_selector("#map-about dl")
     first = about(page)
     assert "smile" in first and page.locator("#map-subject").is_enabled()
-    page.locator("#map .plot").focus()
-    page.keyboard.press("ArrowDown")
-    page.wait_for_function("(text) => document.querySelector('#map-about').innerText !== text", arg=first)
-    second = about(page)
     page.locator("#map-near button").first.click()
-    page.wait_for_function("(text) => document.querySelector('#map-about').innerText !== text", arg=second)
+    page.wait_for_function("(text) => document.querySelector('#map-about').innerText !== text", arg=first)
 
 
 def test_a_chosen_face_is_shown_everywhere(page):
@@ -108,6 +104,64 @@ def test_faces_within_the_lasso_are_exported(page):
     page.get_by_role("button", name="Show all").click()
     page.get_by_text("Export all").wait_for()
     page.get_by_role("button", name="Move", exact=True).click()
+
+
+def focused(page) -> str:
+    """What has the focus; it must show that by a ring that lies on the page."""
+    name, ring, width, inside = page.evaluate("""() => {
+      const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();
+      return [one.ariaLabel || one.innerText || one.className, style.outlineStyle, box.width,
+              box.left >= 0 && box.right <= innerWidth]; }""")
+    assert ring == "solid" and 10 < width < 500 and inside, name
+    return name
+
+
+def test_the_keyboard_alone_goes_everywhere_and_does_everything(page):
+    page.get_by_role("tab", name="Latent map").focus()
+    page.keyboard.press("Tab")
+    stops = []
+    while not stops or stops[-1] != "Whole code":
+        stops.append(focused(page).split(":")[0])
+        page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    assert stops == ["API", "About", "Colour by", "Move", "Lasso", "Show all", "thumbnails", "Identity", "Expression",
+                     "Whole code"]
+    face, range_ = about(page), "document.querySelector('#map .plot')._fullLayout.xaxis3.range"
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("(text) => document.querySelector('#map-about').innerText !== text", arg=face)
+    page.locator("#map-preview").get_by_text("whole code").wait_for()
+    page.keyboard.press("Space")
+    page.get_by_text("Export 1 face").wait_for()
+    page.keyboard.press("+")
+    page.wait_for_function(f"(() => {{ const [low, high] = {range_}; return high - low < 2; }})()")
+    page.keyboard.press("Tab")
+    assert focused(page) == "Show this face"
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    assert focused(page) == "Export 1 face"
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    with zipfile.ZipFile(download.value.path()) as file:
+        assert len(np.load(io.BytesIO(file.read("codes.npz")))["number"]) == 1
+    page.keyboard.press("Tab")
+    assert focused(page) == "Map my own folder"
+    with page.expect_file_chooser():
+        page.keyboard.press("Enter")
+    page.locator("#map .whole").press("Enter")
+    page.get_by_text("Export all").wait_for()
+
+
+def test_the_keyboard_alone_opens_photos_sessions_and_the_menu(page):
+    for name in ("#photo-input .upload-container", "#open-session"):
+        with page.expect_file_chooser():
+            page.locator(name).press("Enter")
+    page.keyboard.press("Tab")
+    assert focused(page) == "Export"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert focused(page).startswith("Picture")
+    page.keyboard.press("Escape")
+    assert focused(page) == "Export" and not page.locator("#export .sheet").is_visible()
 
 
 def test_too_few_photos_of_ones_own_are_refused_and_the_gallery_stays(page, tmp_path):
