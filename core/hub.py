@@ -36,10 +36,11 @@ def diffusion_path(path: str | Path) -> Path:
 
 
 def encoder_print(state: dict[str, torch.Tensor]) -> str:
-    """Fingerprint of what gives an autoencoder's codes: diffusion weights mean nothing beside others."""
+    """Fingerprint of what gives an autoencoder's codes, its decoders included, by which guesses are corrected:
+    diffusion weights mean nothing beside others."""
     found = hashlib.sha256()
     for name in sorted(state):
-        if name.startswith(("depth_encoder.", "albedo_encoder.", "depth_basis.", "albedo_basis.")):
+        if not name.startswith("confidence_net."):
             found.update(state[name].detach().cpu().half().contiguous().numpy().tobytes())
     return found.hexdigest()
 
