@@ -152,7 +152,7 @@ def test_the_keyboard_alone_goes_everywhere_and_does_everything(page):
 
 
 def test_the_keyboard_alone_opens_photos_sessions_and_the_menu(page):
-    for name in ("#photo-input .upload-container", "#open-session"):
+    for name in ("#photo-input button.upload-container", "#open-session"):
         with page.expect_file_chooser():
             page.locator(name).press("Enter")
     page.keyboard.press("Tab")

@@ -1,0 +1,151 @@
+"""What is taken along from the page: each kind of file comes, opens and is marked, and a session goes on exactly."""
+
+import base64
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image, ImageSequence
+from safetensors import safe_open
+
+from app.export import KINDS, NAMES
+from core.turntable import FRAMES
+from tests.ui.pictures import changed, source
+
+pytestmark = pytest.mark.timeout(240)
+SET = "example=3&yaw=-25&across=40&background=White&donor=7&depth=1.3&albedo=0.4"
+"""Address of a page on which everything is set."""
+CONTROLS = ("yaw", "pitch", "roll", "across", "above", "ambient", "diffuse", "swap-depth", "swap-albedo")
+DROP = """([name, data]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0)), held = new DataTransfer();
+  held.items.add(new File([bytes], name));
+  for (const type of ['dragover', 'drop']) document.querySelector('#photo-input').dispatchEvent(
+    new DragEvent(type, { dataTransfer: held, bubbles: true, cancelable: true }));
+}"""
+
+
+def saved(page, kind: str) -> bytes:
+    """What the menu gives for one of its entries."""
+    with page.expect_download() as download:
+        page.locator(f'#export [data-kind="{kind}"]').click()
+    assert download.value.suggested_filename == NAMES[kind]
+    return download.value.path().read_bytes()
+
+
+def shown(page) -> dict:
+    """Everything that is set, once it is there."""
+    page.get_by_role("tab", name="Pose").click()
+    page.wait_for_function("document.querySelector('#yaw input[type=range]')?.value === '-25'")
+    page.get_by_role("tab", name="Swap").click()
+    page.wait_for_function("document.querySelector('#swap-depth input[type=range]')?.value === '1.3'")
+    for name in ("#picture", "#swap-picture"):
+        page.wait_for_function("name => document.querySelector(`${name} .live`).naturalWidth === 512", arg=name)
+    values = {name: page.locator(f"#{name} input[type=range]").input_value() for name in CONTROLS}
+    pictures = {name: source(page, f"{name} .live") for name in ("#picture", "#swap-picture")}
+    choices = page.locator("#work label.selected").all_inner_texts()
+    return values | pictures | {"choices": choices, "donor": page.locator("#swap-pair").inner_text(),
+                                "refined": page.locator("#refine input").is_checked()}
+
+
+@pytest.fixture(scope="module")
+def page(open_page):
+    """A page that is set, its menu open."""
+    with open_page(link=SET) as page:
+        shown(page)
+        page.locator("#export summary").click()
+        yield page
+
+
+@pytest.fixture(scope="module")
+def files(page):
+    """Every entry of the menu, as it comes."""
+    return {kind: saved(page, kind) for kind in KINDS}
+
+
+def opened(files, kind: str) -> Image.Image:
+    return Image.open(io.BytesIO(files[kind]))
+
+
+def test_pictures_and_depth_open_and_say_what_they_are(files):
+    for kind in ("picture", "normals", "albedo", "depth"):
+        image = opened(files, kind)
+        assert image.text["Synthetic"].startswith("true") and np.asarray(image).std() > 1, kind
+    assert opened(files, "picture").size == (512, 512)
+    depth = np.asarray(opened(files, "depth"))
+    assert depth.dtype == np.uint16 and len(np.unique(depth)) > 1000
+
+
+def test_meshes_open_with_texture(files):
+    glb = trimesh.load(io.BytesIO(files["glb"]), file_type="glb", force="mesh")
+    assert len(glb.faces) > 1000 and glb.visual.material.baseColorTexture.size == (1024, 1024)
+    assert b'"synthetic":true' in files["glb"].replace(b" ", b"")
+    packed = zipfile.ZipFile(io.BytesIO(files["obj"]))
+    obj = trimesh.load(packed.open("face.obj"), file_type="obj", force="mesh", skip_materials=True)
+    assert len(obj.faces) == len(glb.faces)
+    assert all(b"synthetic" in packed.read(name).lower() for name in packed.namelist())
+
+
+def test_turntables_play(files):
+    import av
+
+    gif = opened(files, "turntable")
+    assert gif.n_frames == FRAMES and b"synthetic" in gif.info["comment"]
+    turned = [np.asarray(one.convert("RGB"), float) for one in ImageSequence.Iterator(gif)]
+    assert np.abs(turned[9] - turned[27]).mean() > 5  # to the other side
+    with av.open(io.BytesIO(files["turntable-mp4"])) as film:
+        assert "synthetic" in film.metadata["comment"]
+        assert sum(1 for _ in film.decode(video=0)) % FRAMES == 0
+
+
+def test_codes_are_the_same_in_both_files(files):
+    arrays = np.load(io.BytesIO(files["codes-npz"]), allow_pickle=False)
+    text = json.loads(files["codes-json"])
+    assert bool(arrays["synthetic"]) and text["synthetic"] is True
+    assert {"depth_code", "identity_depth", "expression_albedo"} <= text["codes"].keys()
+    assert all(np.allclose(arrays[name], values) for name, values in text["codes"].items())
+
+
+def test_a_session_dropped_into_a_new_page_goes_on_exactly(page, files, open_page, tmp_path):
+    (tmp_path / "mine").write_bytes(files["session"])
+    with safe_open(tmp_path / "mine", "np") as file:
+        assert "estimate" in file.metadata()["synthetic"]
+    with open_page() as again:
+        albedo = source(again, "#equation .albedo img")
+        again.evaluate(DROP, ["mine.latentface", base64.b64encode(files["session"]).decode()])
+        changed(again, "#equation .albedo img", albedo)
+        assert shown(again) == shown(page)
+        again.locator("#export summary").click()
+        for kind in ("codes-json", "picture", "glb"):
+            assert saved(again, kind) == files[kind], kind
+        assert "example=3" in again.url and "yaw=-25" in again.url and "donor=7" in again.url
+
+
+def test_an_export_that_fails_can_be_asked_for_again(page):
+    page.route("**/queue/join*", lambda route: route.fulfill(status=503, json={"detail": "Too many visitors."}))
+    page.locator('#export [data-kind="codes-json"]').click()
+    page.get_by_text("Too many visitors").first.wait_for()
+    page.unroute("**/queue/join*")
+    assert saved(page, "codes-json")
+
+
+def test_a_long_export_is_cancelled_and_another_one_follows_at_once(page):
+    handed = []
+    page.on("download", lambda one: handed.append(one.suggested_filename))
+    page.locator('#export [data-kind="turntable"]').click()
+    # At its first word: it only takes a second or two. What follows is asked for as soon as the menu takes it.
+    with page.expect_download() as download:
+        page.evaluate("""() => new Promise((done) => {
+          const going = document.querySelector('#export .going');
+          new MutationObserver((_, watch) => {
+            if (going.hidden) {
+              watch.disconnect();
+              document.querySelector('#export [data-kind="codes-json"]').click();
+              done();
+            } else if (going.innerText.includes('of 36 pictures')) going.querySelector('button').click();
+          }).observe(going, { attributes: true, childList: true, subtree: true });
+        })""")
+    assert handed == [download.value.suggested_filename] == ["codes.json"]
+    page.wait_for_selector("#export .going", state="hidden")
