@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.display import pixels
 from core.errors import FaceNotFound, ImageTooLarge, ImageTooSmall, ImageUnreadable
-from core.faces import Face
+from core.faces import Face, find_face
 from core.latent_map import KINDS, LatentMap, Space, code_rows, fingerprint
 from core.pipeline import BATCH, LatentFace
 from core.report import mean_confidence
@@ -128,7 +128,7 @@ def add_photo(maker: MapMaker, photo, name: str) -> str:
         Why the photo was left out; empty where its face was taken.
     """
     try:
-        face = maker.model.find_faces(photo)[0]
+        face = find_face(photo, maker.model.config.image_size, PICTURE)
     except (FaceNotFound, ImageTooLarge, ImageTooSmall, ImageUnreadable) as error:
         return str(error).partition(":")[0]  # what follows is advice for a single photo
     folder = name.rpartition("/")[0]

@@ -1,6 +1,6 @@
 """Faces: finding them in a photo and cutting them out, the one way app, training and evaluation share."""
 
 from core.faces.align import Crop, align, crop_from_matrix, pose_from_matrix
-from core.faces.detect import Face, face_from_crop, find_faces
+from core.faces.detect import Face, face_from_crop, find_face, find_faces
 
-__all__ = ["Crop", "Face", "align", "crop_from_matrix", "face_from_crop", "find_faces", "pose_from_matrix"]
+__all__ = ["Crop", "Face", "align", "crop_from_matrix", "face_from_crop", "find_face", "find_faces", "pose_from_matrix"]

@@ -94,10 +94,13 @@ def find_faces(photo, image_size: int = 64, full_size: int = 512, quick: bool = 
     """
     pixels = read_photo(photo)
     found = _whole(pixels) if quick else locate(pixels)
-    if not found:
-        raise FaceNotFound("No face was found in this photo: choose one where a face is larger and well lit, "
-                           "or set the crop by hand.")
-    return [_cut_out(pixels, one, image_size, full_size) for one in found]
+    return [_cut_out(pixels, one, image_size, full_size) for one in _seen(found)]
+
+
+def find_face(photo, image_size: int = 64, full_size: int = 512) -> Face:
+    """The largest face of a photo, without a search for smaller ones; arguments and errors as of `find_faces`."""
+    pixels = read_photo(photo)
+    return _cut_out(pixels, _seen(locate(pixels, others=False))[0], image_size, full_size)
 
 
 def face_from_crop(photo, crop: Crop, image_size: int = 64, full_size: int = 512) -> Face:
@@ -108,18 +111,29 @@ def face_from_crop(photo, crop: Crop, image_size: int = 64, full_size: int = 512
     return Face(align(pixels, crop, image_size), align(pixels, crop, full_size), None, None, None, crop, box)
 
 
-def locate(pixels: np.ndarray) -> list[Found]:
-    """Find faces without cutting them out; (H, W, 3) uint8 to a list, largest first, perhaps empty."""
+def locate(pixels: np.ndarray, others: bool = True) -> list[Found]:
+    """Find faces without cutting them out; (H, W, 3) uint8 to a list, largest first, perhaps empty.
+
+    Beside a small face others are searched for, unless nobody wants them.
+    """
     pixels, enlarge = _shrunk(pixels, LARGEST)
     turns = _quarter_turns(pixels)
     upright = np.ascontiguousarray(np.rot90(pixels, turns))
     found = _whole(upright) or _wider(upright)
     if not found:
         found = _small(upright, (2, 4, 8))
-    elif found[0].crop.side < LONE_FACE * max(pixels.shape):
+    elif others and found[0].crop.side < LONE_FACE * max(pixels.shape):
         found = _small(upright, (2,), found)
     page = _page(pixels.shape, upright.shape, turns)
     return [face.within(page, upright.shape[1]).within(*enlarge) for face in found]
+
+
+def _seen(found):
+    """The faces, if there are any."""
+    if not found:
+        raise FaceNotFound("No face was found in this photo: choose one where a face is larger and well lit, "
+                           "or set the crop by hand.")
+    return found
 
 
 def _cut_out(pixels, found, image_size, full_size):

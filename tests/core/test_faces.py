@@ -14,7 +14,16 @@ import torch
 from PIL import Image, ImageDraw
 
 from core.errors import ConfigError, FaceNotFound, ImageTooSmall, WeightsDamaged, WeightsMissing
-from core.faces import Crop, align, crop_from_matrix, face_from_crop, find_faces, landmarker, pose_from_matrix
+from core.faces import (
+    Crop,
+    align,
+    crop_from_matrix,
+    face_from_crop,
+    find_face,
+    find_faces,
+    landmarker,
+    pose_from_matrix,
+)
 from core.geometry import rotation_matrix
 from training.rig import Rig
 
@@ -174,6 +183,8 @@ def test_all_faces_largest_first():
     first, second = find_faces(group, full_size=64)
     assert_crop(first.crop, expected(offset=(560, 0)), part=0.06, degrees=3)
     assert_crop(second.crop, expected(OTHER, 500 / 720, (0, 100)), part=0.06, degrees=3)
+    alone = find_face(group, full_size=64)
+    assert alone.crop == first.crop and torch.equal(alone.image, first.image)
 
 
 def test_no_face():
