@@ -151,7 +151,10 @@ class Export:
             return
         settings = told(Settings.of_controls)(*controls)
         swap = told(Swap.of_controls)(donor, seed, depth, albedo, whose, detail)
-        work = writing(event.kind, told(known)(session), settings, event.stamp is True, new_folder(), swap=swap)
+        face = told(known)(session)
+        if getattr(event, "swapped", False) is True and event.kind != "session":
+            face = told(swap.swapped)(face)
+        work = writing(event.kind, face, settings, event.stamp is True, new_folder(), swap=swap)
         while isinstance(step := told(next)(work), str):
             yield gr.update(going=step)
         yield gr.update(file={"url": f"/gradio_api/file={step}", "name": step.name})

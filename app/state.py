@@ -49,6 +49,8 @@ class Session:
     """Which example it is."""
     refined: bool = False
     """Whether the factors were moved to where they explain the photo better, see core.refine."""
+    changed: PhotoFace | None = None
+    """The face ready to be drawn with detail, where the factors are no longer those of the photo."""
 
     @functools.cached_property
     def decoded(self) -> PhotoFace:
@@ -60,7 +62,7 @@ class Session:
     def detailed(self) -> PhotoFace:
         """The same with the photo's own detail."""
         with torch.inference_mode():
-            return transfer(self.factors, self.face.full[None])
+            return self.changed or transfer(self.factors, self.face.full[None])
 
     @property
     def settings(self) -> Settings:

@@ -30,6 +30,8 @@ THEIRS, NONE = "The other's", "None (neutral)"
 """Whose expression the face gets."""
 QUICK = 256
 """Pixels up to which half of the photo's detail is enough."""
+DONOR = 1
+"""The example that lends its expression until another is chosen."""
 SAMPLES = 16
 """Identities over which the spread is taken."""
 ALONE = "No face was found in this photo: choose one with a larger face, or mark it by hand as the photo of the page."
@@ -71,6 +73,10 @@ class Swap:
         """What the page's controls show, in the order of `amounts`."""
         return cls(Amounts(*amounts), int(seed), donor)
 
+    def swapped(self, session: Session) -> Session:
+        """A face with the expression that is lent to it. Raises WeightsMissing."""
+        return Pair.of(session, self.donor, self.seed).session(self.amounts)
+
     def saved(self) -> tuple[dict, SavedSession | None]:
         """Plain values and the donor, for a session file."""
         values = {**self.amounts.link(), "detail": self.amounts.detail, "seed": self.seed}
@@ -91,6 +97,11 @@ class Pair:
     own: Session
     other: Session
     seed: int = SEED
+
+    @classmethod
+    def of(cls, own: Session, donor: Session | None, seed: int) -> Pair:
+        """A face and who lends it an expression; None is an example."""
+        return cls(own, donor or state.open_example(DONOR if own.example != DONOR else 0), seed)
 
     @functools.cached_property
     def factors(self) -> tuple[Factors, Factors]:
@@ -116,6 +127,12 @@ class Pair:
         return self._draw(self.swapped(amounts), amounts.detail, size, amounts.whose == THEIRS)
 
     @torch.inference_mode()
+    def session(self, amounts: Amounts) -> Session:
+        """The swapped face in the place of the first one, for files."""
+        after = self.swapped(amounts)
+        return replace(self.own, factors=after, changed=self._carried(after, amounts.whose == THEIRS))
+
+    @torch.inference_mode()
     def way(self, what: latent.What, detail: str, count: int, size: int) -> list[np.ndarray]:
         """`count` pictures from the first face to where `what` is the other's."""
         model, (own, other) = state.model(), self.factors
@@ -124,13 +141,15 @@ class Pair:
 
     def _draw(self, after: Factors, detail: str, size: int, mouth: bool) -> np.ndarray:
         """The changed face in the first photo; with `mouth`, teeth are the other's."""
-        own, other = self.factors
-        if detail == DECODED:
-            face = decode(after)
-        else:
-            faces = self.quick if size <= QUICK else (self.own.detailed, self.other.detailed)
-            face = carry(faces[0], own, after, (faces[1], other) if mouth else None)
+        own = self.own.factors
+        face = decode(after) if detail == DECODED else self._carried(after, mouth, size <= QUICK)
         return pixels(draw(face, own.view, own.light, size)[0])
+
+    def _carried(self, after: Factors, mouth: bool, quick: bool = False) -> PhotoFace:
+        """The changed face with the photo's detail, or with half of it."""
+        own, other = self.factors
+        faces = self.quick if quick else (self.own.detailed, self.other.detailed)
+        return carry(faces[0], own, after, (faces[1], other) if mouth else None)
 
 
 def known(pair: Pair | None) -> Pair:

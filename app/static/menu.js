@@ -3,6 +3,10 @@
 // and of the end, when all is done.
 const menu = element.querySelector('details');
 const going = element.querySelector('.going');
+const swapped = () => Boolean(document.querySelector('#swap-picture')?.checkVisibility());
+menu.addEventListener('toggle', () => {
+  menu.querySelector('.whose').textContent = swapped() ? 'The swapped face:' : 'The face of the page:';
+});
 let stopping = false;
 const idle = () => {
   element.querySelector('[aria-busy]')?.removeAttribute('aria-busy');
@@ -18,7 +22,7 @@ element.addEventListener('click', (event) => {
   button.setAttribute('aria-busy', 'true');
   going.firstElementChild.textContent = '';
   going.hidden = false;
-  trigger('save', { kind: button.dataset.kind, stamp: element.querySelector('input').checked });
+  trigger('save', { kind: button.dataset.kind, stamp: element.querySelector('input').checked, swapped: swapped() });
 });
 document.addEventListener('click', (event) => { if (!element.contains(event.target)) menu.open = false; });
 element.addEventListener('keydown', (event) => {

@@ -21,8 +21,6 @@ DRAFT, FINAL = 256, 512
 """Pixels of the picture while a control moves, and once it rests."""
 WAY, STEP = 7, 192
 """Faces on the way, both ends included, and their pixels."""
-DONOR = 1
-"""The example that lends its expression until another is chosen."""
 MIXED = {"Expression": "expression", "Identity": "identity", "Both": "code"}
 NOISE = """<p>The identity is found by taking noise away in five steps, guided by the photo: this is what each step has
 reached, seen from the front. Another seed starts from other noise.</p>"""
@@ -169,8 +167,8 @@ class SwapTab:
         return swaps.known(pair).other, pair.own
 
     def _show(self, session: Session, donor: Session | None, seed: float, *values) -> dict:
-        donor = donor or state.open_example(DONOR if session.example != DONOR else 0)
-        pair = Pair(session, donor, int(seed))
+        pair = Pair.of(session, donor, int(seed))
+        donor = pair.other
         updates = self._draw(pair, Amounts(*values), FINAL)
         photo, other = (jpeg_url(pixels(one.face.full), FINAL) for one in (session, donor))
         title = "another photo" if donor.example is None else state.examples()[donor.example].title

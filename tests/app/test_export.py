@@ -58,6 +58,15 @@ def test_a_session_goes_on_where_it_was_left_the_swap_too(session, settings, tmp
     assert np.array_equal(first, second)
 
 
+def test_a_swapped_face_is_taken_along_as_it_is_shown(session, tmp_path):
+    swap = Swap(Amounts(1.2, 0.3), 0, state.open_example(4))
+    swapped, pair = swap.swapped(session), Pair(session, swap.donor)
+    assert np.array_equal(state.picture(swapped, session.settings, 512), pair.picture(swap.amounts, 512))
+    depth, own = (np.asarray(Image.open(write("depth", one, session.settings, True, tmp_path)), int)
+                  for one in (swapped, session))
+    assert (depth != own).any()
+
+
 @pytest.mark.parametrize("values", [None, [1], {"depth": "nan", "albedo": 9, "expression": [], "seed": "x"}])
 def test_nonsense_in_a_session_file_is_as_by_itself(values):
     assert Swap.restored(values, None) == Swap()

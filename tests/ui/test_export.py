@@ -67,6 +67,7 @@ def page(open_page):
 @pytest.fixture(scope="module")
 def files(page):
     """Every entry of the menu, as it comes."""
+    page.get_by_role("tab", name="Pose").click()
     return {kind: saved(page, kind) for kind in KINDS}
 
 
@@ -122,6 +123,8 @@ def test_a_session_dropped_into_a_new_page_goes_on_exactly(page, files, open_pag
         again.evaluate(DROP, ["mine.latentface", base64.b64encode(files["session"]).decode()])
         changed(again, "#equation .albedo img", albedo)
         assert shown(again) == shown(page)
+        assert saved(again, "picture") == saved(page, "picture") != files["picture"]  # the swapped face on that tab
+        again.get_by_role("tab", name="Pose").click()
         for kind in ("codes-json", "picture", "glb"):
             assert saved(again, kind) == files[kind], kind
         assert "example=3" in again.url and "yaw=-25" in again.url and "donor=7" in again.url
@@ -129,8 +132,9 @@ def test_a_session_dropped_into_a_new_page_goes_on_exactly(page, files, open_pag
 
 def test_an_export_that_fails_can_be_asked_for_again(page):
     page.route("**/queue/join*", lambda route: route.fulfill(status=503, json={"detail": "Too many visitors."}))
-    entry(page, "codes-json").click()
-    page.get_by_text("Too many visitors").first.wait_for()
+    with page.expect_response("**/queue/join*"):
+        entry(page, "codes-json").click()
+    page.wait_for_selector("#export [aria-busy]", state="detached")
     page.unroute("**/queue/join*")
     assert saved(page, "codes-json")
 
