@@ -16,7 +16,8 @@ class LossWeights:
     mirror: float = 0.5
     """Likelihood of the mirrored reconstruction, relative to the plain one (paper section 3.1)."""
     plain: float = 20.0
-    """Photos: L1 of the reconstruction whatever the confidence, which else gives up hair and background."""
+    """Photos: L1 of the reconstruction in the pose as found, whatever the confidence, which else gives up hair and
+    background."""
     gradient: float = 4.0
     """Gradient differences between reconstruction and image, three scales."""
     curvature: float = 2.0
