@@ -55,6 +55,20 @@ def test_same_seed_same_sample(rig):
     assert not np.array_equal(first.albedo, other.albedo)
 
 
+def test_varied_skins_are_nobodys(rig):
+    """No mix of the rig's skins, however tinted, and the same from the same seed."""
+    skin, again = (rig.sample_person(np.random.default_rng(3), varied=True).texture for _ in range(2))
+    np.testing.assert_array_equal(skin, again)
+    mixed = rig.sample_person(np.random.default_rng(3)).texture
+    known = np.log1p(rig.textures.reshape(len(rig.textures), -1, 3)[:, ::16].transpose(2, 1, 0).astype(float))
+
+    def unexplained(texture):
+        wanted = np.log1p(texture.reshape(-1, 3)[::16].T.astype(float))
+        return sum(np.linalg.lstsq(rows, row, rcond=None)[1].item() for rows, row in zip(known, wanted, strict=True))
+
+    assert unexplained(skin) > 2 * unexplained(mixed)
+
+
 def test_canonical_points_land_on_the_input_view(rig):
     rng = np.random.default_rng(0)
     person = rig.sample_person(rng)
