@@ -81,7 +81,7 @@ def _style(name: str) -> str:
 def description(shown: LatentMap, chosen: int | None) -> str:
     """HTML about the chosen face: its picture, its name, its columns."""
     if chosen is None:
-        return ('<div class="face"><p>The orange ring is where the face of the page belongs; the dark rings are its '
+        return ('<div class="face"><p>The orange ring is where the face of the page belongs; the small rings are its '
                 "nearest faces. Click a face to choose it.</p></div>")
     values = "".join(f"<dt>{escape(label(name))}</dt><dd>{escape(_word(column[chosen]))}</dd>"
                      for name, column in shown.columns.items() if _word(column[chosen]))
