@@ -15,7 +15,7 @@ class LossWeights:
 
     mirror: float = 0.5
     """Likelihood of the mirrored reconstruction, relative to the plain one (paper section 3.1)."""
-    plain: float = 20.0
+    plain: float = 30.0
     """Photos: L1 of the reconstruction in the pose as found, whatever the confidence, which else gives up hair and
     background."""
     gradient: float = 4.0
@@ -24,11 +24,11 @@ class LossWeights:
     """Curvature of the canonical depth."""
     render_image: float = 0.15
     """Renders: likelihood and gradient differences, relative to those of photos."""
-    depth: float = 100.0
+    depth: float = 150.0
     """Renders: L1 of canonical depth."""
     normal: float = 4.0
     """Renders: 1 − cosine of canonical normals."""
-    albedo: float = 2.5
+    albedo: float = 12.0
     """Renders: L1 of albedo."""
     view: float = 20.0
     """Renders: L1 of pose."""
@@ -38,9 +38,9 @@ class LossWeights:
     """Photos beside renders: distance between the mean shapes of the two."""
     expression: float = 1.0
     """Renders: squared distance of expression weights that a linear head finds in the codes."""
-    identity: float = 0.5
+    identity: float = 0.25
     """Contrast of faces by linear heads on the codes: copies of a photo, renders of a person, against others."""
-    same_view: float = 2.0
+    same_view: float = 8.0
     """Photos: L1 between the poses found in two changed copies."""
     same_depth: float = 4.0
     """Photos: L1 between the depths found in two changed copies."""
@@ -64,7 +64,7 @@ class AutoencoderTraining:
     """Batches whose gradients are averaged before a step."""
     renders_share: float = 0.5
     """Part of the batch that is rendered, where there are renders."""
-    steps: int = 39600
+    steps: int = 45700
     """Optimizer steps."""
     lr: float = 6e-4
     """Learning rate after warm-up."""
