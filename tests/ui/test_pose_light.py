@@ -73,7 +73,7 @@ def test_presets_set_pose_and_light(desktop):
     earlier = source(desktop, "#picture .live")
     desktop.locator("#pose-presets").get_by_text("Right").click()
     turned = settled(desktop, "#picture .live", earlier)
-    assert desktop.locator("#yaw input[type=range]").input_value() == "-40"
+    desktop.wait_for_function("document.querySelector('#yaw input[type=range]').value === '-40'")
     desktop.locator("#light-presets").get_by_text("Left").click()
     settled(desktop, "#picture .live", turned)
     assert desktop.locator("#across input[type=range]").input_value() == "-60"
