@@ -1,4 +1,4 @@
-"""Weights: one safetensors file, half precision, with the model's config in its metadata."""
+"""Weights: one safetensors file, half precision or 8 bits, with the model's config in its metadata."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from core.errors import ConfigError, WeightsDamaged, WeightsMissing
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "weights" / "autoencoder.safetensors"
 VARIABLE = "LATENTFACE_WEIGHTS"
+SCALE = ".row_scale"
+"""Ending of the names of scales."""
 
 
 def weights_path(path: str | Path | None = None) -> Path:
@@ -39,10 +41,26 @@ def encoder_print(state: dict[str, torch.Tensor]) -> str:
     """Fingerprint of what gives an autoencoder's codes, its decoders included, by which guesses are corrected:
     diffusion weights mean nothing beside others."""
     found = hashlib.sha256()
-    for name in sorted(state):
+    for name, tensor in sorted(_stored(state).items()):
         if not name.startswith("confidence_net."):
-            found.update(state[name].detach().cpu().half().contiguous().numpy().tobytes())
+            found.update(tensor.numpy().tobytes())
     return found.hexdigest()
+
+
+def _stored(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights as a file holds them: half precision, and the encoders' heads, half of all weights, in 8 bits a number
+    with a scale for each row. What was stored and read is stored the same again."""
+    stored = {}
+    for name, tensor in state.items():
+        tensor = tensor.detach().cpu()
+        if name.endswith("_encoder.head.weight"):
+            scale = (tensor.float().abs().amax(1, keepdim=True) / 127).clamp(min=1e-6).half()
+            stored[name + SCALE] = scale
+            tensor = (tensor.float() / scale.float()).round().clamp(-127, 127).to(torch.int8)
+        else:
+            tensor = tensor.half()
+        stored[name] = tensor.contiguous()
+    return stored
 
 
 def load_diffusion(path: Path, autoencoder: dict[str, torch.Tensor]) -> Diffusion | None:
@@ -67,13 +85,12 @@ def load_diffusion(path: Path, autoencoder: dict[str, torch.Tensor]) -> Diffusio
 
 def save_weights(path: str | Path, state: dict[str, torch.Tensor], config: ModelConfig | DiffusionConfig,
                  about: dict[str, str]) -> None:
-    """Write weights in float16 with their config and `about` (how they were trained) as metadata."""
+    """Write weights with their config and `about` (how they were trained) as metadata."""
     from safetensors.torch import save_file
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = {name: tensor.detach().cpu().half().contiguous() for name, tensor in state.items()}
-    save_file(half, path, {"config": json.dumps(config.to_dict()), **about})
+    save_file(_stored(state), path, {"config": json.dumps(config.to_dict()), **about})
 
 
 def load_weights(path: str | Path) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
@@ -101,6 +118,10 @@ def _read(path: str | Path, config_class: type) -> tuple:
         with safe_open(path, "pt") as file:
             about = file.metadata()
             config = from_dict(config_class, json.loads(about["config"]))
-            return config, {name: file.get_tensor(name).float() for name in file.keys()}, about
+            stored = {name: file.get_tensor(name).float() for name in file.keys()}
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, ConfigError) as error:
         raise WeightsDamaged(f"The weights {path} cannot be read ({error}): fetch the file again.") from error
+    scales = {name: stored.pop(name) for name in list(stored) if name.endswith(SCALE)}
+    for name, scale in scales.items():
+        stored[name.removesuffix(SCALE)] *= scale
+    return config, stored, about

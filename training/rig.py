@@ -7,6 +7,7 @@ Convention: core.geometry (pinhole of 10 degrees, x right, y down, z away from t
 (0, 0, 1), then translation). Normals point away from the camera: a frontal patch has (0, 0, +1).
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,9 +116,9 @@ def _smooth_field(rng, cells, size, channels=1):
 
 
 def _blur(image, width):
-    """Mean of an (h, w, c) image over squares of `width` pixels, odd."""
-    planes = torch.from_numpy(image).movedim(-1, 0)[None]
-    return F.avg_pool2d(planes, width, 1, width // 2, count_include_pad=False)[0].movedim(0, -1).numpy()
+    """What is left of an (h, w, c) image, h = w, without detail smaller than about `width` pixels."""
+    coarse = F.avg_pool2d(torch.from_numpy(image).movedim(-1, 0)[None], width)
+    return F.interpolate(coarse, image.shape[:2], mode="bicubic")[0].movedim(0, -1).numpy()
 
 
 class Rig:
@@ -176,7 +177,7 @@ class Rig:
         if varied:
             texture = self._vary(skin_blend, self.textures[first], self.textures[second], rng)
         tint = np.exp(rng.normal(0, 0.15) + rng.normal(0, 0.04, 3))
-        texture = np.clip(texture * tint, 0, 255).astype(np.uint8)
+        texture = np.clip(texture * tint, 0, 255).astype(np.uint8, order="C")  # as compiled for
         person = Person(coefficients, self.neutral + coefficients @ self.identity_modes, texture,
                         self._sample_palette(texture, rng))
         person.depth_origin += MEAN_DEPTH - self._mean_depth(person)
@@ -189,8 +190,8 @@ class Rig:
         size = len(first)
         share = np.clip(blend + 0.6 * strength * _smooth_field(rng, 6, size), 0, 1)
         skin = share * first + (1 - share) * second
-        even = _blur(skin, size // 20 * 2 + 1)
-        skin = even + (skin - even) * np.exp(rng.normal(0, 0.35 * strength))
+        even = _blur(skin, size // 16)
+        skin = even + (skin - even) * math.exp(rng.normal(0, 0.35 * strength))
         colour = 0.05 * _smooth_field(rng, 5, size) + 0.02 * _smooth_field(rng, 5, size, 3)
         return skin * np.exp(strength * (rng.normal(0, 0.2) + colour))
 

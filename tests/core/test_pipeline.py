@@ -4,8 +4,10 @@ import pytest
 import torch
 from PIL import Image
 
+from core.autoencoder import Autoencoder
+from core.config import ModelConfig
 from core.errors import WeightsDamaged, WeightsMissing
-from core.hub import BUNDLED, save_weights
+from core.hub import BUNDLED, encoder_print, load_weights, save_weights
 from core.pipeline import LatentFace
 from core.types import Light, View
 
@@ -81,3 +83,18 @@ def test_missing_and_damaged_weights(tmp_path, model, monkeypatch):
 
 def test_bundled_weights_are_small():
     assert sum(path.stat().st_size for path in BUNDLED.parent.iterdir()) <= 30e6
+
+
+def test_stored_weights_are_stored_the_same_again(tmp_path):
+    """Or diffusion weights would not know the autoencoder that they were made for."""
+    config = ModelConfig(image_size=32, width=8, pose_width=8)
+    state = Autoencoder(config).state_dict()
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    save_weights(first, state, config, {})
+    _, read = load_weights(first)
+    save_weights(second, read, config, {})
+    assert first.read_bytes() == second.read_bytes()
+    assert encoder_print(read) == encoder_print(state)
+    assert read.keys() == state.keys()
+    for name, tensor in state.items():
+        torch.testing.assert_close(read[name], tensor, rtol=1e-3, atol=max(1e-6, tensor.abs().max().item() / 200))
