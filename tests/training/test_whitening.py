@@ -24,13 +24,13 @@ def test_scatter_within_people_becomes_round_and_between_people_is_in_order():
 def test_whitened_codes_give_the_same_faces():
     torch.manual_seed(0)
     model = Autoencoder(ModelConfig(image_size=32, width=8, pose_width=8, code_size=8)).eval()
-    images = torch.rand(24, 3, 32, 32) * torch.rand(24, 3, 1, 1)
+    images = torch.rand(96, 3, 32, 32) * torch.rand(96, 3, 1, 1)
     with torch.no_grad():
         before = model(images)
         codes = torch.stack([before.codes.depth_code, before.codes.albedo_code], 1)
-        person = torch.arange(8).repeat_interleave(3)
-        frames = whiten(model, Frames(codes, person, torch.arange(24), torch.full((24,), PHOTOS),
-                                      torch.full((24, 57), torch.nan)))
+        person = torch.arange(32).repeat_interleave(3)
+        frames = whiten(model, Frames(codes, person, torch.arange(96), torch.full((96,), PHOTOS),
+                                      torch.full((96, 57), torch.nan)))
         after = model(images)
     assert (after.codes.depth_code - frames.data[:, 0]).abs().max() < 0.02
     assert (after.codes.depth_code - before.codes.depth_code).abs().max() > 0.1
