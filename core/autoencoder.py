@@ -17,8 +17,8 @@ from core.types import Codes, Factors, Light, View, light_direction
 
 MIN_SIGMA = 0.02
 """Least expected error per pixel: keeps the likelihood bounded."""
-
-
+LIGHT, VIEW = 4, 5
+"""Numbers in which the encoders tell light and view."""
 COMPARED = 16
 """Maps in which a photo and a guess are compared."""
 
@@ -39,10 +39,10 @@ class Autoencoder(nn.Module):
         self.depth_basis, self.albedo_basis = CodeBasis(code), CodeBasis(code)
         self.depth_decoder = Decoder(size, config.width, code, 1)
         self.albedo_decoder = Decoder(size, config.width, code, 3)
-        self.light_encoder = Encoder(size, config.pose_width, 4)
-        self.view_encoder = Encoder(size, config.pose_width, 5)
+        self.light_encoder = Encoder(size, config.pose_width, LIGHT)
+        self.view_encoder = Encoder(size, config.pose_width, VIEW)
         self.confidence_net = EncoderDecoder(size, config.pose_width, 2)
-        self.correction_encoder = Encoder(size, config.width, 2 * code + 4 + 5, COMPARED)
+        self.correction_encoder = Encoder(size, config.width, 2 * code + LIGHT + VIEW, COMPARED)
         # At first nothing is corrected, until there is something to compare with.
         nn.init.zeros_(self.correction_encoder.head.weight)
         nn.init.zeros_(self.correction_encoder.head.bias)
@@ -81,7 +81,8 @@ class Autoencoder(nn.Module):
         """Codes (B, 256) of depth and of albedo, light and view: a guess, and its correction."""
         guess = self._guess(image)
         codes, light, view = self._read(guess)
-        rendered = self.render(image, codes, *self.decode(codes), light, view, confidence=image[:, :1])
+        nowhere = torch.zeros_like(image[:, :1])  # the confidence, which no picture depends on
+        rendered = self.render(image, codes, *self.decode(codes), light, view, nowhere)
         return self._read(guess + self.correction_encoder(_compare(image, rendered)).float())
 
     def encode(self, image: Tensor) -> Codes:
@@ -91,11 +92,12 @@ class Autoencoder(nn.Module):
     def _guess(self, image: Tensor) -> Tensor:
         """What the encoders say of the image alone, (B, 521): codes, light and view before their ranges."""
         encoders = self.depth_encoder, self.albedo_encoder, self.light_encoder, self.view_encoder
-        return torch.cat([encoder(image * 2 - 1).float() for encoder in encoders], 1)
+        image = image * 2 - 1
+        return torch.cat([encoder(image).float() for encoder in encoders], 1)
 
     def _read(self, raw: Tensor) -> tuple[Codes, Light, View]:
         """Codes, light (canonical frame) and view (radians, camera-distance units) of what the encoders say."""
-        depth, albedo, light, view = raw.split([self.config.code_size] * 2 + [4, 5], 1)
+        depth, albedo, light, view = raw.split([self.config.code_size] * 2 + [LIGHT, VIEW], 1)
         strength, slope = light[:, :2].sigmoid(), light[:, 2:].tanh() * self.config.max_light_slope
         view = view.tanh()
         return (Codes(self.depth_basis(depth.relu()), self.albedo_basis(albedo.relu())),
