@@ -7,6 +7,7 @@ const find = (selector) => element.querySelector(selector);
 const plot = find('.plot'), canvas = find('.stage > canvas'), card = find('.card'), choice = find('.colour');
 const sprite = new Image();
 let map = null, colours = [], picked = null, hovered = null, tool = 'pan', active = 0, last = 0, later = null;
+let chosen = null, asked = 0;  // the face that is chosen, at once; what there is to say about it the server knows
 
 const script = () => window.Plotly ? Promise.resolve() : new Promise((done, failed) => {
   const tag = document.createElement('script');
@@ -107,7 +108,7 @@ const draw = () => {
   const pen = canvas.getContext('2d');
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, width, height);
-  const chosen = picked && new Set(picked);
+  const enclosed = picked && new Set(picked);
   map.kinds.forEach((kind, k) => {
     const [across, down] = axes(k);
     const place = (x, y) => [across._offset + across.l2p(x), down._offset + down.l2p(y)];
@@ -127,7 +128,7 @@ const draw = () => {
       pen.drawImage(sprite, ...tileOf(i), map.tile, map.tile, x - large / 2, y - large / 2, large, large);
     };
     if (thumbnails() && side >= SMALLEST) for (const [i, x, y] of inside) {
-      pen.globalAlpha = chosen && !chosen.has(i) ? 0.15 : 1;
+      pen.globalAlpha = enclosed && !enclosed.has(i) ? 0.15 : 1;
       stamp(i, x, y, side);
     }
     pen.globalAlpha = 1;
@@ -142,7 +143,7 @@ const drawSoon = () => {
 };
 // What is chosen, its neighbours, and where the visitor's own face lands.
 const mark = (pen, kind, place, stamp, large) => {
-  const { chosen, near, own } = props.marks ?? {};
+  const { near, own } = props.marks ?? {};
   const ring = (x, y, radius, colour) => {
     for (const [line, ink] of [[5, style('--background-fill-primary')], [2.5, colour]]) {
       pen.beginPath(); pen.arc(x, y, radius, 0, 7); pen.lineWidth = line; pen.strokeStyle = ink; pen.stroke();
@@ -171,7 +172,7 @@ const at = (event) => {
   }
   return null;
 };
-const point = (place) => { last = performance.now(); trigger('point', place); };
+const point = (place) => { last = performance.now(); tell('point', place); };
 const follow = (event) => {
   const place = !event.buttons && at(event);
   clearTimeout(later);
@@ -192,10 +193,14 @@ const hover = (index, event) => {
   card.style.left = `${Math.max(0, Math.min(event.clientX - box.left + 24, box.width - card.offsetWidth))}px`;
   card.style.top = `${event.clientY - box.top + 24}px`;
 };
-const choose = (index) => trigger('select', { index });
+const choose = (index) => {
+  chosen = index;
+  drawSoon();
+  tell('select', { index, number: ++asked });
+};
 const press = (event) => {
   const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-  const zoom = { '+': 0.7, '-': 1 / 0.7 }[event.key], from = props.marks?.chosen ?? null;
+  const zoom = { '+': 0.7, '-': 1 / 0.7 }[event.key], from = chosen;
   if (event.ctrlKey || event.metaKey || !way && !zoom && event.key !== ' ') return;
   event.preventDefault();
   if (zoom) magnify(zoom, from);
@@ -230,7 +235,7 @@ const magnify = (factor, from) => {
 const pick = (indices) => {
   picked = indices?.length ? indices : null;
   Plotly.restyle(plot, { selectedpoints: map.kinds.map(() => picked) });
-  trigger('lasso', { indices: picked ?? [] });
+  tell('lasso', { indices: picked ?? [] });
 };
 const listen = () => {
   plot.on('plotly_hover', (event) => hover(event.points[0].pointIndex, event.event));
@@ -271,10 +276,13 @@ find('.whole').addEventListener('click', () => {
   pick(null);
 });
 watch('value', open);
-watch('marks', draw);
+watch('marks', () => {
+  if ((props.marks.number ?? asked) === asked) chosen = props.marks.chosen;  // else another was chosen since
+  draw();
+});
 // The map is fetched when its tab is first looked at, and fitted when the window changes.
-let asked = false;
+let opened = false;
 new ResizeObserver(() => {
   if (map) show();
-  else if (element.clientWidth && !asked) { asked = true; trigger('open'); }
+  else if (element.clientWidth && !opened) { opened = true; trigger('open'); }
 }).observe(element);

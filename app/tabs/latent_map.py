@@ -80,7 +80,8 @@ class MapTab:
         quick = {**private, "show_progress": "hidden", "trigger_mode": "always_last"}
         self.plots.open(self.show, inputs, shown, show_progress_on=self.plots, **private)
         page.session.change(self.follow, [*inputs, self.seen], follows, **quick)
-        gr.on([self.plots.select, self.near.select], self.choose, inputs, follows, **quick)
+        for faces in (self.plots, self.near):
+            faces.select(self.choose, inputs, follows, **quick)
         self.plots.point(self.point, [*inputs, self.chosen], self.preview, **quick)
         self.plots.lasso(self.enclose, None, [self.enclosed, self.export], **quick)
         for button, state in ((self.subject, page.session), (self.donor, page.donor)):
@@ -121,7 +122,9 @@ class MapTab:
     def choose(self, session: Session | None, own: LatentMap | None, event: gr.EventData) -> dict:
         """A face of the map."""
         shown = _map(own)
-        return self._mark(shown, known(session), _number(shown, event.index))
+        updates = self._mark(shown, known(session), _number(shown, event.index))
+        updates[self.plots]["marks"]["number"] = getattr(event, "number", None)
+        return updates
 
     @told
     def point(self, session: Session | None, own: LatentMap | None, chosen: int | None, event: gr.EventData) -> dict:

@@ -35,4 +35,4 @@ def presets(elem_id: str, names: list[str]) -> gr.HTML:
     template = "".join(f'<button type="button" data-index="{index}">{name}</button>'
                        for index, name in enumerate(names))
     return gr.HTML(value="", html_template=template, elem_id=elem_id, elem_classes="presets", apply_default_css=False,
-                   js_on_load=read_script("strip"))
+                   js_on_load=read_script("tell", "strip"))

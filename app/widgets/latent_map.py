@@ -46,7 +46,7 @@ def plots() -> gr.HTML:
     """
     gr.set_static_paths([PLOTLY])
     template = TEMPLATE.replace("{library}", f"/gradio_api/file={PLOTLY}")
-    return gr.HTML(html_template=template, css_template=_style("map"), js_on_load=read_script("map"), value=None,
+    return gr.HTML(None, html_template=template, css_template=_style("map"), js_on_load=read_script("tell", "map"),
                    marks=None, elem_id="map", apply_default_css=False)
 
 
@@ -62,7 +62,7 @@ def about() -> gr.HTML:
 
 def near() -> gr.HTML:
     """The nearest faces; its value is `neighbours(…)`, `select` tells the number of the one that was clicked."""
-    return gr.HTML(**_beside("map-near") | {"js_on_load": read_script("strip")}, elem_classes="strip")
+    return gr.HTML(**_beside("map-near") | {"js_on_load": read_script("tell", "strip")}, elem_classes="strip")
 
 
 def progress() -> gr.HTML:

@@ -38,7 +38,7 @@ def photo_input() -> gr.Image:
 def photo_view() -> gr.HTML:
     """The component; `select` tells the index of the face that was clicked."""
     return gr.HTML(value="", photo="", width=1, height=1, html_template=TEMPLATE, elem_id="photo",
-                   js_on_load=read_script("strip"), apply_default_css=False)
+                   js_on_load=read_script("tell", "strip"), apply_default_css=False)
 
 
 def crop_sliders() -> list[gr.Slider]:

@@ -16,7 +16,7 @@ SIDE = 112
 
 def strip(elem_id: str, items: list[dict] | None = None, visible: bool = True) -> gr.HTML:
     """The component; `select` tells the index of the thumbnail that was clicked."""
-    return gr.HTML(value=items or [], html_template=TEMPLATE, js_on_load=read_script("strip"), elem_id=elem_id,
+    return gr.HTML(value=items or [], html_template=TEMPLATE, js_on_load=read_script("tell", "strip"), elem_id=elem_id,
                    elem_classes="strip", apply_default_css=False, visible=visible)
 
 

@@ -50,7 +50,7 @@ def pair() -> gr.HTML:
 
 def faces(elem_id: str, items: list[dict]) -> gr.HTML:
     """Thumbnails of faces to choose from; `select` tells the index."""
-    return gr.HTML(items, html_template=TEMPLATE, js_on_load=read_script("strip"), elem_id=elem_id,
+    return gr.HTML(items, html_template=TEMPLATE, js_on_load=read_script("tell", "strip"), elem_id=elem_id,
                    elem_classes="strip", **_look())
 
 
@@ -71,7 +71,7 @@ def example_face(number: int) -> np.ndarray:
 
 def pane(elem_id: str) -> gr.HTML:
     """A place for `steps`, `grid`, `spread`; `select` tells the index of the cell that was clicked."""
-    return gr.HTML("", js_on_load=read_script("strip"), elem_id=elem_id, **_look())
+    return gr.HTML("", js_on_load=read_script("tell", "strip"), elem_id=elem_id, **_look())
 
 
 def steps(pictures: list[np.ndarray], captions: list[str]) -> str:
