@@ -48,13 +48,14 @@ def encoder_print(state: dict[str, torch.Tensor]) -> str:
 
 
 def _stored(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Weights as a file holds them: half precision, and the encoders' heads, half of all weights, in 8 bits a number
-    with a scale for each row. What was stored and read is stored the same again."""
+    """Weights as a file holds them: matrices and kernels in 8 bits a number, with a scale for each row; all else in
+    half precision. What was stored and read is stored the same again."""
     stored = {}
     for name, tensor in state.items():
         tensor = tensor.detach().cpu()
-        if name.endswith("_encoder.head.weight"):
-            scale = (tensor.float().abs().amax(1, keepdim=True) / 127).clamp(min=1e-6).half()
+        if name.endswith(".weight") and tensor.ndim > 1:
+            rows = tensor.float().flatten(1)
+            scale = (rows.abs().amax(1) / 127).clamp(min=1e-6).half().view(-1, *[1] * (tensor.ndim - 1))
             stored[name + SCALE] = scale
             tensor = (tensor.float() / scale.float()).round().clamp(-127, 127).to(torch.int8)
         else:

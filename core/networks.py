@@ -84,6 +84,33 @@ class Decoder(nn.Module):
         return self.layers(self.head(code))
 
 
+class EigenDecoder(Decoder):
+    """A decoder beside a linear model of its maps (eigenfaces, Turk and Pentland 1991).
+
+    Convolutions soon draw what all faces share, and take long over what tells them apart: eyes, brows, teeth. The
+    linear model holds that from the start where it is given the principal components of pictures.
+    """
+
+    def __init__(self, image_size: int, width: int, code_size: int, outputs: int):
+        super().__init__(image_size, width, code_size, outputs)
+        self.linear = nn.Linear(code_size, outputs * image_size**2)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+        self.shape = (outputs, image_size, image_size)
+
+    @torch.no_grad()
+    def set(self, mean: Tensor, components: Tensor) -> None:
+        """Draw nothing but a linear model, until trained further: `mean` (outputs · H · W,) is the map of code 0, row k
+        of `components` (K, outputs · H · W), K ≤ code_size, what the code's k-th number adds."""
+        self.linear.bias.copy_(mean)
+        self.linear.weight[:, :len(components)] = components.T
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(self, code: Tensor) -> Tensor:
+        return super().forward(code) + self.linear(code).unflatten(1, self.shape)
+
+
 class CodeBasis(nn.Module):
     """Coordinates of a code: as the encoder gives it until a basis is set, which no gradient changes.
 

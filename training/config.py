@@ -26,6 +26,8 @@ class LossWeights:
     """Renders: likelihood and gradient differences, relative to those of photos."""
     depth: float = 150.0
     """Renders: L1 of canonical depth."""
+    view_depth: float = 50.0
+    """Renders: L1 of depth in the picture's own view, which depth and pose share."""
     normal: float = 4.0
     """Renders: 1 − cosine of canonical normals."""
     albedo: float = 12.0

@@ -8,7 +8,9 @@ from core.geometry import depth_to_normal
 from core.losses import masked_mean
 from core.types import Factors
 from training.photos import Photos
+from training.render_pack import FARTHEST
 from training.renders import Renders
+from training.rig import FAR_DEPTH
 
 
 def depth_curvature(depth: Tensor) -> Tensor:
@@ -59,7 +61,9 @@ def view_distance(rotation_error: Tensor, translation_error: Tensor) -> Tensor:
 def known_factors(factors: Factors, truth: Renders) -> dict[str, Tensor]:
     """What a render's known depth, albedo, light and view ask of the factors found in it (method, hybrid regime)."""
     mask = truth.canon_mask
-    weight = mask + 0.2 * (1 - mask)
+    # Where the neck lies is for the picture's own view to say: its canonical depth is only a bound.
+    weight = 0.2 + 0.8 * mask * (truth.canon_depth[:, None] < FAR_DEPTH)
+    seen = factors.recon_mask * truth.mask * (truth.depth[:, None] < FARTHEST - 1e-3)
     depth_error = (factors.canon_depth - truth.canon_depth).abs()
     cosine = (factors.canon_normal * depth_to_normal(truth.canon_depth)).sum(-1)
     light, known = factors.light, truth.light
@@ -68,6 +72,7 @@ def known_factors(factors: Factors, truth: Renders) -> dict[str, Tensor]:
     direction = (light.direction - known.direction).abs().mean(-1) * (known.diffuse / 0.4)
     return {
         "depth": masked_mean(depth_error[:, None], weight),
+        "view_depth": masked_mean((factors.recon_depth - truth.depth).abs()[:, None], seen),
         "normal": masked_mean(1 - cosine[:, None], mask),
         "albedo": masked_mean((factors.canon_albedo - truth.canon_albedo).abs(), mask),
         "view": view_distance(factors.view.rotation - truth.view.rotation,

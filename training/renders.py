@@ -32,6 +32,8 @@ class Renders(Batched):
     """(B, 3, H, W), [0, 1]."""
     mask: Tensor
     """(B, 1, H, W) 1 on the head in the image."""
+    depth: Tensor
+    """(B, H, W) in the image's own view; 1.1 where it is that far or unknown (`render_pack.FARTHEST`)."""
     canon_depth: Tensor
     """(B, H, W), at most `FAR_DEPTH`: neck and background lie on one plane behind the face."""
     canon_mask: Tensor
@@ -57,7 +59,7 @@ class RenderPack:
         ConfigError: no shards, or shards of another size.
     """
 
-    KEYS = ("canon_depth", "canon_mask", "canon_albedo", "mask", "albedo", "normal", "view", "expression",
+    KEYS = ("canon_depth", "canon_mask", "canon_albedo", "depth", "mask", "albedo", "normal", "view", "expression",
             "person")
 
     def __init__(self, folder: str | Path, size: int, split: str = "rig"):
@@ -76,7 +78,11 @@ class RenderPack:
 
     def mean_depth(self) -> Tensor:
         """(1, H, W) mean canonical depth: the mean head."""
-        return _depth(self.arrays["canon_depth"][:2000]).mean(0, keepdim=True)
+        return _canon_depth(self.arrays["canon_depth"][:2000]).mean(0, keepdim=True)
+
+    def albedos(self, count: int) -> Tensor:
+        """(count, 3, H, W) canonical albedos in [0, 1], evenly from all renders; fewer where there are fewer."""
+        return self.arrays["canon_albedo"][:: -(-len(self) // count)].movedim(-1, 1).float() / 255
 
     def draw(self, count: int, backgrounds: Tensor, generator: torch.Generator) -> Renders:
         """Light and photograph random renders, in pairs: of the second half each shows a person of the first again.
@@ -104,7 +110,7 @@ class RenderPack:
 def photograph(stored: dict[str, Tensor], backgrounds: Tensor, generator: torch.Generator) -> Renders:
     """Light B stored renders and take their pictures; see `RenderPack.draw`."""
     count = len(stored["view"])
-    depth = _depth(stored["canon_depth"])
+    depth, canon_depth = _depth(stored["depth"]), _canon_depth(stored["canon_depth"])
     mask, canon_mask = (stored[key][:, None].float() for key in ("mask", "canon_mask"))
     albedo, canon_albedo = (stored[key].movedim(-1, 1).float() / 255 for key in ("albedo", "canon_albedo"))
     normal = stored["normal"].float() / 127
@@ -116,13 +122,17 @@ def photograph(stored: dict[str, Tensor], backgrounds: Tensor, generator: torch.
     image = occlude(image, generator)
     image, canon_albedo = _develop(image, canon_albedo, generator)
     view = View(stored["view"][:, :3], stored["view"][:, 3:])
-    return Renders(camera(image, generator), mask, depth, canon_mask, canon_albedo, light, view,
+    return Renders(camera(image, generator), mask, depth, canon_depth, canon_mask, canon_albedo, light, view,
                    stored["expression"].float(), stored["person"].long())
 
 
 def _depth(stored: Tensor) -> Tensor:
+    return torch.from_numpy(decode_depth(stored.numpy()))
+
+
+def _canon_depth(stored: Tensor) -> Tensor:
     """Canonical depth as targets have it, of depth as stored."""
-    return torch.from_numpy(decode_depth(stored.numpy())).clamp(max=FAR_DEPTH)
+    return _depth(stored).clamp(max=FAR_DEPTH)
 
 
 def read_shard(path: Path, keys: tuple[str, ...]) -> dict[str, Tensor]:

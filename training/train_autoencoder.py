@@ -23,6 +23,8 @@ from training.config import AutoencoderTraining
 
 LITTLE_CHANGE = 0.25
 """Strength of the change of every first copy of a photo."""
+EIGENFACES = 8000
+"""Photos, and albedos of renders, whose principal components albedo starts from."""
 
 
 class Batches:
@@ -66,6 +68,13 @@ class Batches:
             renders = self.render_pack.draw(self.rendered, behind, generator).to(device)
         return photos.to(device), renders
 
+    def faces(self):
+        """(N, 3, H, W) photos as they are, and albedos of renders."""
+        import torch
+
+        small = torch.nn.functional.interpolate(self.pack[:EIGENFACES], (self.size, self.size), mode="area")
+        return small if self.render_pack is None else torch.cat([small, self.render_pack.albedos(EIGENFACES)])
+
     def _photos(self, count: int, generator):
         import torch
 
@@ -92,6 +101,7 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
 
     from core.autoencoder import Autoencoder
     from training import checkpoint
+    from training.eigenfaces import set_eigenfaces
     from training.objective import Objective
 
     torch.set_num_threads(config.threads)
@@ -111,6 +121,9 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
         objective.load_state_dict(state["objective"])
         averaged.load_state_dict(state["averaged"])
         optimizer.load_state_dict(state["optimizer"])
+    else:
+        set_eigenfaces(model.albedo_decoder, batches.faces())
+        averaged.module.load_state_dict(model.state_dict())
     start = state["step"] if state else 0
     prepared, optimizer = accelerator.prepare(objective, optimizer)
     parts = accelerator.num_processes * config.accumulate

@@ -61,7 +61,7 @@ def test_mirrored_factors_give_the_mirrored_picture(model):
     assert both.float().mean() > 0.7
     difference = (one.recon_image - two.recon_image.flip(-1)).abs() * both
     # Grid cells are split along one diagonal, which mirroring turns round: not exact where a cell bends.
-    assert difference.mean() < 2e-3
+    assert difference.mean() < 3e-3
 
 
 def test_a_guess_that_explains_the_photo_shows_no_difference(model):
@@ -84,7 +84,7 @@ def test_a_guess_that_explains_the_photo_shows_no_difference(model):
 def test_a_new_correction_changes_nothing_and_learns(model):
     image = torch.rand(2, 3, *[model.config.image_size] * 2)
     _, _, view = model.look(image)
-    torch.testing.assert_close(view.rotation, model._read(model._guess(image))[2].rotation)
+    torch.testing.assert_close(view.rotation, model._read(model._guess(image)[0])[2].rotation)
     model.requires_grad_(True)
     model.look(image)[2].rotation.sum().backward()
     for network in (model.view_encoder, model.correction_encoder):

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.autoencoder import Autoencoder
 from core.errors import ConfigError
 from core.hub import about_weights, load_weights
 from core.pipeline import LatentFace
@@ -28,6 +29,18 @@ NAMES = {"identity": "identity", "expression": "expression", "code": "code", "id
 """Every column of features, and its heading."""
 
 
+class OwnCodes(torch.nn.Module):
+    """The codes (B, 512) of depth and of albedo that an autoencoder gives images (B, 3, H, W) in [0, 1]."""
+
+    def __init__(self, autoencoder: Autoencoder):
+        super().__init__()
+        self.autoencoder = autoencoder
+
+    def forward(self, image: Tensor) -> Tensor:
+        codes = self.autoencoder.encode(image)
+        return torch.cat([codes.depth_code, codes.albedo_code], 1)
+
+
 class Features:
     """Turns pictures into features, by column; see NAMES.
 
@@ -43,12 +56,10 @@ class Features:
 
     def __init__(self, model: LatentFace, baselines: list[Path] = (), cache: Path | None = None):
         self.model, self.size, self.cache = model, model.config.image_size, cache
-        own = TwoEncoders(model.config)
         with torch.random.fork_rng():
             torch.manual_seed(0)
             untrained = TwoEncoders(model.config)
-        own.encoders = torch.nn.ModuleList([model.autoencoder.depth_encoder, model.autoencoder.albedo_encoder])
-        self.networks = {"code": own, "random": untrained,
+        self.networks = {"code": OwnCodes(model.autoencoder), "random": untrained,
                          **dict(read_baseline(path, self.size) for path in baselines)}
 
     def __call__(self, *groups: Tensor, components: int = 128) -> dict[str, list[np.ndarray]]:
