@@ -1,6 +1,6 @@
 """Milliseconds of drawing and analysis on this machine.
 
-    python -m benchmarks.render [--threads 2] [--repeat 20] [--weights FILE]
+    python -m benchmarks.render [--threads 2] [--repeat 20] [--weights FILE | --image-size 128]
 
 Each figure is the median of the repeated runs after one that is not counted.
 """
@@ -80,9 +80,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of torch (default: all cores)")
     parser.add_argument("--repeat", type=int, default=20, help="runs per figure (default: 20)")
     parser.add_argument("--weights", help="weights file (default: untrained, which is as fast)")
+    parser.add_argument("--image-size", type=int, default=ModelConfig.image_size,
+                        help="side in pixels of the untrained model (default: that of the bundled one)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    model = LatentFace.from_pretrained(options.weights) if options.weights else LatentFace(Autoencoder(ModelConfig()))
+    untrained = LatentFace(Autoencoder(ModelConfig(image_size=options.image_size)))
+    model = LatentFace.from_pretrained(options.weights) if options.weights else untrained
     print(f"{'':48} ms, {options.threads} thread{'s' * (options.threads > 1)}")
     with torch.inference_mode(False):
         for name, function in cases(model).items():

@@ -15,7 +15,7 @@ class LossWeights:
 
     mirror: float = 0.5
     """Likelihood of the mirrored reconstruction, relative to the plain one (paper section 3.1)."""
-    plain: float = 30.0
+    plain: float = 40.0
     """Photos: L1 of the reconstruction in the pose as found, whatever the confidence, which else gives up hair and
     background."""
     gradient: float = 4.0
@@ -26,11 +26,11 @@ class LossWeights:
     """Renders: likelihood and gradient differences, relative to those of photos."""
     depth: float = 150.0
     """Renders: L1 of canonical depth."""
-    view_depth: float = 50.0
+    view_depth: float = 60.0
     """Renders: L1 of depth in the picture's own view, which depth and pose share."""
     normal: float = 4.0
     """Renders: 1 − cosine of canonical normals."""
-    albedo: float = 12.0
+    albedo: float = 24.0
     """Renders: L1 of albedo."""
     view: float = 20.0
     """Renders: L1 of pose."""
@@ -40,9 +40,9 @@ class LossWeights:
     """Photos beside renders: distance between the mean shapes of the two."""
     expression: float = 1.0
     """Renders: squared distance of expression weights that a linear head finds in the codes."""
-    identity: float = 0.25
+    identity: float = 0.35
     """Contrast of faces by linear heads on the codes: copies of a photo, renders of a person, against others."""
-    same_view: float = 8.0
+    same_view: float = 12.0
     """Photos: L1 between the poses found in two changed copies."""
     same_depth: float = 4.0
     """Photos: L1 between the depths found in two changed copies."""
@@ -66,7 +66,7 @@ class AutoencoderTraining:
     """Batches whose gradients are averaged before a step."""
     renders_share: float = 0.5
     """Part of the batch that is rendered, where there are renders."""
-    steps: int = 45700
+    steps: int = 50200
     """Optimizer steps."""
     lr: float = 6e-4
     """Learning rate after warm-up."""
