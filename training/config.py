@@ -24,17 +24,17 @@ class LossWeights:
     """Curvature of the canonical depth."""
     render_image: float = 0.15
     """Renders: likelihood and gradient differences, relative to those of photos."""
-    depth: float = 150.0
+    depth: float = 220.0
     """Renders: L1 of canonical depth."""
-    view_depth: float = 60.0
+    view_depth: float = 80.0
     """Renders: L1 of depth in the picture's own view, which depth and pose share."""
-    normal: float = 4.0
+    normal: float = 6.0
     """Renders: 1 − cosine of canonical normals."""
     albedo: float = 24.0
     """Renders: L1 of albedo."""
-    view: float = 20.0
+    view: float = 32.0
     """Renders: L1 of pose."""
-    light: float = 4.0
+    light: float = 6.0
     """Renders: L1 of light."""
     mean_head: float = 20.0
     """Photos beside renders: distance between the mean shapes of the two."""
@@ -42,7 +42,7 @@ class LossWeights:
     """Renders: squared distance of expression weights that a linear head finds in the codes."""
     identity: float = 0.35
     """Contrast of faces by linear heads on the codes: copies of a photo, renders of a person, against others."""
-    same_view: float = 12.0
+    same_view: float = 16.0
     """Photos: L1 between the poses found in two changed copies."""
     same_depth: float = 4.0
     """Photos: L1 between the depths found in two changed copies."""
@@ -66,7 +66,7 @@ class AutoencoderTraining:
     """Batches whose gradients are averaged before a step."""
     renders_share: float = 0.5
     """Part of the batch that is rendered, where there are renders."""
-    steps: int = 50200
+    steps: int = 50100
     """Optimizer steps."""
     lr: float = 6e-4
     """Learning rate after warm-up."""
