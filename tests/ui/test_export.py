@@ -49,6 +49,7 @@ def shown(page) -> dict:
     page.wait_for_function("document.querySelector('#swap-depth input[type=range]')?.value === '1.3'")
     for name in ("#picture", "#swap-picture"):
         page.wait_for_function("name => document.querySelector(`${name} .live`).naturalWidth === 512", arg=name)
+    page.locator("#swap-pair").get_by_text("London Set").wait_for()
     values = {name: page.locator(f"#{name} input[type=range]").input_value() for name in CONTROLS}
     pictures = {name: source(page, f"{name} .live") for name in ("#picture", "#swap-picture")}
     choices = page.locator("#work label.selected").all_inner_texts()
