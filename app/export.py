@@ -128,11 +128,14 @@ class Export:
             self.menu = menu("export", "Export", MENU)
         self.open.preprocess = lambda payload: payload and payload.path  # core.session reads it, with its checks
 
-    def connect(self, settings: list[gr.Component], swap: list[gr.Component]) -> None:
-        """Follow the controls that `Settings` are read from, and those of the Swap tab: the seed and `Amounts`."""
+    def connect(self, posed: gr.State, settings: list[gr.Component], swap: list[gr.Component]) -> None:
+        """Follow the controls that `Settings` are read from, and those of the Swap tab: the seed and `Amounts`.
+
+        `posed` is the `Session` that the former belong to: to a new one they come a moment late.
+        """
         private = {"api_visibility": "private", "show_progress": "hidden"}
         session, donor = self.page.session, self.page.donor
-        saving = self.menu.save(self.save, [session, donor, *swap, *settings], self.menu, **private)
+        saving = self.menu.save(self.save, [session, donor, *swap, posed, *settings], self.menu, **private)
         saving.failure(None, js=TELL.format("failed"), **private)
         saving.then(None, js=TELL.format("ended"), **private)
         self.menu.stop(None, cancels=[saving], **private)
@@ -145,13 +148,13 @@ class Export:
         return [session, swap.donor, swap.seed, *astuple(swap.amounts)]
 
     def save(self, session: Session | None, donor: Session | None, seed: float, depth: float, albedo: float,
-             whose: str, detail: str, event: gr.EventData, *controls) -> Iterator[dict]:
+             whose: str, detail: str, posed: Session | None, event: gr.EventData, *controls) -> Iterator[dict]:
         """One file, handed over to the visitor, with word of how far it has come."""
         if event.kind not in KINDS:
             return
-        settings = told(Settings.of_controls)(*controls)
-        swap = told(Swap.of_controls)(donor, seed, depth, albedo, whose, detail)
         face = told(known)(session)
+        settings = told(Settings.of_controls)(*controls) if posed is session else session.settings
+        swap = told(Swap.of_controls)(donor, seed, depth, albedo, whose, detail)
         if getattr(event, "swapped", False) is True and event.kind != "session":
             face = told(swap.swapped)(face)
         work = writing(event.kind, face, settings, event.stamp is True, new_folder(), swap=swap)

@@ -145,7 +145,7 @@ def build_demo() -> gr.Blocks:
                     Api(page)
                 with gr.Tab("About", id="about"):
                     About(page)
-        export.connect(pose.settings, swap.controls)
+        export.connect(pose.session, pose.settings, swap.controls)
         keep_tab(tabs, swap.restored_after(source.loaded))
     share(demo)
     return demo

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 import gradio as gr
+from fastapi import HTTPException
 from gradio.queueing import Event, Queue
 from gradio.utils import LRUCache
 
@@ -48,12 +49,16 @@ class FairQueue(Queue):
         self.pending_messages_per_session = Messages(self.pending_messages_per_session.max_size)
 
     async def push(self, body, request, username):
-        """Take a request, unless too many wait; whether it was taken, its number or a sentence, and a word for it."""
+        """Take a request; whether it was taken, its number or a sentence, and a word for it.
+
+        Raises:
+            HTTPException: too many wait. The page shows this sentence; for gradio's own refusal it has other words.
+        """
         waiting = [event for one in self.event_queue_per_concurrency_id.values() for event in one.queue]
         if len(waiting) >= MOST:
-            return False, FULL, "queue_full"
+            raise HTTPException(429, FULL)
         if [_visitor(event) for event in waiting].count(body.session_hash or request.client.host) >= OWN:
-            return False, ENOUGH, "queue_full"
+            raise HTTPException(429, ENOUGH)
         taken = await super().push(body, request, username)
         for one in self.event_queue_per_concurrency_id.values():
             one.queue[:] = in_turns(one.queue)

@@ -37,18 +37,24 @@ async def redraw(visitor: Visitor) -> float:
     return (await visitor.together({"redraw": values}))["redraw"][1]
 
 
+async def followed(visitor: Visitor, name: str) -> float:
+    """Seconds until the factors of a face that was opened are shown; returns when the whole page has followed."""
+    answers = await visitor.together({one: visitor.values(one) for one in visitor.followers(name)})
+    return answers["show"][1]
+
+
 async def analyze(visitor: Visitor, photo: Path) -> float:
     """Seconds from the upload until the factors are shown; returns when the whole page has followed."""
     begin = time.perf_counter()
     await visitor.ask("open_photo", await visitor.upload(photo.name, photo.read_bytes()))
     opened = time.perf_counter() - begin
-    followed = await visitor.together({name: visitor.values(name) for name in visitor.followers("open_photo")})
-    return opened + followed["show"][1]
+    return opened + await followed(visitor, "open_photo")
 
 
 async def visit(visitor: Visitor, until: float, seconds: dict[str, list[float]]) -> None:
     """One visitor: mostly dragging, now and then another photo."""
     await visitor.ask("open_first")
+    await followed(visitor, "open_first")
     while time.perf_counter() < until:
         for _ in range(DRAGS):
             seconds["redraw"].append(await redraw(visitor))

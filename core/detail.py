@@ -7,7 +7,6 @@ then draws it under any view and light, many times a second. Maps here are crops
 
 from __future__ import annotations
 
-import functools
 import math
 
 import numpy as np
@@ -30,6 +29,7 @@ from core.render import (
     lerp,
     rasterize_crop,
     soft_step,
+    spline_matrix,
 )
 from core.shading import shade
 from core.types import Factors, View
@@ -193,25 +193,30 @@ def _filled(own: Tensor, seen: Tensor, trust: Tensor, lit: Tensor, albedo: Tenso
     # The mirrored side steps in only where it is clearly better seen: a frontal photo stays as it is.
     use_other = soft_step((mirrored * (0.5 + 0.5 * trust.flip(-1)) - seen - 0.2) / 0.5)
     # Its change of light is held within bounds: the light is an estimate, and that side may lie in shadow.
-    other = own.flip(-1) * enlarge((lit / lit.flip(-1)).clamp(1 / MIRROR_GAIN, MIRROR_GAIN), size)
-    other = other * enlarge(_gain(own, other, seen * mirrored), size)
-    picture = lerp(own, other, enlarge(use_other, size))
+    ratio = (lit / lit.flip(-1)).clamp(1 / MIRROR_GAIN, MIRROR_GAIN)
+    # Colours are compared in small: they and all that is laid over the photo are smooth.
+    small = F.interpolate(own, size=(GRID, GRID), mode="area")
+    ratio = ratio * _gain(small, small.flip(-1) * ratio, seen * mirrored)
+    picture = lerp(small, small.flip(-1) * ratio, use_other)
 
     known = lerp(seen, mirrored, use_other)
-    plain = enlarge(F.interpolate(albedo, size=(GRID, GRID), mode="bicubic").clamp(0, 1) * lit, size)
-    plain = plain * enlarge(_gain(picture, plain, known), size)
-    return lerp(picture, plain, enlarge(soft_step(1 - known / 0.3), size)).clamp(0, 1)
+    plain = F.interpolate(albedo, size=(GRID, GRID), mode="bicubic").clamp(0, 1) * lit
+    plain = plain * _gain(picture, plain, known)
+    use_plain = soft_step(1 - known / 0.3)
+    layers = (1 - use_plain) * (1 - use_other), (1 - use_plain) * use_other * ratio, use_plain * plain
+    near, far, guessed = enlarge(torch.cat(layers, 1), size).split((1, 3, 3), 1)
+    return guessed.addcmul_(own, near).addcmul_(own.flip(-1), far).clamp_(0, 1)
 
 
 def _gain(wanted: Tensor, given: Tensor, weight: Tensor) -> Tensor:
-    """Smooth factor per channel (B, 3, 64, 64) that gives `given` the colour of `wanted` where `weight` says so.
+    """Smooth factor per channel (B, 3, G, G) that gives `given` the colour of `wanted` where `weight` says so.
 
     Elsewhere it goes on smoothly, and far away it is the mean factor.
     """
     wanted, given, weight = (F.adaptive_avg_pool2d(maps, 64) for maps in (wanted, given, weight))
     ratio = ((wanted + 0.02) / (given + 0.02)).log() * weight
     mean = ratio.mean((2, 3), keepdim=True) / weight.mean((2, 3), keepdim=True).clamp(min=1e-4)
-    return ((blur(ratio, 3) + 0.02 * mean) / (blur(weight, 3) + 0.02)).clamp(-0.7, 0.7).exp()
+    return enlarge(((blur(ratio, 3) + 0.02 * mean) / (blur(weight, 3) + 0.02)).clamp(-0.7, 0.7).exp(), GRID)
 
 
 def _shown_alpha(alpha: Tensor, depth: Tensor, tangent: Tensor, view: View) -> Tensor:
@@ -244,18 +249,8 @@ def _fade(distance: Tensor) -> Tensor:
 
 def _spline(maps: Tensor, size: int) -> np.ndarray:
     """Crops (B, h, h) to (B, size, size) by the cubic spline: its normals are smooth, torch's bicubic shows a grid."""
-    matrix = _spline_matrix(maps.shape[-1], size)
+    matrix = spline_matrix(maps.shape[-1], size, crop=True)
     return (matrix @ maps.detach().cpu() @ matrix.mT).numpy()
-
-
-@functools.cache
-@torch.inference_mode(False)
-def _spline_matrix(before: int, after: int) -> Tensor:
-    """(after, before): the spline along one axis; applied to both it is the same as scipy's `zoom`, and far quicker."""
-    from scipy.ndimage import zoom
-
-    matrix = zoom(np.eye(before), (after / before, 1), order=3, mode="nearest", grid_mode=True)
-    return torch.from_numpy(matrix).float()
 
 
 def _smoothed(maps: np.ndarray, sigma: float) -> np.ndarray:

@@ -7,7 +7,7 @@ const wipe = (value) => {
 };
 element.addEventListener('input', (event) => event.target.matches('.wipe') && wipe(event.target.value));
 element.addEventListener('click', (event) => {
-  if (event.target.matches('.save')) trigger('save', { stamp: element.querySelector('.stamp').checked });
+  if (event.target.matches('.save')) tell('save', { stamp: element.querySelector('.stamp').checked });
 });
 let rest = 0;
 watch('value', () => {

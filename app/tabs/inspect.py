@@ -42,7 +42,7 @@ class Inspect:
         shown = [self.equation, self.readout, self.refine, self.warnings, self.compare]
         page.session.change(self.show, page.session, shown, api_visibility="private", show_progress_on=self.equation)
         self.refine.input(self.refine_face, [page.session, self.refine], page.session, api_visibility="private",
-                          show_progress_on=self.equation)
+                          show_progress_on=self.equation, trigger_mode="always_last")
         page.session.change(self.show_mesh, page.session, self.model3d, api_visibility="private")
         # The next picture is on its way before this one's answer is there; one at a time is looked at, so that answers
         # keep their order and cameras leave a core to the others.

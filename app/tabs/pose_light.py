@@ -35,6 +35,8 @@ class PoseLight:
                 self._lay_out_controls()
         self.settings = [*self.pose, *self.light, *self.choices]
         """The components whose values are `Settings`."""
+        self.session = gr.State()
+        """The `Session` of the picture, to which the controls belong; the page's comes a moment before it."""
         self.address = page.address
         self._connect(page)
 
@@ -56,8 +58,8 @@ class PoseLight:
 
     def _connect(self, page: Page) -> None:
         live = [self.picture, self.ball, self.caution, self.address]
-        inputs = [page.session, *self.settings]
-        page.session.change(self.show, page.session, [*self.settings, *live], api_visibility="private",
+        inputs = [self.session, *self.settings]
+        page.session.change(self.show, page.session, [self.session, *self.settings, *live], api_visibility="private",
                             show_progress_on=self.picture)
         quick = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
         gr.on([control.input for control in self.settings], self.redraw, inputs, live, **quick)
@@ -77,7 +79,7 @@ class PoseLight:
         updates = self._draw(session, settings, FINAL)
         original = jpeg_url(pixels(session.face.full), FINAL)
         own = Settings.of(session.factors).flat()
-        return {**dict(zip(self.settings, settings.values, strict=True)), **updates,
+        return {self.session: session, **dict(zip(self.settings, settings.values, strict=True)), **updates,
                 self.picture: updates[self.picture] | {"photo": original, "own": own}}
 
     @told

@@ -94,7 +94,8 @@ class SwapTab:
         gr.on([control.input for control in self.settings], self.redraw, drawn, [self.picture, page.address], **quick)
         self.picture.finish(self.finish, drawn, [self.picture, page.address], **quick)
         self.picture.save(self.save, drawn, self.picture, **quick)
-        self.donors.select(self.choose_donor, None, page.donor, show_progress_on=self.faces, **private)
+        self.donors.select(self.choose_donor, None, page.donor, show_progress_on=self.faces, trigger_mode="always_last",
+                           **private)
         self.upload.upload(self.open_donor, self.upload, page.donor, show_progress_on=self.faces, **private)
         self.exchange.click(self.exchange_faces, self.pair, [page.session, page.donor], **quick)
 

@@ -53,14 +53,16 @@ class Grid:
         private = {"api_visibility": "private", "show_progress": "hidden"}
         choice = [self.faces, self.chosen, self.strip]
         pair.change(self.offer, [pair, self.faces], choice, **private)
-        self.strip.select(self.choose, choice[:2], choice[1:], **private)
+        # Every click counts, one after the other.
+        self.strip.select(self.choose, choice[:2], choice[1:], trigger_mode="multiple", concurrency_limit=1, **private)
         self.add.upload(self.add_photos, [self.add, *choice[:2]], choice, api_visibility="private",
                         show_progress_on=self.strip)
         drawing = self.draw.click(self.fill, [*choice[:2], pair, detail], [self.grid, self.drawn, self.cancel],
                                   concurrency_limit=1, **private)
         drawing.then(_hidden, None, self.cancel, **private)
         self.cancel.click(_hidden, None, self.cancel, cancels=[drawing], **private)
-        self.grid.select(self.open, self.drawn, [self.page.session, self.page.donor], **private)
+        self.grid.select(self.open, self.drawn, [self.page.session, self.page.donor], trigger_mode="always_last",
+                         **private)
 
     @told
     def offer(self, pair: Pair | None, earlier: list[Session | int]) -> dict:

@@ -27,4 +27,4 @@ def picture() -> gr.HTML:
     It asks for a lossless picture by `save` (stamp), and hands over to the visitor what is then put into `saved`.
     """
     return gr.HTML(html_template=TEMPLATE, value=EMPTY, draft=False, photo=EMPTY, own={}, saved="", elem_id="picture",
-                   js_on_load=read_script("hand_over", "live", "picture"), apply_default_css=False)
+                   js_on_load=read_script("tell", "hand_over", "live", "picture"), apply_default_css=False)

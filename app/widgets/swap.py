@@ -39,7 +39,7 @@ def picture() -> gr.HTML:
     the aligned photo. It asks for a lossless picture by `save` (stamp), and hands over what is put into `saved`.
     """
     return gr.HTML(EMPTY, html_template=PICTURE, draft=False, photo=EMPTY, saved="", elem_id="swap-picture",
-                   js_on_load=read_script("hand_over", "live"), **_look())
+                   js_on_load=read_script("tell", "hand_over", "live"), **_look())
 
 
 def pair() -> gr.HTML:

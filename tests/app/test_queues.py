@@ -4,6 +4,7 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
+from fastapi import HTTPException
 from gradio.queueing import EventQueue
 
 from app.queues import ENOUGH, FULL, MOST, OWN, FairQueue, in_turns
@@ -48,4 +49,6 @@ def test_who_asks_for_too_much_is_told_to_wait(waiting, words):
     queue.event_queue_per_concurrency_id["photo"] = EventQueue("photo", 2)
     queue.event_queue_per_concurrency_id["photo"].queue += waiting
     body = SimpleNamespace(session_hash="greedy", fn_index=0)
-    assert asyncio.run(queue.push(body, PERSON, None)) == (False, words, "queue_full")
+    with pytest.raises(HTTPException, match=words) as refusal:
+        asyncio.run(queue.push(body, PERSON, None))
+    assert refusal.value.status_code == 429

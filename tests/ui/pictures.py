@@ -31,6 +31,12 @@ def settled(page, selector: str, earlier: str) -> str:
     return source(page, selector)
 
 
+def holds(page, selector: str, value: str) -> None:
+    """Wait until a control has a value: it may come a moment after the picture it belongs to."""
+    page.wait_for_function("([selector, value]) => document.querySelector(selector).value === value",
+                           arg=[selector, value])
+
+
 def as_jpeg(image: Image.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=92)

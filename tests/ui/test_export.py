@@ -12,6 +12,7 @@ from PIL import Image, ImageSequence
 from safetensors import safe_open
 
 from app.export import KINDS, NAMES
+from app.queues import FULL
 from core.turntable import FRAMES
 from tests.ui.pictures import changed, source
 
@@ -49,6 +50,7 @@ def shown(page) -> dict:
     page.wait_for_function("document.querySelector('#swap-depth input[type=range]')?.value === '1.3'")
     for name in ("#picture", "#swap-picture"):
         page.wait_for_function("name => document.querySelector(`${name} .live`).naturalWidth === 512", arg=name)
+    page.locator("#swap-pair").get_by_text("London Set").wait_for()
     values = {name: page.locator(f"#{name} input[type=range]").input_value() for name in CONTROLS}
     pictures = {name: source(page, f"{name} .live") for name in ("#picture", "#swap-picture")}
     choices = page.locator("#work label.selected").all_inner_texts()
@@ -131,9 +133,10 @@ def test_a_session_dropped_into_a_new_page_goes_on_exactly(page, files, open_pag
 
 
 def test_an_export_that_fails_can_be_asked_for_again(page):
-    page.route("**/queue/join*", lambda route: route.fulfill(status=503, json={"detail": "Too many visitors."}))
+    page.route("**/queue/join*", lambda route: route.fulfill(status=429, json={"detail": FULL}))
     with page.expect_response("**/queue/join*"):
         entry(page, "codes-json").click()
+    page.get_by_text(FULL).first.wait_for()
     page.wait_for_selector("#export [aria-busy]", state="detached")
     page.unroute("**/queue/join*")
     assert saved(page, "codes-json")

@@ -97,7 +97,7 @@ def test_a_photo_without_a_face_can_be_cropped_by_hand(desktop):
     changed(desktop, "#cut img", cut)
     desktop.locator("#use-crop").click()
     changed(desktop, "#equation .albedo img", albedo)
-    assert "Cropped by hand" in desktop.locator("#warnings").inner_text()
+    desktop.locator("#warnings").get_by_text("Cropped by hand").wait_for()
 
 
 def test_of_several_faces_one_is_chosen(desktop):
@@ -109,7 +109,7 @@ def test_of_several_faces_one_is_chosen(desktop):
     upload(desktop, "two.jpg", as_jpeg(both))
     first = changed(desktop, "#equation .albedo img", albedo)
     assert desktop.locator("#faces button").count() == 2
-    assert "2 faces" in desktop.locator("#warnings").inner_text()
+    desktop.locator("#warnings").get_by_text("2 faces").wait_for()
     desktop.locator("#faces button").nth(1).click()
     changed(desktop, "#equation .albedo img", first)
     desktop.wait_for_selector("#faces button:nth-child(2)[aria-pressed=true]")

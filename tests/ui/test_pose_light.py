@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.ui.pictures import changed, pixels, settled, source
+from tests.ui.pictures import changed, holds, pixels, settled, source
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -26,11 +26,11 @@ def test_a_slider_moves_the_picture_and_buttons_take_it_to_the_front_and_back(de
     assert np.abs(pixels(turned) - pixels(start)).mean() > 5
     desktop.locator("#frontalize").click()
     front = settled(desktop, "#picture .live", turned)
-    assert yaw.input_value() == "0"
+    holds(desktop, "#yaw input[type=range]", "0")
     assert np.abs(pixels(front) - pixels(turned)).mean() > 5
     desktop.locator("#reset-pose").click()
     assert settled(desktop, "#picture .live", front) == start
-    assert yaw.input_value() == found
+    holds(desktop, "#yaw input[type=range]", found)
 
 
 def test_dragging_turns_the_face(desktop):
@@ -73,10 +73,10 @@ def test_presets_set_pose_and_light(desktop):
     earlier = source(desktop, "#picture .live")
     desktop.locator("#pose-presets").get_by_text("Right").click()
     turned = settled(desktop, "#picture .live", earlier)
-    desktop.wait_for_function("document.querySelector('#yaw input[type=range]').value === '-40'")
+    holds(desktop, "#yaw input[type=range]", "-40")
     desktop.locator("#light-presets").get_by_text("Left").click()
     settled(desktop, "#picture .live", turned)
-    assert desktop.locator("#across input[type=range]").input_value() == "-60"
+    holds(desktop, "#across input[type=range]", "-60")
 
 
 def test_keys_turn_the_face_and_a_double_click_takes_one_control_back(desktop):
@@ -95,8 +95,8 @@ def test_keys_turn_the_face_and_a_double_click_takes_one_control_back(desktop):
 def test_a_link_brings_the_picture_back(open_page):
     with open_page(link="example=4&yaw=33&across=-50") as page:
         page.get_by_role("tab", name="Pose").click()
-        page.wait_for_function("document.querySelector('#yaw input[type=range]').value === '33'")
-        assert page.locator("#across input[type=range]").input_value() == "-50"
+        holds(page, "#yaw input[type=range]", "33")
+        holds(page, "#across input[type=range]", "-50")
         earlier = source(page, "#picture .live")
         page.locator("#yaw input[type=range]").fill("12")
         settled(page, "#picture .live", earlier)
