@@ -66,7 +66,7 @@ class AutoencoderTraining:
     """Batches whose gradients are averaged before a step."""
     renders_share: float = 0.5
     """Part of the batch that is rendered, where there are renders."""
-    steps: int = 50100
+    steps: int = 49700
     """Optimizer steps."""
     lr: float = 6e-4
     """Learning rate after warm-up."""
@@ -118,7 +118,7 @@ class DiffusionTraining:
     """Autoencoder whose codes are learnt from (safetensors); empty: the bundled one."""
     renders: str = "packs/rig64"
     """Folder of renders (python -m training.render_pack), several of each person; empty: none."""
-    render_limit: int = 24000
+    render_limit: int = 0
     """Use only the first so many renders; 0: all."""
     lights: int = 1
     """Lights and backgrounds in which each render is seen."""
