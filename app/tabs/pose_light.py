@@ -18,6 +18,7 @@ from app.widgets.picture import picture
 
 DRAFT, FINAL = 256, 512
 """Pixels of the picture while a control moves, and once it rests."""
+RESET = "Double-click a slider, or press Delete on it, to take it back to what was found in the photo."
 
 
 class PoseLight:
@@ -55,6 +56,7 @@ class PoseLight:
         self.light_presets = controls.presets("light-presets", list(LAMPS))
         gr.HTML("<h4>Picture</h4>", apply_default_css=False)
         self.choices = controls.picture_choices()
+        gr.HTML(RESET, elem_classes="credit", apply_default_css=False)
 
     def _connect(self, page: Page) -> None:
         live = [self.picture, self.ball, self.caution, self.address]

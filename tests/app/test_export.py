@@ -1,13 +1,14 @@
 """Every kind of export from one analysed example, and a session that goes on where it was left."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from app import state
-from app.export import KINDS, MENU, NAMES, read, write, writing
+from app.export import KINDS, MENU, NAMES, Export, read, write, writing
 from app.settings import DECODED, Pose, Settings
 from app.swaps import THEIRS, Amounts, Pair, Swap
 from core import turntable
@@ -44,6 +45,14 @@ def test_the_stamp_is_on_the_picture_where_it_is_wanted(session, settings, tmp_p
                       for stamp in (False, True))
     assert (plain[:470] == stamped[:470]).all() and (plain != stamped).any()
     assert np.array_equal(plain, state.picture(session, settings, 512))
+
+
+def test_a_new_photo_is_not_exported_with_the_controls_of_the_earlier_one(session, settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    new, event = state.open_example(1), SimpleNamespace(kind="session", stamp=True)
+    for posed, expected in ((session, new.settings), (new, settings)):
+        *_, done = Export.save(None, new, None, 7, *astuple(Amounts()), posed, event, *settings.values)
+        assert read(done["file"]["url"].partition("=")[2])[0].settings == expected
 
 
 def test_a_session_goes_on_where_it_was_left_the_swap_too(session, settings, tmp_path):
