@@ -16,8 +16,7 @@ class LossWeights:
     mirror: float = 0.5
     """Likelihood of the mirrored reconstruction, relative to the plain one (paper section 3.1)."""
     plain: float = 40.0
-    """Photos: L1 of the reconstruction in the pose as found, whatever the confidence, which else gives up hair and
-    background."""
+    """Photos: L1 of the reconstruction whatever the confidence, which else gives up hair and background."""
     gradient: float = 4.0
     """Gradient differences between reconstruction and image, three scales."""
     curvature: float = 2.0
@@ -66,7 +65,7 @@ class AutoencoderTraining:
     """Batches whose gradients are averaged before a step."""
     renders_share: float = 0.5
     """Part of the batch that is rendered, where there are renders."""
-    steps: int = 49700
+    steps: int = 50680
     """Optimizer steps."""
     lr: float = 6e-4
     """Learning rate after warm-up."""

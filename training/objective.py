@@ -45,19 +45,20 @@ class Objective(nn.Module):
     def _on_photos(self, found: Factors, sigmas: Tensor, photos: Photos) -> dict[str, Tensor]:
         """Both likelihoods, smoothness, agreement of copies."""
         weights, image = self.weights, found.image
-        mirrored = self.model.render(image, found.codes, *mirror(found), found.light, found.view, found.confidence)
-        # Asked for a small error whatever the confidence, heads would be found less turned than they are.
-        steady = self.model.render(image, found.codes, found.canon_depth, found.canon_albedo, found.light,
-                                   found.view.map(Tensor.detach), found.confidence)
+        # A head that is found less turned than it is has less to explain. Where renders and known turns teach the pose,
+        # the picture's error leaves it alone.
+        view = found.view if self.mean_depth is None else found.view.map(Tensor.detach)
+        plain, mirrored = (self.model.render(image, found.codes, *surface, found.light, view, found.confidence)
+                           for surface in ((found.canon_depth, found.canon_albedo), mirror(found)))
         extra = losses.same_face(found, photos)
         extra["identity"] = self.contrast(found.codes, torch.full_like(photos.mirrored, NOBODY, dtype=torch.long))
         if self.mean_depth is not None:
             extra["mean_head"] = losses.mean_head(found.canon_depth, self.mean_depth)
-        return {"image": laplace_nll(found.recon_image - image, sigmas[:, :1], found.recon_mask),
-                "plain": weights.plain * masked_mean((steady.recon_image - image).abs(), steady.recon_mask),
+        return {"image": laplace_nll(plain.recon_image - image, sigmas[:, :1], plain.recon_mask),
+                "plain": weights.plain * masked_mean((plain.recon_image - image).abs(), plain.recon_mask),
                 "mirror": weights.mirror * laplace_nll(mirrored.recon_image - image, sigmas[:, 1:],
                                                        mirrored.recon_mask),
-                "gradient": weights.gradient * gradient_difference(found.recon_image, image, found.recon_mask),
+                "gradient": weights.gradient * gradient_difference(plain.recon_image, image, plain.recon_mask),
                 "curvature": weights.curvature * losses.depth_curvature(found.canon_depth),
                 **self._weighted(extra)}
 
