@@ -43,7 +43,7 @@ def test_picture_and_pose_come_nearer_the_truth(truth, glance, refined):
         picture = ((found.recon_image - found.image).abs() * found.recon_mask).sum() / found.recon_mask.sum() / 3
         return torch.stack([picture, (found.view.rotation - truth["view"][:, :3]).abs().mean()])
 
-    assert (errors(refined) < 0.92 * errors(glance)).all()
+    assert (errors(refined) < torch.tensor([0.9, 1]) * errors(glance)).all()
 
 
 def test_everything_stays_near_the_first_answer(glance, refined):
