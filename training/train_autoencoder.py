@@ -110,6 +110,8 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
                               gradient_accumulation_steps=config.accumulate)
     batches = Batches(config)
     model = Autoencoder(config.model).to(config.device, memory_format=torch.channels_last)
+    if not state:
+        set_eigenfaces(model.albedo_decoder, batches.faces())
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not config.only or name.startswith(tuple(config.only.split())))
     objective = Objective(model, config.loss, batches.render_pack and batches.render_pack.mean_depth())
@@ -121,9 +123,6 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
         objective.load_state_dict(state["objective"])
         averaged.load_state_dict(state["averaged"])
         optimizer.load_state_dict(state["optimizer"])
-    else:
-        set_eigenfaces(model.albedo_decoder, batches.faces())
-        averaged.module.load_state_dict(model.state_dict())
     start = state["step"] if state else 0
     prepared, optimizer = accelerator.prepare(objective, optimizer)
     parts = accelerator.num_processes * config.accumulate
