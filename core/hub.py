@@ -17,6 +17,8 @@ BUNDLED = Path(__file__).parent.parent / "assets" / "weights" / "autoencoder.saf
 VARIABLE = "LATENTFACE_WEIGHTS"
 SCALE = ".row_scale"
 """Ending of the names of scales."""
+LEAST_SCALE = 2.0**-14
+"""Half precision has fewer bits below it, and what was read would not be stored the same again."""
 
 
 def weights_path(path: str | Path | None = None) -> Path:
@@ -55,7 +57,7 @@ def _stored(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         tensor = tensor.detach().cpu()
         if name.endswith(".weight") and tensor.ndim > 1:
             rows = tensor.float().flatten(1)
-            scale = (rows.abs().amax(1) / 127).clamp(min=1e-6).half().view(-1, *[1] * (tensor.ndim - 1))
+            scale = (rows.abs().amax(1) / 127).clamp(min=LEAST_SCALE).half().view(-1, *[1] * (tensor.ndim - 1))
             stored[name + SCALE] = scale
             tensor = (tensor.float() / scale.float()).round().clamp(-127, 127).to(torch.int8)
         else:

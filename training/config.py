@@ -59,6 +59,8 @@ class AutoencoderTraining:
     """Folder of renders (python -m training.render_pack); empty: photos only."""
     limit: int = 0
     """Read only the first so many photos; 0: all."""
+    start_from: str = ""
+    """Weights to start from (safetensors), such as the bundled ones; empty: from nothing but eigenfaces."""
     batch: int = 32
     """Pictures a step and process: copies of photos, in pairs, and renders."""
     accumulate: int = 1

@@ -4,6 +4,7 @@
     python -m training.render_pack --count 40000 --out packs/rig64
     python -m training.train_autoencoder --config training/configs/hybrid.yaml
     python -m training.train_autoencoder --resume runs/0001-hybrid            # goes on exactly where it stopped
+    python -m training.train_autoencoder --start-from assets/weights/autoencoder.safetensors --steps 5000  # from there
     accelerate launch --cpu --num_processes 2 -m training.train_autoencoder --batch 16 --threads 1   # same batch of 32
     python -m training.train_autoencoder --config training/configs/hybrid.yaml --lr 1e-4 --dry-run
 
@@ -17,7 +18,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from core.errors import LatentFaceError
+from core.errors import ConfigError, LatentFaceError
 from training.command import parse, start
 from training.config import AutoencoderTraining
 
@@ -110,7 +111,9 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
                               gradient_accumulation_steps=config.accumulate)
     batches = Batches(config)
     model = Autoencoder(config.model).to(config.device, memory_format=torch.channels_last)
-    if not state:
+    if config.start_from and not state:
+        _load_weights(model, config)
+    elif not state:
         set_eigenfaces(model.albedo_decoder, batches.faces())
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not config.only or name.startswith(tuple(config.only.split())))
@@ -170,6 +173,24 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
             _save(run, objective, averaged, optimizer, done, config)
             saved = time.monotonic()
     accelerator.end_training()
+
+
+def _load_weights(model, config: AutoencoderTraining) -> None:
+    """Give a model the weights to start from.
+
+    Raises:
+        ConfigError: they are of a model of other sizes or ranges.
+        WeightsMissing, WeightsDamaged: not there, or not such a file.
+    """
+    from core.hub import load_weights, weights_path
+    from core.networks import CodeBasis
+
+    found, weights = load_weights(weights_path(config.start_from))
+    if found != config.model:
+        raise ConfigError(f"The weights {config.start_from} are of another model: {found}.")
+    model.load_state_dict(weights)
+    # Published codes are whitened; training sees them as the encoders give them.
+    model.depth_basis, model.albedo_basis = (CodeBasis(found.code_size).to(config.device) for _ in range(2))
 
 
 def _depth_and_view(model, bf16: bool, images):

@@ -8,6 +8,7 @@ import torch
 
 from core.config import ModelConfig
 from core.errors import ConfigError
+from core.hub import load_weights
 from core.pipeline import LatentFace
 from training import checkpoint
 from training.command import parse
@@ -49,6 +50,19 @@ def test_photos_alone_train_too(config, tmp_path):
     run = checkpoint.new_run(tmp_path, "self_supervised", alone.to_dict())
     train(alone, run)
     assert "depth" not in (run / "metrics.jsonl").read_text().replace("same_depth", "")
+
+
+def test_a_run_starts_from_weights(config, tmp_path):
+    first = checkpoint.new_run(tmp_path, "hybrid", config.to_dict())
+    train(config, first)
+    weights = first / "model.safetensors"
+    still = replace(config, start_from=str(weights), lr=0.0, steps=2)
+    second = checkpoint.new_run(tmp_path, "hybrid", still.to_dict())
+    train(still, second)
+    (_, before), (_, after) = (load_weights(run / "model.safetensors") for run in (first, second))
+    assert not [name for name in before if not torch.equal(before[name], after[name])]
+    with pytest.raises(ConfigError, match="another model"):
+        train(replace(still, model=replace(config.model, width=16)), second)
 
 
 def test_loss_falls(config, tmp_path):
