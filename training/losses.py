@@ -74,7 +74,7 @@ def known_factors(factors: Factors, truth: Renders) -> dict[str, Tensor]:
         "depth": masked_mean(depth_error[:, None], weight),
         "view_depth": masked_mean((factors.recon_depth - truth.depth).abs()[:, None], seen),
         "normal": masked_mean(1 - cosine[:, None], mask),
-        "albedo": masked_mean((factors.canon_albedo - truth.canon_albedo).abs(), mask),
+        "albedo": masked_mean((factors.canon_albedo - truth.canon_albedo).abs(), mask * truth.canon_bare),
         "view": view_distance(factors.view.rotation - truth.view.rotation,
                               factors.view.translation - truth.view.translation),
         "light": (strength / 2 + 1.5 * direction).mean(),

@@ -42,6 +42,7 @@ def encode_sample(sample):
     return {
         "canon_depth": encode_depth(sample.canon_depth), "canon_mask": sample.canon_mask.astype(np.uint8),
         "canon_albedo": sample.canon_albedo, "canon_normal": encode_normal(sample.canon_normal),
+        "canon_cover": sample.canon_cover, "cover": sample.cover, "cover_normal": encode_normal(sample.cover_normal),
         "depth": encode_depth(sample.depth), "mask": sample.mask.astype(np.uint8),
         "albedo": sample.albedo, "normal": encode_normal(sample.normal),
         "view": sample.view, "expression": sample.expression.astype(np.float16),
@@ -59,7 +60,8 @@ def render_shard(shard, split, seed, size, out, count=SHARD):
         if k % PER_PERSON == 0:
             person = rig.sample_person(rng, varied=True)
             person.id = shard * SHARD + k
-        sample = rig.render(person, rig.sample_expression(rng), rig.sample_view(rng), size)
+        sample = rig.render(person, rig.sample_expression(rng), rig.sample_view(rng), size,
+                            rig.sample_accessories(person, rng))
         samples.append(encode_sample(sample))
     temporary = path.with_suffix(".part")
     with open(temporary, "wb") as file:

@@ -19,9 +19,13 @@ from core.shading import shade
 from core.types import Batched, Light, View, light_direction
 from training.render_pack import decode_depth
 from training.rig import FAR_DEPTH
+from training.rig_raster import LAYERS
 
 EXPRESSIONS = 57
 """Expression weights of the rig."""
+STRONG_TINT_ODDS, GREY_ODDS = 0.2, 0.04
+SHADOW = 9
+"""Pixels over which hair darkens the skin beside it."""
 
 
 @dataclass
@@ -31,13 +35,15 @@ class Renders(Batched):
     image: Tensor
     """(B, 3, H, W), [0, 1]."""
     mask: Tensor
-    """(B, 1, H, W) 1 on the head in the image."""
+    """(B, 1, H, W) share of bare head in the image: 1 on the head, 0 where accessories hide it."""
     depth: Tensor
     """(B, H, W) in the image's own view; 1.1 where it is that far or unknown (`render_pack.FARTHEST`)."""
     canon_depth: Tensor
     """(B, H, W), at most `FAR_DEPTH`: neck and background lie on one plane behind the face."""
     canon_mask: Tensor
     """(B, 1, H, W) 1 on the head in the canonical frame."""
+    canon_bare: Tensor
+    """(B, 1, H, W) share of it that no accessories hide from the front."""
     canon_albedo: Tensor
     """(B, 3, H, W), [0, 1]."""
     light: Light
@@ -49,7 +55,7 @@ class Renders(Batched):
 
 
 class RenderPack:
-    """Shards of unlit renders, all in memory as stored (72 kB a render of 64 px).
+    """Shards of unlit renders, all in memory as stored (109 kB a render of 64 px).
 
     Args:
         folder: where `python -m training.render_pack` wrote.
@@ -59,8 +65,8 @@ class RenderPack:
         ConfigError: no shards, or shards of another size.
     """
 
-    KEYS = ("canon_depth", "canon_mask", "canon_albedo", "depth", "mask", "albedo", "normal", "view", "expression",
-            "person")
+    KEYS = ("canon_depth", "canon_mask", "canon_albedo", "canon_cover", "depth", "mask", "albedo", "normal", "cover",
+            "cover_normal", "view", "expression", "person")
 
     def __init__(self, folder: str | Path, size: int, split: str = "rig"):
         paths = sorted(Path(folder).glob(f"{split}_*.npz"))
@@ -116,14 +122,19 @@ def photograph(stored: dict[str, Tensor], backgrounds: Tensor, generator: torch.
     normal = stored["normal"].float() / 127
 
     light = random_light(count, generator)
-    image = albedo * _uneven_shading(normal, light, generator)
+    second = _second_lamp(count, generator)
+    image = albedo * _shading(normal, light, second)
     behind = backgrounds[torch.randint(len(backgrounds), (count,), generator=generator)]
     image = image * mask + random_background(behind, generator) * (1 - mask)
+    layers = stored["cover"].movedim(-1, 1).float() / 255
+    image = dress(image, layers, _shading(stored["cover_normal"].float() / 127, light, second), generator)
     image = occlude(image, generator)
     image, canon_albedo = _develop(image, canon_albedo, generator)
     view = View(stored["view"][:, :3], stored["view"][:, 3:])
-    return Renders(camera(image, generator), mask, depth, canon_depth, canon_mask, canon_albedo, light, view,
-                   stored["expression"].float(), stored["person"].long())
+    bare = mask * (1 - layers[:, :LAYERS].sum(1, keepdim=True)).clamp(min=0)
+    canon_bare = 1 - stored["canon_cover"][:, None].float() / 255
+    return Renders(camera(image, generator), bare, depth, canon_depth, canon_mask, canon_bare, canon_albedo, light,
+                   view, stored["expression"].float(), stored["person"].long())
 
 
 def _depth(stored: Tensor) -> Tensor:
@@ -153,13 +164,45 @@ def random_light(count: int, generator: torch.Generator) -> Light:
     return Light(0.25 + 0.65 * draw[0], 0.05 + 0.7 * draw[1], light_direction(slope))
 
 
-def _uneven_shading(normal: Tensor, light: Light, generator: torch.Generator) -> Tensor:
-    """Lambert shading, and on half of the renders a weak tinted second lamp that the model is not told of."""
-    count = len(normal)
-    second = Light(torch.zeros(count), torch.ones(count),
-                   F.normalize(torch.randn(count, 3, generator=generator), dim=-1))
+def _second_lamp(count: int, generator: torch.Generator) -> tuple[Light, Tensor]:
+    """On half of the renders a weak tinted second lamp that the model is not told of, and its strength (B, 3, 1, 1)."""
+    direction = F.normalize(torch.randn(count, 3, generator=generator), dim=-1)
     strength = uniform(count, 0, 0.25, generator, 3) * (uniform(count, 0, 1, generator) < 0.5)
-    return shade(normal, light) + strength * shade(normal, second)
+    return Light(torch.zeros(count), torch.ones(count), direction), strength
+
+
+def _shading(normal: Tensor, light: Light, second: tuple[Light, Tensor]) -> Tensor:
+    """Lambert shading (B, 3, H, W) by both lamps."""
+    lamp, strength = second
+    return shade(normal, light) + strength * shade(normal, lamp)
+
+
+def _body_colour(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
+    """(count, 3, 1, 1) colours from black over brown to blond and grey; light ones are rarer."""
+    warmth = torch.tensor([1, 0.78, 0.58])[:, None, None] ** uniform(count, 0, 1.2, generator)
+    return uniform(count, low, high, generator) ** 2 * warmth * uniform(count, 0.85, 1.15, generator, 3)
+
+
+def dress(image: Tensor, layers: Tensor, shading: Tensor, generator: torch.Generator) -> Tensor:
+    """Paint the accessories of `rig_raster.cover` over pictures, with a soft shadow below.
+
+    Args:
+        image: (B, 3, H, W) lit pictures of bare heads.
+        layers: (B, LAYERS + 1, H, W) shares of hair, cloth, frames and lenses, and their grain, [0, 1].
+        shading: (B, 3, H, W) of the accessories.
+        generator: source of their colours.
+    """
+    count = len(image)
+    hair, cloth, frame, lens = (layers[:, k : k + 1] for k in range(LAYERS))
+    near = F.avg_pool2d(hair + cloth, SHADOW, 1, SHADOW // 2)
+    image = image * (1 - uniform(count, 0, 0.7, generator) * near)
+    strands = 1 + 2 * uniform(count, 0, 0.8, generator) * (layers[:, LAYERS:] - 0.5)
+    colours = {"hair": _body_colour(count, 0.1, 0.9, generator) * strands, "cloth": uniform(count, 0, 1, generator, 3),
+               "frame": _body_colour(count, 0.02, 0.7, generator), "lens": _body_colour(count, 0, 0.5, generator)}
+    through = uniform(count, 0, 0.4, generator)
+    for name, share in {"lens": lens * (1 - through), "frame": frame, "cloth": cloth, "hair": hair}.items():
+        image = image * (1 - share) + colours[name] * shading * share
+    return image
 
 
 def random_background(photos: Tensor, generator: torch.Generator) -> Tensor:
@@ -174,33 +217,29 @@ def random_background(photos: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(uniform(count, 0, 1, generator) < 0.6, magnified, blotches)
 
 
-def occlude(image: Tensor, generator: torch.Generator, chance: float = 0.3) -> Tensor:
-    """Cover some pictures with hair-like caps above the brow and with soft ellipses of one colour."""
+def occlude(image: Tensor, generator: torch.Generator, chance: float = 0.15) -> Tensor:
+    """Cover some pictures with soft ellipses of one colour, two at most."""
     count, _, size, _ = image.shape
     axis = torch.linspace(-1, 1, size)
     y, x = axis[:, None], axis[None, :]
-    colour = uniform(count, 0.02, 0.9, generator) ** 2 * torch.tensor([1, 0.78, 0.58])[:, None, None]
-    colour = colour * uniform(count, 0.8, 1.2, generator, 3)
-    line, curve = uniform(count, 0.5, 1.0, generator), uniform(count, 0.0, 0.8, generator)
-    grain = 1 + 0.3 * F.interpolate(torch.randn(count, 1, size // 8, size, generator=generator), (size, size))
-    cap = torch.sigmoid((-(y + line) + curve * (x - uniform(count, -0.3, 0.3, generator)) ** 2) * 18)
-    cap = cap * (uniform(count, 0, 1, generator) < chance)
-    image = image * (1 - cap) + (colour * grain).clamp(0, 1) * cap
     for _ in range(2):
         centre_x, centre_y = uniform(count, -1, 1, generator), uniform(count, -1, 1, generator)
         radius_x, radius_y = uniform(count, 0.08, 0.45, generator), uniform(count, 0.08, 0.45, generator)
         inside = 1 - ((x - centre_x) / radius_x) ** 2 - ((y - centre_y) / radius_y) ** 2
-        alpha = torch.sigmoid(inside * 10) * (uniform(count, 0, 1, generator) < chance / 2)
+        alpha = torch.sigmoid(inside * 10) * (uniform(count, 0, 1, generator) < chance)
         image = image * (1 - alpha) + uniform(count, 0, 1, generator, 3) * alpha
     return image
 
 
 def _develop(image: Tensor, albedo: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """White balance and tone curve, applied to the picture and to the albedo it should give back."""
+    """White balance, tone curve and, of some, no colour: of the picture and of the albedo it should give back."""
     count = len(image)
-    tint = 1 + 0.05 * torch.randn(count, 3, 1, 1, generator=generator)
+    spread = torch.where(uniform(count, 0, 1, generator) < STRONG_TINT_ODDS, 0.2, 0.05)
+    tint = (1 + spread * torch.randn(count, 3, 1, 1, generator=generator)).clamp(min=0.3)
+    grey = (uniform(count, 0, 1, generator) < GREY_ODDS).float()
     gamma = uniform(count, 0.8, 1.25, generator)
-    return tuple((maps * tint).clamp(1e-4, 1) ** gamma for maps in (image, albedo))
+    developed = ((maps * tint).clamp(1e-4, 1) ** gamma for maps in (image, albedo))
+    return tuple(maps + grey * (maps.mean(1, keepdim=True) - maps) for maps in developed)
 
 
 def camera(image: Tensor, generator: torch.Generator) -> Tensor:

@@ -18,9 +18,12 @@ from PIL import Image
 
 from core.geometry import intrinsics
 from core.rasterizer import BACKGROUND
+from training.accessories import Wardrobe
 from training.rig_raster import (
+    LAYERS,
     OVERSAMPLE,
     centre_geometry,
+    cover,
     mean_albedo,
     project,
     vertex_normals,
@@ -54,6 +57,7 @@ EXPRESSIONS = {
     "left": {"mouthLeft": 0.8, "jawLeft": 0.5},
     "right": {"mouthRight": 0.8, "jawRight": 0.5},
 }
+FRONTAL = np.zeros(5, np.float32)
 NEVER_RANDOM = ("PupilDilate", "eyeLook", "eyeBlink", "mouthClose", "jawOpen")  # drawn on purpose or not
 
 # 0-255: gums and tongue, teeth, sclera, pupil; then the irises people have, brown first because most have it
@@ -82,10 +86,13 @@ class RigSample:
     canon_mask: np.ndarray  # (n, n) bool
     canon_albedo: np.ndarray  # (n, n, 3) uint8
     canon_normal: np.ndarray  # (n, n, 3) float32
+    canon_cover: np.ndarray  # (n, n) uint8, share of each pixel that accessories hide
     depth: np.ndarray  # (n, n) float32 in the input view's camera
     mask: np.ndarray  # (n, n) bool
     albedo: np.ndarray  # (n, n, 3) uint8
     normal: np.ndarray  # (n, n, 3) float32
+    cover: np.ndarray  # (n, n, 5) uint8, what accessories hide, by layers, and their grain: see rig_raster.cover
+    cover_normal: np.ndarray  # (n, n, 3) float32, of the accessories
     view: np.ndarray  # (5,) float32 pitch, yaw, roll in radians, x and y shift
     expression: np.ndarray  # (57,) float32
     identity: np.ndarray  # (100,) float32
@@ -137,6 +144,10 @@ class Rig:
         self.fits = arrays["identity_coefficients"]
         self.ids = arrays["ids"]
         self.textures = textures
+        part = dict(zip(arrays["materials"], range(len(arrays["materials"])), strict=True))
+        skin, *eyes = (self.triangles[np.isin(self.triangle_material, [part[name] for name in names])]
+                       for names in (("Face", "BackHead"), ("ScleraLeft",), ("ScleraRight",)))
+        self.wardrobe = Wardrobe(arrays["neutral"], skin, [np.unique(eye) for eye in eyes])
         self._library = [self.activations(shape) for shape in EXPRESSIONS.values()]
         self._random = np.array([not name.startswith(NEVER_RANDOM) for name in self.expression_names])
 
@@ -198,7 +209,7 @@ class Rig:
     def _mean_depth(self, person):
         """Mean visible depth of the neutral face; the same for everybody, else distance varies unseen."""
         vertices = self.canonical_vertices(person, np.zeros(len(self.expression_names), np.float32))
-        depth, mask, _, _ = self._draw(vertices, np.zeros_like(vertices), person, 32)
+        depth, mask, *_ = self._draw(vertices, np.zeros_like(vertices), person, 32, None, FRONTAL)
         return np.minimum(depth[mask], FAR_DEPTH).mean()
 
     def _sample_palette(self, texture, rng):
@@ -234,11 +245,18 @@ class Rig:
 
     def canonical_vertices(self, person, expression):
         """(V, 3) float32 vertices in the canonical camera frame."""
-        vertices = (person.vertices + expression @ self.expression_modes).reshape(-1, 3)
-        return (vertices - PIVOT_CM) * np.array([SCALE, -SCALE, -SCALE], np.float32) + np.array(
+        return self._in_camera(person, person.vertices + expression @ self.expression_modes)
+
+    def _in_camera(self, person, vertices):
+        """(V, 3) canonical camera frame of rig points, cm, in any shape."""
+        return (vertices.reshape(-1, 3) - PIVOT_CM) * np.array([SCALE, -SCALE, -SCALE], np.float32) + np.array(
             [0, 0, person.depth_origin], np.float32)
 
-    def render(self, person, expression, view, size=64):
+    def sample_accessories(self, person, rng):
+        """`Accessories` for a person, or None."""
+        return self.wardrobe.sample(person.vertices.reshape(-1, 3), rng)
+
+    def render(self, person, expression, view, size=64, accessories=None):
         """Images of one person in the canonical view and in `view`.
 
         Args:
@@ -246,21 +264,36 @@ class Rig:
             expression: (57,) activations.
             view: (5,) pitch, yaw, roll in radians, x and y shift.
             size: image side in pixels.
+            accessories: from `sample_accessories`; they move with the head, not with the expression.
         """
         vertices = self.canonical_vertices(person, expression)
         normals = vertex_normals(vertices, self.triangles)
-        canonical = self._draw(vertices, normals, person, size)
-        seen = self._draw(apply_view(vertices, view), normals, person, size)
-        return RigSample(*canonical, *seen, np.asarray(view, np.float32), np.asarray(expression, np.float32),
-                         person.coefficients, person.id)
+        worn = None
+        if accessories:
+            points = self._in_camera(person, accessories.vertices)
+            worn = accessories, points, vertex_normals(points, accessories.triangles[: accessories.fronts])
+        *canonical, hidden, _ = self._draw(vertices, normals, person, size, worn, FRONTAL)
+        seen = self._draw(vertices, normals, person, size, worn, view)
+        return RigSample(*canonical, hidden[..., :LAYERS].sum(-1, dtype=np.uint8), *seen, np.asarray(view, np.float32),
+                         np.asarray(expression, np.float32), person.coefficients, person.id)
 
-    def _draw(self, vertices, normals, person, size):
-        """Depth, mask, albedo, normal of camera-frame `vertices`."""
+    def _draw(self, vertices, normals, person, size, worn, view):
+        """Depth, mask, albedo, normal, cover and its normal, in `view`; `worn`: accessories, vertices and normals."""
         focal, centre = intrinsics(size)
         middle = centre * OVERSAMPLE + OVERSAMPLE // 2
-        points = project(vertices, np.float32(focal * OVERSAMPLE), np.float32(middle))
-        index = visible_triangles(points, self.triangles, size * OVERSAMPLE)
+
+        def visible(canonical, triangles):
+            points = project(apply_view(canonical, view), np.float32(focal * OVERSAMPLE), np.float32(middle))
+            return points, *visible_triangles(points, triangles, size * OVERSAMPLE)
+
+        points, index, nearest = visible(vertices, self.triangles)
         depth, mask, normal = centre_geometry(index, points, normals, self.triangles, BACKGROUND)
         albedo = mean_albedo(index, points, self.triangles, self.uvs, self.triangle_uvs,
                              self.triangle_material, person.texture, person.palette)
-        return depth, mask, albedo, normal
+        hidden = np.zeros((size, size, LAYERS + 1), np.uint8), np.zeros((size, size, 3), np.float32)
+        if worn:
+            accessories, canonical, worn_normals = worn
+            points, index, worn_nearest = visible(canonical, accessories.triangles)
+            hidden = cover(index, worn_nearest, nearest, points, accessories.triangles, accessories.fronts,
+                           accessories.layers, accessories.grain, worn_normals)
+        return depth, mask, albedo, normal, *hidden

@@ -11,6 +11,7 @@ from numba import njit
 OVERSAMPLE = 3
 FACE, SCLERA = 0, 4  # material indices of the rig: textured skin; sclera left and right are 4 and 5
 PUPIL_COLOUR, IRIS_COLOUR = 6, 7  # rows of the palette after the six materials
+LAYERS = 4  # of accessories: hair, cloth, frames, lenses
 PUPIL_RADIUS, IRIS_RADIUS = 0.05, 0.115  # in sclera UV about (.5, .5)
 
 compiled = njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -68,7 +69,7 @@ def visible_triangles(points, triangles, size):
         size: side of the sample grid.
 
     Returns:
-        (size, size) int32 triangle index, -1 for background.
+        (size, size) int32 triangle index, -1 for background, and (size, size) float32 inverse depth, 0 there.
     """
     nearest = np.zeros((size, size), np.float32)
     index = np.full((size, size), -1, np.int32)
@@ -91,7 +92,7 @@ def visible_triangles(points, triangles, size):
                 inverse = wa * points[a, 2] + wb * points[b, 2] + wc * points[c, 2]
                 if inverse > nearest[y, x]:
                     nearest[y, x], index[y, x] = inverse, t
-    return index
+    return index, nearest
 
 
 @compiled
@@ -195,3 +196,48 @@ def centre_geometry(index, points, normals, triangles, background):
             for k in range(3):
                 normal[i, j, k] /= max(length, 1e-6)
     return depth, mask, normal
+
+
+@compiled
+def cover(index, nearest, head, points, triangles, fronts, layers, grain, normals):
+    """What accessories hide of a head.
+
+    Args:
+        index, nearest: of `visible_triangles` for the accessories.
+        head: inverse depth of the head at the samples, of `visible_triangles`.
+        points, triangles: as in `mean_albedo`, of the accessories.
+        fronts: triangles from this number on are back sides, whose normals point the other way.
+        layers: (T,) below LAYERS; grain: (V,) in [0, 1]; normals: (V, 3) unit vectors.
+
+    Returns:
+        (n, n, LAYERS + 1) uint8: the layers' shares of each pixel, 0-255, and the mean grain, 0-255; (n, n, 3) float32
+        mean normal, 0 where nothing is hidden.
+    """
+    n = index.shape[0] // OVERSAMPLE
+    shares, normal = np.zeros((n, n, LAYERS + 1), np.uint8), np.zeros((n, n, 3), np.float32)
+    hidden, facing = np.zeros(LAYERS, np.float32), np.zeros(3, np.float32)
+    for cell in range(n * n):
+        i, j = cell // n, cell % n
+        hidden[:], facing[:], light = 0, 0, 0.0
+        for sample in range(OVERSAMPLE * OVERSAMPLE):
+            y, x = i * OVERSAMPLE + sample // OVERSAMPLE, j * OVERSAMPLE + sample % OVERSAMPLE
+            t = index[y, x]
+            if t < 0 or nearest[y, x] <= head[y, x]:
+                continue
+            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+            wa, wb, wc, _ = barycentric(points, a, b, c, x, y)
+            hidden[layers[t]] += 1
+            light += wa * grain[a] + wb * grain[b] + wc * grain[c]
+            side = 1 if t < fronts else -1
+            for k in range(3):
+                facing[k] += side * (wa * normals[a, k] + wb * normals[b, k] + wc * normals[c, k])
+        samples = hidden.sum()
+        if samples == 0:
+            continue
+        for k in range(LAYERS):
+            shares[i, j, k] = np.uint8(255 * hidden[k] / (OVERSAMPLE * OVERSAMPLE) + 0.5)
+        shares[i, j, LAYERS] = np.uint8(255 * light / samples + 0.5)
+        length = max(np.sqrt((facing**2).sum()), 1e-6)
+        for k in range(3):
+            normal[i, j, k] = facing[k] / length
+    return shares, normal
