@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -22,6 +23,9 @@ UNCOUNTED = {"GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9), "GRADIO_ANALYTICS_M
 """Set before gradio is imported: else it remembers the last 10,000 requests and sums them up after each one."""
 THREADS = 1
 """Torch's threads per handler: maps are small, visitors already run side by side, and waiting threads would spin."""
+SWITCH_SECONDS = 0.0005
+"""After which a thread hands on Python's lock. Torch lets go of it at every step of a picture, and by default a thread
+that works in Python keeps it for ten times as long: the picture would then wait at every step."""
 VISITORS = 50
 """Sessions held in memory, each with its photo; the one unused for longest is forgotten."""
 FORGET_SECONDS = 600
@@ -64,6 +68,7 @@ def serve(host: str, port: int, weights: Path | None) -> None:
 
     state.choose_weights(weights)
     torch.set_num_threads(THREADS)
+    sys.setswitchinterval(SWITCH_SECONDS)
     from app.errors import unknown  # gradio takes seconds to import: not before it is needed
     from app.widgets.theme import theme
 

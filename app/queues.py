@@ -1,11 +1,13 @@
 """Who waits for whom: what follows a visitor's hand never waits behind other visitors' long work.
 
 Handlers of one queue wait for each other, and there visitors take turns; the rest have a queue each, as gradio gives
-them.
+them. While something waits in one of the queues named here, nothing that is younger than `PATIENCE` is begun in those
+after it.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 import gradio as gr
@@ -14,7 +16,7 @@ from gradio.queueing import Event, Queue
 from gradio.utils import LRUCache
 
 QUEUES = {
-    "hand": (4, ["PoseLight.redraw", "PoseLight.finish", "SwapTab.redraw", "SwapTab.finish", "MapTab.point",
+    "hand": (2, ["PoseLight.redraw", "PoseLight.finish", "SwapTab.redraw", "SwapTab.finish", "MapTab.point",
                  "Source.move_crop"]),
     "photo": (2, ["Source.open_first", "Source.open_example", "Source.open_photo", "Source.choose_face",
                   "Source.crop_by_hand", "Inspect.show", "Inspect.refine_face", "Inspect.keep", "Export.open_session",
@@ -23,7 +25,13 @@ QUEUES = {
     "afterwards": (1, ["PoseLight.show", "Inspect.show_mesh", "SwapTab.fill"]),
     "file": (1, ["Export.save", "MapTab.write_faces", "export"]),
 }
-"""How many of each queue's handlers run at once, and which they are. What is looked at only later has one worker."""
+"""The most urgent queue first: how many of its handlers run at once, and which they are. What is looked at only later
+has one worker."""
+PATIENCE = 10.0
+"""Seconds after which a request no longer waits for more urgent ones."""
+POLL = 0.005
+"""Seconds between two looks at the queues while nothing can begin; gradio's own thousand a second cost more than a
+redraw gains by them."""
 OTHERS = 2
 """How many run at once of each handler that is not named there."""
 MOST, OWN = 300, 40
@@ -47,6 +55,7 @@ class FairQueue(Queue):
     def __init__(self, **options):
         super().__init__(**options)
         self.pending_messages_per_session = Messages(self.pending_messages_per_session.max_size)
+        self.sleep_when_free = self.progress_update_sleep_when_free = POLL
 
     async def push(self, body, request, username):
         """Take a request; whether it was taken, its number or a sentence, and a word for it.
@@ -63,6 +72,18 @@ class FairQueue(Queue):
         for one in self.event_queue_per_concurrency_id.values():
             one.queue[:] = in_turns(one.queue)
         return taken
+
+    def get_events(self) -> tuple[list[Event], bool, str] | None:
+        """What is begun next, as gradio asks for it: requests, whether they are a batch, and their queue."""
+        queues, late = self.event_queue_per_concurrency_id, time.monotonic() - PATIENCE
+        named = [name for name in QUEUES if name in queues and queues[name].queue]
+        others = [name for name in queues.keys() - QUEUES.keys() if queues[name].queue]
+        for name in others + named:
+            one = queues[name]
+            may = name not in named[1:] or one.queue[0].enqueue_time < late
+            if may and one.current_concurrency < one.concurrency_limit:
+                return [one.queue.pop(0)], False, name
+        return None
 
 
 def in_turns(waiting: list[Event]) -> list[Event]:

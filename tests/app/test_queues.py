@@ -1,13 +1,14 @@
 """Visitors take turns, and nobody asks for too much."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import pytest
 from fastapi import HTTPException
 from gradio.queueing import EventQueue
 
-from app.queues import ENOUGH, FULL, MOST, OWN, FairQueue, in_turns
+from app.queues import ENOUGH, FULL, MOST, OWN, PATIENCE, QUEUES, FairQueue, in_turns
 
 PERSON = SimpleNamespace(client=SimpleNamespace(host="192.0.2.1"))
 
@@ -52,3 +53,28 @@ def test_who_asks_for_too_much_is_told_to_wait(waiting, words):
     with pytest.raises(HTTPException, match=words) as refusal:
         asyncio.run(queue.push(body, PERSON, None))
     assert refusal.value.status_code == 429
+
+
+def test_the_most_urgent_is_begun_first_but_nothing_waits_for_ever():
+    queue = fair_queue()
+
+    def asked(name: str, count: int, seconds_ago: float = 0) -> None:
+        one = queue.event_queue_per_concurrency_id.setdefault(name, EventQueue(name, 1))
+        one.queue += [SimpleNamespace(enqueue_time=time.monotonic() - seconds_ago) for _ in range(count)]
+
+    def begun() -> list[str]:
+        """Queues of all that is begun until nothing may be."""
+        names = []
+        while next_one := queue.get_events():
+            names.append(next_one[2])
+            queue.event_queue_per_concurrency_id[names[-1]].current_concurrency += 1
+        return names
+
+    urgent, later, latest = list(QUEUES)[:3]
+    asked(latest, 1, PATIENCE + 1)
+    asked(later, 1)
+    asked(urgent, 2)
+    asked("of no named queue", 1)
+    assert begun() == ["of no named queue", urgent, latest]  # one more urgent one waits for its turn, so `later` does
+    queue.event_queue_per_concurrency_id[urgent].queue.clear()
+    assert begun() == [later]
