@@ -43,9 +43,9 @@ class LossWeights:
     """Contrast of faces by linear heads on the codes: copies of a photo, renders of a person, against others."""
     same_view: float = 16.0
     """Photos: L1 between the poses found in two changed copies."""
-    same_depth: float = 4.0
+    same_depth: float = 60.0
     """Photos: L1 between the depths found in two changed copies."""
-    same_albedo: float = 0.25
+    same_albedo: float = 2.0
     """Photos: L1 between the albedos found in two changed copies."""
 
 

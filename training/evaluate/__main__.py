@@ -1,6 +1,7 @@
 """Measure trained weights.
 
     python -m training.evaluate geometry --renders rig_val.npz --photos fairface --london london --out report.json
+    python -m training.evaluate limits --renders rig_val.npz --photos fairface
     python -m training.evaluate disentanglement --renders rig_val.npz --london london --figures sheets
     python -m training.evaluate verification --root lfw --pairs lfw/pairs.txt --cache cache
     python -m training.evaluate expression --root RAF-DB --epochs 10 --cache cache
@@ -33,11 +34,37 @@ def parser() -> argparse.ArgumentParser:
     add("--previous", type=Path, metavar="FILE", help="report of the previous release, to show beside this one")
     add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
     add("--figures", type=Path, metavar="FOLDER", help="folder for plots and the worst cases; these show the photos")
+    _add_limits(commands)
+    _add_collapse(commands)
     _add_frontalization(commands)
     _add_disentanglement(commands)
     _add_verification(commands)
     _add_expression(commands)
     return result
+
+
+def _add_limits(commands) -> None:
+    about = "What an answer without error would reach: MediaPipe against the truth and itself, and depth in the view."
+    command = commands.add_parser("limits", help=about, description=about)
+    add = command.add_argument
+    add("--weights", type=Path, metavar="FILE", help="safetensors file (default: the bundled weights)")
+    add("--renders", type=Path, required=True, metavar="FILE", help="npz of renders of held-out people")
+    add("--people", type=int, default=250, metavar="N", help="people rendered for MediaPipe, six times each "
+        "(default: 250)")
+    add("--photos", type=Path, metavar="FOLDER", help="face pack with val, landmarks and blendshapes")
+    add("--val-limit", type=int, metavar="N", help="photos to measure on (default: all)")
+    add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
+
+
+def _add_collapse(commands) -> None:
+    about = "Whether trainings collapsed: a wrong shape, light in the albedo, turns told as shape."
+    command = commands.add_parser("collapse", help=about, description=about)
+    add = command.add_argument
+    add("--weights", type=Path, nargs="+", required=True, metavar="FILE", help="safetensors files to compare")
+    add("--renders", type=Path, required=True, metavar="FILE", help="npz of renders of held-out people")
+    add("--photos", type=Path, required=True, metavar="FOLDER", help="face pack with val, and yaw_deg in its csv")
+    add("--val-limit", type=int, metavar="N", help="photos to measure on (default: all)")
+    add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
 
 
 def _add_frontalization(commands) -> None:

@@ -23,9 +23,10 @@ class Row:
     """high, low, or neither: none of a row is then the best."""
 
 
-def finish(rows: dict[str, Row], figures: dict[str, dict[str, float]], title: str, options: Namespace) -> dict:
+def finish(rows: dict[str, Row], figures: dict[str, dict[str, float]], title: str, options: Namespace,
+           names: dict[str, str] = NAMES) -> dict:
     """Print the table, write the report with --out, and return it."""
-    show(table(rows, figures, title))
+    show(table(rows, figures, title, names))
     report = {"title": title, "figures": figures}
     if options.out:
         Path(options.out).write_text(json.dumps(report, indent=2) + "\n")

@@ -61,7 +61,7 @@ def run(options: Namespace) -> dict:
     report = {"weights": path.name, "metadata": about_weights(path), "figures": {}, "groups": {}, "seconds": {}}
     sources = {
         "renders": lambda: renders.measure(model, options.renders, options.rig_pack, options.rig_count),
-        "photos": lambda: photos.measure(model, options.photos, _mean_head(options.renders), options.train_limit,
+        "photos": lambda: photos.measure(model, options.photos, mean_head(options.renders), options.train_limit,
                                          options.val_limit),
         "london": lambda: Measurement(london.measure(model, options.london))}
     measured = {}
@@ -98,7 +98,7 @@ def _print(console, report: dict, previous: dict) -> None:
     console.print("seconds:", report["seconds"])
 
 
-def _mean_head(path) -> torch.Tensor | None:
+def mean_head(path) -> torch.Tensor | None:
     """(H, W) mean canonical depth of the renders."""
     if not path:
         return None
