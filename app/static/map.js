@@ -7,7 +7,9 @@ const find = (selector) => element.querySelector(selector);
 const plot = find('.plot'), canvas = find('.stage > canvas'), card = find('.card'), choice = find('.colour');
 const sprite = new Image();
 let map = null, colours = [], picked = null, hovered = null, tool = 'pan', active = 0, last = 0, later = null;
-let chosen = null, asked = 0;  // the face that is chosen, at once; what there is to say about it the server knows
+// The face that is chosen, at once; what there is to say about it the server knows a moment later. Whoever asks for more
+// than words on it says so with the face's number.
+let chosen = null, asked = 0;
 
 const script = () => window.Plotly ? Promise.resolve() : new Promise((done, failed) => {
   const tag = document.createElement('script');
@@ -198,6 +200,15 @@ const choose = (index) => {
   drawSoon();
   tell('select', { index, number: ++asked });
 };
+for (const [id, name] of [['map-subject', 'show'], ['map-donor', 'lend']]) {
+  document.addEventListener('click', ({ target }) => {
+    if (target.closest(`#${id}`) && chosen !== null) tell(name, { index: chosen });
+  });
+}
+document.addEventListener('click', ({ target }) => {
+  const near = target.closest('#map-near [data-index]');
+  if (near) choose(+near.dataset.index);
+});
 const press = (event) => {
   const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
   const zoom = { '+': 0.7, '-': 1 / 0.7 }[event.key], from = chosen;

@@ -80,12 +80,11 @@ class MapTab:
         quick = {**private, "show_progress": "hidden", "trigger_mode": "always_last"}
         self.plots.open(self.show, inputs, shown, show_progress_on=self.plots, **private)
         page.session.change(self.follow, [*inputs, self.seen], follows, **quick)
-        for faces in (self.plots, self.near):
-            faces.select(self.choose, inputs, follows, **quick)
+        self.plots.select(self.choose, inputs, follows, **quick)
         self.plots.point(self.point, [*inputs, self.chosen], self.preview, **quick)
         self.plots.lasso(self.enclose, None, [self.enclosed, self.export], **quick)
-        for button, state in ((self.subject, page.session), (self.donor, page.donor)):
-            button.click(self.open_face, [self.own, self.chosen], state, **private)
+        for event, state in ((self.plots.show, page.session), (self.plots.lend, page.donor)):
+            event(self.open_face, self.own, state, trigger_mode="always_last", **private)
         for button, handler in ((self.export, self.write_faces), (self.save, self.write_map)):
             button.click(handler, [self.own, self.enclosed], self.download, **private).success(
                 None, None, None, js=DOWNLOAD, **private)
@@ -152,9 +151,9 @@ class MapTab:
     # --- From the map to the page and to files -----------------------------------------------------------------
 
     @told
-    def open_face(self, own: LatentMap | None, chosen: int | None) -> Session:
+    def open_face(self, own: LatentMap | None, event: gr.EventData) -> Session:
         """The chosen face as a photo, to be shown everywhere or to lend its expression."""
-        return maps.open_face(_map(own), chosen)
+        return maps.open_face(_map(own), _number(_map(own), event.index))
 
     @told
     def write_faces(self, own: LatentMap | None, enclosed: list[int]) -> dict:

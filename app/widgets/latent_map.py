@@ -41,8 +41,8 @@ PREVIEW = """<figure class="preview"><img src="${value}" alt="The face at the po
 def plots() -> gr.HTML:
     """The component: `value` is `drawing(map)`, `marks` is `marks(…)`.
 
-    Events: `open` when it is first seen, `select` (index) a face, `point` (kind, x, y) the pointer's place, `lasso`
-    (indices) the faces enclosed.
+    Events: `open` when it is first seen, `select` (index) a face, there or among the nearest, `show` and `lend` (index)
+    what is then done with it, `point` (kind, x, y) the pointer's place, `lasso` (indices) the faces enclosed.
     """
     gr.set_static_paths([PLOTLY])
     template = TEMPLATE.replace("{library}", f"/gradio_api/file={PLOTLY}")
@@ -61,8 +61,8 @@ def about() -> gr.HTML:
 
 
 def near() -> gr.HTML:
-    """The nearest faces; its value is `neighbours(…)`, `select` tells the number of the one that was clicked."""
-    return gr.HTML(**_beside("map-near") | {"js_on_load": read_script("tell", "strip")}, elem_classes="strip")
+    """The nearest faces; its value is `neighbours(…)`. A click on one is a choice on the plots."""
+    return gr.HTML(**_beside("map-near"), elem_classes="strip")
 
 
 def progress() -> gr.HTML:

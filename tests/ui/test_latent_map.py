@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.ui.conftest import EXAMPLES, PHONE
 from tests.ui.pictures import changed, pixels, source
@@ -73,11 +74,14 @@ def test_a_click_chooses_a_face_and_a_neighbour_of_it_another(page):
     page.wait_for_function("(text) => document.querySelector('#map-about').innerText !== text", arg=first)
 
 
-def test_a_chosen_face_is_shown_everywhere(page):
-    page.locator("#map-near button").nth(2).click()
+def test_a_chosen_face_is_shown_everywhere_however_soon_that_is_asked_for(page):
+    near = pixels(source(page, "#map-near button >> nth=2 >> img"))
     photo = page.locator("#photo image").get_attribute("href")
-    page.locator("#map-subject").click()
+    page.evaluate("""() => { document.querySelectorAll('#map-near button')[2].click();
+      document.querySelector('#map-subject').click(); }""")
     page.wait_for_function("(href) => document.querySelector('#photo image').getAttribute('href') !== href", arg=photo)
+    shown = Image.fromarray(pixels(page.locator("#photo image").get_attribute("href")).astype("uint8"))
+    assert np.abs(np.asarray(shown.resize(near.shape[:2]), float) - near).mean() < 5
     page.get_by_text("The orange ring is").wait_for()
 
 
