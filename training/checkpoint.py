@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -21,9 +22,15 @@ def new_run(folder: str | Path, name: str, config: dict) -> Path:
     numbers = [int(path.name[:4]) for path in folder.iterdir() if path.name[:4].isdigit()]
     run = folder / f"{max(numbers, default=0) + 1:04d}-{name}"
     run.mkdir()
-    revision = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    (run / "config.json").write_text(json.dumps({"revision": revision, **config}, indent=2))
+    (run / "config.json").write_text(json.dumps({"revision": _revision(), **config}, indent=2))
     return run
+
+
+def _revision() -> str:
+    """Of the code; empty where it is no git repository, or git is not installed."""
+    if not shutil.which("git"):
+        return ""
+    return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
 
 
 def save(run: Path, state: dict) -> None:
