@@ -6,7 +6,9 @@ from html import escape
 
 from app.settings import Lamp, Pose
 from app.state import Session
+from core.detail import FACE_DEPTH
 from core.report import TRAINED_PITCH, TRAINED_YAW, cautions, mean_confidence, mean_error
+from core.types import Factors
 
 
 def readout(session: Session) -> str:
@@ -22,8 +24,17 @@ def readout(session: Session) -> str:
         "Diffuse": f"{lamp.diffuse:.2f}",
         "Confidence": f"{mean_confidence(session.factors):.0%}",
         "Error": f"{mean_error(session.factors):.3f}",
+        "Asymmetry": f"{asymmetry(session.factors):.3f}",
         "Face in photo": f"{session.face.crop.side:.0f} px",
     })
+
+
+def asymmetry(factors: Factors) -> float:
+    """Mean absolute difference between the albedo of the face and its mirror image, 1 being from black to white."""
+    face = (factors.canon_depth < FACE_DEPTH)[:, None]
+    both = face & face.flip(-1)
+    difference = (factors.canon_albedo - factors.canon_albedo.flip(-1)).abs().mean(1, keepdim=True) * both
+    return (difference.sum() / both.sum().clamp(min=1)).item()
 
 
 def warnings(session: Session) -> str:

@@ -119,3 +119,9 @@ def test_the_readout_names_every_number():
     text = notes.readout(session(pose=Pose(12, -7, 3)))
     for words in ("+12°", "-7°", "+3°", "0.50", "95%", "0.000", "300 px"):
         assert words in text
+
+
+def test_a_cheek_that_is_brighter_than_the_other_is_told():
+    factors = session().factors
+    factors.canon_albedo[..., :32] += 0.1
+    assert notes.asymmetry(factors) == pytest.approx(0.1)

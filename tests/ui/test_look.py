@@ -1,4 +1,5 @@
-"""Whether everybody can read and reach what the page shows: contrast as WCAG 2.1 AA asks for, and the keyboard."""
+"""Whether everybody can read and reach what the page shows: contrast as WCAG 2.1 AA asks for, the keyboard, and nothing
+that jumps."""
 
 import pytest
 
@@ -44,15 +45,23 @@ NAMELESS = """() => [...document.querySelectorAll('button, input:not([type=file]
   .filter((one) => one.checkVisibility() && !(one.innerText?.trim() || one.ariaLabel || one.title || one.labels?.length
     || one.querySelector('img[alt]:not([alt=""])')))
   .map((one) => one.outerHTML.slice(0, 120))"""
+WATCH = """() => { window.jumps = 0; new PerformanceObserver((list) => list.getEntries().forEach(
+  (one) => { if (!one.hadRecentInput) window.jumps += one.value; })).observe({type: 'layout-shift'}); }"""
+JUMP = 0.1
+"""Layout shift above which the page is said to jump."""
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_tab_can_be_read_and_reached(open_page, theme):
+def test_every_tab_can_be_read_and_reached_and_does_not_jump(open_page, theme):
     with open_page(theme=theme) as page:
         found = {}
+        page.evaluate(WATCH)
         for name, drawn in TABS.items():
+            jumps = page.evaluate("window.jumps")
             page.get_by_role("tab", name=name).first.click()
             page.wait_for_selector(drawn)
+            if (jump := page.evaluate("window.jumps") - jumps) > JUMP:
+                found[name, "jumps"] = jump
             page.locator("#export summary").click()
             for kind, script in (("faint", FAINT), ("unreachable", UNREACHABLE), ("nameless", NAMELESS)):
                 if some := page.evaluate(script):
