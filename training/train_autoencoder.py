@@ -206,13 +206,14 @@ def _depth_and_view(model, bf16: bool, images):
 
 def _save(run: Path, objective, averaged, optimizer, done: int, config: AutoencoderTraining) -> None:
     """Everything a resumed run needs, and the averaged weights for use."""
-    from core.hub import save_weights
+    from core.hub import about_weights, save_weights, weights_path
     from training import checkpoint
 
     checkpoint.save(run, {"objective": objective.state_dict(), "averaged": averaged.state_dict(),
                           "optimizer": optimizer.state_dict(), "step": done, "config": config.to_dict()})
+    before = int(about_weights(weights_path(config.start_from))["steps"]) if config.start_from else 0
     save_weights(run / "model.safetensors", averaged.module.state_dict(), config.model,
-                 {"stage": "autoencoder", "steps": str(done), "regime": run.name.split("-", 1)[1]})
+                 {"stage": "autoencoder", "steps": str(before + done), "regime": run.name.split("-", 1)[1]})
 
 
 def main(arguments: list[str]) -> None:
