@@ -81,7 +81,9 @@ const show = async () => {
     type: 'scattergl', mode: 'markers', x: kind.x, y: kind.y, hoverinfo: 'none', selectedpoints: picked ?? undefined,
     xaxis: `x${k ? k + 1 : ''}`, yaxis: `y${k ? k + 1 : ''}`, marker: { size, color: colours, opacity: 0.9 },
     unselected: { marker: { opacity: 0.12 } } }));
-  await Plotly.react(plot, traces, layout(), { displayModeBar: false, scrollZoom: true, doubleClick: 'reset' });
+  // Of itself plotly draws four times the pixels of a common screen, which without a graphics card are slow.
+  await Plotly.react(plot, traces, layout(), { displayModeBar: false, scrollZoom: true, doubleClick: 'reset',
+                                               plotGlPixelRatio: window.devicePixelRatio || 1 });
   map.kinds.forEach((_, k) => {
     const [across, down] = axes(k), { style } = stops[k] ?? addStop(k);
     const box = { left: across._offset, top: down._offset, width: across._length, height: down._length };
@@ -113,7 +115,9 @@ const draw = () => {
   const enclosed = picked && new Set(picked);
   map.kinds.forEach((kind, k) => {
     const [across, down] = axes(k);
-    const place = (x, y) => [across._offset + across.l2p(x), down._offset + down.l2p(y)];
+    const [left, top] = [across._offset + across.l2p(0), down._offset + down.l2p(0)];
+    const [right, up] = [across.l2p(1) - across.l2p(0), down.l2p(1) - down.l2p(0)];
+    const place = (x, y) => [left + right * x, top + up * y];
     const box = [across._offset, down._offset, across._length, down._length];
     pen.save(); pen.beginPath(); pen.rect(...box); pen.clip();
     const inside = [];
