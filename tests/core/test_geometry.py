@@ -63,6 +63,16 @@ def test_inverse_transform_undoes_transform():
     torch.testing.assert_close(inverse_transform(transform(points, view), view), points, atol=1e-6, rtol=0)
 
 
+def test_half_precision_of_convolutions_leaves_geometry_exact():
+    torch.manual_seed(0)
+    points, view = torch.rand(2, 50, 3), random_view(2)
+    with torch.autocast("cpu", torch.bfloat16):
+        there = transform(points, view)
+        back = inverse_transform(there, view)
+    torch.testing.assert_close(there, transform(points, view), rtol=0, atol=0)
+    torch.testing.assert_close(back, inverse_transform(there, view), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("size", [64, 101])
 def test_project_undoes_backproject(size):
     points = backproject(torch.empty(2, size, size).uniform_(0.9, 1.1))
