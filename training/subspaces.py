@@ -17,9 +17,6 @@ CAUTION = 0.05
 PHOTOS_COUNT = 0.001
 """How far the scatter of photos counts as noise then: enough that directions which renders hardly use say nothing."""
 
-GAIN = {"depth": 1.0, "albedo": 2.0}
-"""How many times what is read goes over: photos smile in other paint than renders, and half of it is read."""
-
 
 def set_identity(diffusion: Diffusion, frames: Frames, targets: Tensor) -> None:
     """Coordinates of identity, and the linear guess at the time-invariant code in them.
@@ -59,8 +56,7 @@ def set_expressive(diffusion: Diffusion, frames: Frames) -> None:
     if not known.any():
         return
     photos, frames = frames[frames.source != RENDERED], frames[known]
-    for number, (name, gain) in enumerate(GAIN.items()):
-        part = getattr(diffusion, name)
+    for number, part in enumerate((diffusion.depth, diffusion.albedo)):
         weights, effects = _effects(frames, number)
         noise = (frames.data[:, number].float() - weights @ effects).T.cov()
         if len(photos.data):
@@ -68,7 +64,7 @@ def set_expressive(diffusion: Diffusion, frames: Frames) -> None:
         noise = _ridged(noise)
         found = torch.linalg.solve(noise, effects.T)
         evidence = effects @ found + CAUTION * torch.linalg.inv(_ridged(weights.T.cov()))
-        part.expressive.copy_(gain * found @ torch.linalg.solve(evidence, effects))
+        part.expressive.copy_(found @ torch.linalg.solve(evidence, effects))
 
 
 def _effects(frames: Frames, number: int) -> tuple[Tensor, Tensor]:
