@@ -211,7 +211,7 @@ def _save(run: Path, objective, averaged, optimizer, done: int, config: Autoenco
 
     checkpoint.save(run, {"objective": objective.state_dict(), "averaged": averaged.state_dict(),
                           "optimizer": optimizer.state_dict(), "step": done, "config": config.to_dict()})
-    before = int(about_weights(weights_path(config.start_from))["steps"]) if config.start_from else 0
+    before = int(about_weights(weights_path(config.start_from)).get("steps", 0)) if config.start_from else 0
     save_weights(run / "model.safetensors", averaged.module.state_dict(), config.model,
                  {"stage": "autoencoder", "steps": str(before + done), "regime": run.name.split("-", 1)[1]})
 
