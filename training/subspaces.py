@@ -12,9 +12,9 @@ from training.whitening import discriminant_basis, scatter
 EXPRESSION_COUNTS = 10.0
 """How much more than other scatter within people that of expressions counts: with more, identities know less of them,
 and tell people apart less well."""
-CAUTION = 0.05
+CAUTION = 0.3
 """How far the expected size of expressions counts when changes of codes are read: 0 not at all, 1 in full."""
-PHOTOS_COUNT = 0.001
+PHOTOS_COUNT = 0.05
 """How far the scatter of photos counts as noise then: enough that directions which renders hardly use say nothing."""
 
 
