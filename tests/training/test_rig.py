@@ -8,6 +8,7 @@ from training.render_pack import decode_depth, encode_depth, render_shard
 from training.rig import (
     BLINK_CAP,
     EXPRESSIONS,
+    FRONTAL,
     IDENTITY_MODES,
     RIG_FOLDER,
     Person,
@@ -16,7 +17,6 @@ from training.rig import (
 )
 
 SIZE = 64
-FRONTAL = np.zeros(5, np.float32)
 
 
 @pytest.fixture(scope="module")
