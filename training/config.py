@@ -37,8 +37,10 @@ class LossWeights:
     """Renders: L1 of light."""
     mean_head: float = 20.0
     """Photos beside renders: distance between the mean shapes of the two."""
-    expression: float = 1.0
+    expression: float = 2.0
     """Renders: squared distance of expression weights that a linear head finds in the codes."""
+    added_expression: float = 2.0
+    """Photos beside renders: the same of the change between two copies, of which one was given an expression."""
     identity: float = 0.35
     """Contrast of faces by linear heads on the codes: copies of a photo, renders of a person, against others."""
     same_view: float = 16.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, cat, distributed, empty_like
 
-from core.geometry import depth_to_normal
+from core.geometry import depth_to_normal, sample
 from core.losses import masked_mean
 from core.types import Factors
 from training.photos import Photos
@@ -82,11 +82,13 @@ def known_factors(factors: Factors, truth: Renders) -> dict[str, Tensor]:
 
 
 def same_face(factors: Factors, photos: Photos) -> dict[str, Tensor]:
-    """What two changed copies of a photo ask of each other: one shape, one albedo up to tint, one pose."""
+    """What two changed copies of a photo ask of each other: one pose, one shape but for the expression that was added
+    to the second, one albedo up to tint and what that moved."""
     view = photos.original_view(factors.view)
-    depth = photos.unmirror(factors.canon_depth)
+    depth = photos.unmirror(factors.canon_depth) - photos.moves.depth
     albedo = photos.unmirror(factors.canon_albedo) / photos.tint
     half = len(depth) // 2
+    albedo = cat([sample(albedo[:half], photos.moves.origin[half:]), albedo[half:]])
     return {
         "same_view": view_distance(view.rotation[:half] - view.rotation[half:],
                                    view.translation[:half] - view.translation[half:]),

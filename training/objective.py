@@ -54,6 +54,9 @@ class Objective(nn.Module):
         extra["identity"] = self.contrast(found.codes, torch.full_like(photos.mirrored, NOBODY, dtype=torch.long))
         if self.mean_depth is not None:
             extra["mean_head"] = losses.mean_head(found.canon_depth, self.mean_depth)
+            first, second = photos.unmirror_expression(self._expression(found)).chunk(2)
+            error = second - first - photos.moves.expression.chunk(2)[1]
+            extra["added_expression"] = error.square().sum(1).mean()
         return {"image": laplace_nll(plain.recon_image - image, sigmas[:, :1], plain.recon_mask),
                 "plain": weights.plain * masked_mean((plain.recon_image - image).abs(), plain.recon_mask),
                 "mirror": weights.mirror * laplace_nll(mirrored.recon_image - image, sigmas[:, 1:],
@@ -68,13 +71,16 @@ class Objective(nn.Module):
         # Behind a rendered head is another photo, which says nothing about this face.
         mask = found.recon_mask * (0.2 + 0.8 * renders.mask)
         known = losses.known_factors(found, renders)
-        weights_found = self.expression_head(torch.cat([found.codes.depth_code, found.codes.albedo_code], 1))
-        known["expression"] = (weights_found - renders.expression).square().sum(1).mean()
+        known["expression"] = (self._expression(found) - renders.expression).square().sum(1).mean()
         return {"render_identity": weights.identity * self.contrast(found.codes, renders.person),
                 "render_image": weights.render_image * laplace_nll(found.recon_image - image, sigmas[:, :1], mask),
                 "render_gradient": weights.render_image * weights.gradient
                 * gradient_difference(found.recon_image, image, mask.floor()),
                 **self._weighted(known)}
+
+    def _expression(self, found: Factors) -> Tensor:
+        """Expression weights (B, 57) that the linear head reads from the codes."""
+        return self.expression_head(torch.cat([found.codes.depth_code, found.codes.albedo_code], 1))
 
     def _weighted(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: getattr(self.weights, name) * value for name, value in terms.items()}

@@ -34,6 +34,7 @@ class Batches:
 
     def __init__(self, config: AutoencoderTraining):
         from training.data import FacePack
+        from training.motion import AddedExpressions
         from training.renders import RenderPack
 
         self.config, self.size = config, config.model.image_size
@@ -41,28 +42,34 @@ class Batches:
         self.pack = FacePack(config.photos, size=2 * self.size, limit=config.limit or None)
         self.render_pack = RenderPack(config.renders, self.size) if config.renders else None
         self.rendered = round(config.batch * config.renders_share / 2) * 2 if config.renders else 0
+        self.expressions = AddedExpressions(self.size) if config.renders else None
 
     def draw(self, part: int, teacher) -> tuple:
         """Pairs of changed copies of photos, and renders or None; `teacher` is the model as it is so far.
 
-        In every second copy of a photo the head is turned first, by the surface that the teacher finds: how far is
-        then known, where otherwise nothing says how large a turn is in photos.
+        In every second copy of a photo the head is turned first, and beside renders given another expression, on the
+        surface that the teacher finds: how far is then known, where otherwise nothing says how large a turn or a smile
+        is in photos.
         """
         import torch
 
-        from training.photos import draw_copies, random_turn, turn_heads
+        from training.photos import Moves, draw_copies, move_heads, random_turn
 
         device = self.config.device
         generator = torch.Generator().manual_seed(self.config.seed * 10_000_019 + part)
         images = self._photos((self.config.batch - self.rendered) // 2, generator).to(device)
         depth, view = teacher(torch.nn.functional.interpolate(images, (self.size, self.size), mode="area"))
         turn = random_turn(view, generator)
-        turned = turn_heads(images, depth, view, turn.to(device))
+        still = Moves.none(len(turn), self.size)
+        motion = still.expression, torch.zeros(len(turn), 3, self.size, self.size)
+        if self.expressions:
+            motion = self.expressions.draw(len(turn), generator)
+        moved, moves = move_heads(images, depth, view, *(part.to(device) for part in (turn, *motion)))
         # The first copies stay near the photo, since photos are what will be asked about.
         change = torch.ones(2 * len(turn))
         change[:len(turn)] = LITTLE_CHANGE
-        photos = draw_copies(torch.cat([images, turned]).cpu(), self.size, generator,
-                             torch.cat([torch.zeros_like(turn), turn]), change)
+        photos = draw_copies(torch.cat([images, moved]).cpu(), self.size, generator,
+                             Moves.join([still, moves.to("cpu")]), change)
         renders = None
         if self.rendered:
             behind = draw_copies(self._photos(self.rendered // 2, generator), self.size, generator).image
