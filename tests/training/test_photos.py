@@ -7,10 +7,12 @@ import pytest
 import torch
 from scipy.ndimage import binary_erosion
 
+from core.geometry import sample
 from core.types import View
 from training import photos
-from training.photos import draw_copies, random_turn, turn_heads
-from training.rig import FAR_DEPTH, Rig, apply_view
+from training.motion import AddedExpressions, mirrored_expression
+from training.photos import Moves, draw_copies, move_heads, random_turn
+from training.rig import EXPRESSIONS, FAR_DEPTH, apply_view
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +60,10 @@ def test_original_view_of_a_turned_head():
     seen = apply_view(points, view) * [mirrored, 1, 1]
     turn = np.array([[math.cos(roll), -math.sin(roll)], [math.sin(roll), math.cos(roll)]])
     seen[:, :2] = seen[:, :2] @ turn.T + shift
+    moves = Moves.none(1, 4)
+    moves.turn[0] = torch.from_numpy(turn_before)
     copy = photos.Photos(torch.zeros(1, 3, 4, 4), torch.tensor([mirrored]), torch.tensor([roll]),
-                         torch.tensor(shift[None], dtype=torch.float32), torch.ones(1, 3, 1, 1),
-                         torch.tensor(turn_before[None], dtype=torch.float32))
+                         torch.tensor(shift[None], dtype=torch.float32), torch.ones(1, 3, 1, 1), moves)
     # The pose that explains the copy (of the mirrored head): mirror, then turn, then shift.
     moved = turn @ (view[3:] * [mirrored, 1]) + shift
     claimed = np.array([view[0], view[1] * mirrored, view[2] * mirrored + roll, *moved])
@@ -70,19 +73,50 @@ def test_original_view_of_a_turned_head():
     assert torch.allclose(original.translation, torch.tensor(photo[None, 3:], dtype=torch.float32), atol=1e-6)
 
 
-def test_a_turned_head_looks_as_if_rendered_in_the_new_pose():
-    rig, rng = Rig.load(), np.random.default_rng(5)
-    person, neutral = rig.sample_person(rng), np.zeros(57, np.float32)
-    poses = np.radians([[4, -12, 3, 0, 0], [-3, 10, 3, 0, 0]]).astype(np.float32)
-    before, after = (rig.render(person, neutral, pose, 64) for pose in poses)
+@pytest.fixture(scope="module")
+def expressions():
+    return AddedExpressions(64)
+
+
+@pytest.mark.parametrize(("turn", "name", "bound"), [((-7, 22), "neutral", 0.4), ((0, 0), "sadness", 0.5),
+                                                     ((-7, 22), "smile", 0.4)])
+def test_a_moved_head_looks_as_if_rendered_so(expressions, turn, name, bound):
+    rig, rng = expressions.rig, np.random.default_rng(5)
+    person, neutral, wanted = rig.sample_person(rng), np.zeros(57, np.float32), rig.activations(EXPRESSIONS[name])
+    poses = np.radians([[4, -12, 3, 0, 0], np.add([4, -12, 3, 0, 0], [*turn, 0, 0, 0])]).astype(np.float32)
+    before, after = (rig.render(person, shape, pose, 64)
+                     for shape, pose in zip((neutral, wanted), poses, strict=True))
     picture = torch.from_numpy(before.albedo).movedim(-1, 0)[None].float() / 255
-    depth = torch.from_numpy(before.canon_depth)[None].clamp(max=FAR_DEPTH)
-    turn = torch.from_numpy(poses[1:] - poses[:1])[:, :2]
-    turned = turn_heads(picture, depth, View.of(*poses[0]), turn)[0].movedim(0, -1).numpy()
+    depth, added = torch.from_numpy(before.canon_depth)[None].clamp(max=FAR_DEPTH), torch.from_numpy(wanted)[None]
+    found, moves = move_heads(picture, depth, View.of(*poses[0]), torch.from_numpy(poses[1:] - poses[:1])[:, :2],
+                              added, torch.einsum("bk,kcyx->bcyx", added, expressions.motion))
+
+    def errors(found, start, true, mask):
+        """Mean errors of maps (h, w, …) and of those they started from."""
+        return (np.abs(maps - true)[mask].mean() for maps in (found, start))
+
     both = binary_erosion(before.mask & after.mask, iterations=6)
-    error, unturned = (np.abs(image - after.albedo / 255)[both].mean()
-                       for image in (turned, before.albedo / 255))
-    assert error < 0.4 * unturned
+    error, unmoved = errors(found[0].movedim(0, -1).numpy(), before.albedo / 255, after.albedo / 255, both)
+    assert error < bound * unmoved
+    if not wanted.any():
+        return
+    face = binary_erosion(before.canon_mask & after.canon_mask & (after.canon_depth < FAR_DEPTH), iterations=6)
+    error, unmoved = errors((depth + moves.depth)[0].numpy(), depth[0].numpy(), after.canon_depth.clip(max=FAR_DEPTH),
+                            face)
+    assert error < bound * unmoved
+    albedo = torch.from_numpy(before.canon_albedo).movedim(-1, 0)[None] / 255
+    moved = sample(albedo, moves.origin)[0].movedim(0, -1).numpy()
+    error, unmoved = errors(moved, before.canon_albedo / 255, after.canon_albedo / 255, face)
+    assert error < bound * unmoved
+
+
+def test_expressions_are_added_that_show_nothing_hidden(expressions):
+    weights, motion = expressions.draw(40, torch.Generator().manual_seed(0))
+    assert weights[:, ~expressions.addable].abs().max() == 0 and weights.min() < -0.1 and weights.max() > 0.5
+    assert motion.shape == (40, 3, 64, 64)
+    flipped = motion.flip(-1) * torch.tensor([-1.0, 1, 1])[:, None, None]
+    mirrored = torch.einsum("bk,kcyx->bcyx", mirrored_expression(weights), expressions.motion)
+    assert (flipped - mirrored).abs().mean() < 0.05 * motion.abs().mean()
 
 
 def test_turns_stay_in_range():
