@@ -1,11 +1,12 @@
-// The layouts of a latent map side by side: points by plotly (WebGL), thumbnails and marks on a canvas above them.
+// The layouts of a latent map side by side: plotly moves and zooms them, finds the point under the pointer and encloses
+// some by the lasso; the faces are drawn on a canvas above, which is smooth without a graphics card, as WebGL is not.
 // Colour, tool and thumbnails are settled here; clicks, the pointer's place and the lasso go to the server. With the
 // keyboard, each layout has the focus for itself: arrows go from face to face, the space bar encloses one, + and - zoom.
 const GAP = 20, TITLE = 26, EDGE = 1.12, LARGEST = 60, SMALLEST = 12, PAUSE = 70, UNKNOWN = '#9ca3af';
 const WORDS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#8a7a00', '#6b7280'];
 const find = (selector) => element.querySelector(selector);
 const plot = find('.plot'), canvas = find('.stage > canvas'), card = find('.card'), choice = find('.colour');
-const sprite = new Image();
+const sprite = new Image(), layers = [];
 let map = null, colours = [], picked = null, hovered = null, tool = 'pan', active = 0, last = 0, later = null;
 // The face that is chosen, at once; what there is to say about it the server knows a moment later. Whoever asks for more
 // than words on it says so with the face's number.
@@ -76,20 +77,17 @@ const layout = () => {
 const thumbnails = () => find('.thumbnails').checked && sprite.complete && sprite.naturalWidth > 0;
 const show = async () => {
   if (!map || !window.Plotly || !element.clientWidth) return;
-  const size = Math.max(3, Math.min(8, 160 / Math.sqrt(map.names.length)));
+  // Plotly knows all points, and draws but one of them, unseen.
   const traces = map.kinds.map((kind, k) => ({
-    type: 'scattergl', mode: 'markers', x: kind.x, y: kind.y, hoverinfo: 'none', selectedpoints: picked ?? undefined,
-    xaxis: `x${k ? k + 1 : ''}`, yaxis: `y${k ? k + 1 : ''}`, marker: { size, color: colours, opacity: 0.9 },
-    unselected: { marker: { opacity: 0.12 } } }));
-  // Of itself plotly draws four times the pixels of a common screen, which without a graphics card are slow.
-  await Plotly.react(plot, traces, layout(), { displayModeBar: false, scrollZoom: true, doubleClick: 'reset',
-                                               plotGlPixelRatio: window.devicePixelRatio || 1 });
+    type: 'scatter', mode: 'markers', x: kind.x, y: kind.y, hoverinfo: 'none', xaxis: `x${k ? k + 1 : ''}`,
+    yaxis: `y${k ? k + 1 : ''}`, marker: { opacity: 0, maxdisplayed: 1 } }));
+  await Plotly.react(plot, traces, layout(), { displayModeBar: false, scrollZoom: true, doubleClick: 'reset' });
   map.kinds.forEach((_, k) => {
     const [across, down] = axes(k), { style } = stops[k] ?? addStop(k);
     const box = { left: across._offset, top: down._offset, width: across._length, height: down._length };
     for (const [side, length] of Object.entries(box)) style[side] = `${length}px`;
   });
-  draw();
+  repaint();
 };
 // Where the focus stops: a frame around one layout, which lets the pointer through.
 const stops = [];
@@ -110,45 +108,65 @@ const draw = () => {
     Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
   }
   const pen = canvas.getContext('2d');
-  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-  pen.clearRect(0, 0, width, height);
-  const enclosed = picked && new Set(picked);
+  pen.resetTransform();
+  pen.clearRect(0, 0, canvas.width, canvas.height);
   map.kinds.forEach((kind, k) => {
     const [across, down] = axes(k);
+    const box = [across._offset, down._offset, across._length, down._length];
     const [left, top] = [across._offset + across.l2p(0), down._offset + down.l2p(0)];
     const [right, up] = [across.l2p(1) - across.l2p(0), down.l2p(1) - down.l2p(0)];
     const place = (x, y) => [left + right * x, top + up * y];
-    const box = [across._offset, down._offset, across._length, down._length];
-    pen.save(); pen.beginPath(); pen.rect(...box); pen.clip();
-    const inside = [];
-    for (let i = 0; i < kind.x.length; i++) {
-      const [x, y] = place(kind.x[i], kind.y[i]);
-      if (x > box[0] - 30 && x < box[0] + box[2] + 30 && y > box[1] - 30 && y < box[1] + box[3] + 30)
-        inside.push([i, x, y]);
-    }
-    const side = Math.min(LARGEST, 1.1 * Math.sqrt(box[2] * box[3] / Math.max(1, inside.length)));
-    const stamp = (i, x, y, large, edge) => {
-      pen.fillStyle = edge ? style('--color-accent') : colours[i];
-      const rim = edge ? 3 : 2;
-      pen.fillRect(x - large / 2 - rim, y - large / 2 - rim, large + 2 * rim, large + 2 * rim);
-      pen.drawImage(sprite, ...tileOf(i), map.tile, map.tile, x - large / 2, y - large / 2, large, large);
-    };
-    if (thumbnails() && side >= SMALLEST) for (const [i, x, y] of inside) {
-      pen.globalAlpha = enclosed && !enclosed.has(i) ? 0.15 : 1;
-      stamp(i, x, y, side);
-    }
-    pen.globalAlpha = 1;
-    mark(pen, kind, place, stamp, Math.max(side * 1.25, 30));
+    const view = [ratio, ...box, left, top, right, up].join();
+    if (layers[k]?.view !== view) layers[k] = { view, ...drawFaces(kind, place, box, ratio, layers[k]?.layer) };
+    const { layer, side } = layers[k];
+    pen.save(); pen.beginPath(); pen.rect(...box.map((length) => length * ratio)); pen.clip();
+    pen.drawImage(layer, Math.floor(box[0] * ratio), Math.floor(box[1] * ratio));
+    pen.scale(ratio, ratio);
+    mark(pen, kind, place, Math.max(side * 1.25, 30));
     pen.restore();
   });
+};
+// The faces of a layout as thumbnails where they are not too small, else as points. While one layout is moved, those of
+// the others stay as they are.
+const drawFaces = (kind, place, box, ratio, layer = document.createElement('canvas')) => {
+  const [x0, y0] = [Math.floor(box[0] * ratio), Math.floor(box[1] * ratio)], inside = [];
+  Object.assign(layer, { width: Math.ceil(box[2] * ratio) + 1, height: Math.ceil(box[3] * ratio) + 1 });
+  for (let i = 0; i < kind.x.length; i++) {
+    const [x, y] = place(kind.x[i], kind.y[i]);
+    if (x > box[0] - 30 && x < box[0] + box[2] + 30 && y > box[1] - 30 && y < box[1] + box[3] + 30)
+      inside.push([i, x, y]);
+  }
+  const side = Math.min(LARGEST, 1.1 * Math.sqrt(box[2] * box[3] / Math.max(1, inside.length)));
+  const radius = Math.max(1.5, Math.min(4, 80 / Math.sqrt(kind.x.length)));
+  const large = thumbnails() && side >= SMALLEST, enclosed = picked && new Set(picked);
+  const pen = layer.getContext('2d');
+  pen.setTransform(ratio, 0, 0, ratio, -x0, -y0);
+  for (const [i, x, y] of inside) {
+    pen.globalAlpha = enclosed && !enclosed.has(i) ? 0.15 : 1;
+    if (large) stamp(pen, i, x, y, side, 2, colours[i]); else dot(pen, x, y, radius, colours[i]);
+  }
+  return { layer, side };
+};
+const stamp = (pen, i, x, y, side, rim, colour) => {
+  pen.fillStyle = colour;
+  pen.fillRect(x - side / 2 - rim, y - side / 2 - rim, side + 2 * rim, side + 2 * rim);
+  pen.drawImage(sprite, ...tileOf(i), map.tile, map.tile, x - side / 2, y - side / 2, side, side);
+};
+const dot = (pen, x, y, radius, colour) => {
+  pen.beginPath(); pen.arc(x, y, radius, 0, 7); pen.fillStyle = colour; pen.fill();
 };
 // The mouse moves more often than the screen is drawn.
 let waiting = null;
 const drawSoon = () => {
   waiting ??= requestAnimationFrame(() => { waiting = null; draw(); });
 };
+// The faces look different.
+const repaint = () => {
+  for (const one of layers) one.view = null;
+  draw();
+};
 // What is chosen, its neighbours, and where the visitor's own face lands.
-const mark = (pen, kind, place, stamp, large) => {
+const mark = (pen, kind, place, large) => {
   const { near, own } = props.marks ?? {};
   const ring = (x, y, radius, colour) => {
     for (const [line, ink] of [[5, style('--background-fill-primary')], [2.5, colour]]) {
@@ -157,8 +175,8 @@ const mark = (pen, kind, place, stamp, large) => {
   };
   for (const i of near?.[kind.key] ?? []) ring(...place(kind.x[i], kind.y[i]), 7, style('--body-text-color'));
   for (const i of [chosen, hovered]) if (i !== null && i !== undefined && i < kind.x.length) {
-    const spot = place(kind.x[i], kind.y[i]);
-    if (sprite.naturalWidth) stamp(i, ...spot, large, true); else ring(...spot, 9, style('--color-accent'));
+    const spot = place(kind.x[i], kind.y[i]), accent = style('--color-accent');
+    if (sprite.naturalWidth) stamp(pen, i, ...spot, large, 3, accent); else ring(...spot, 9, accent);
   }
   if (!own?.[kind.key]) return;
   const [x, y] = place(...own[kind.key]);
@@ -249,13 +267,19 @@ const magnify = (factor, from) => {
 // --- Life --------------------------------------------------------------------------------------------------------
 const pick = (indices) => {
   picked = indices?.length ? indices : null;
-  Plotly.restyle(plot, { selectedpoints: map.kinds.map(() => picked) });
+  repaint();
   tell('lasso', { indices: picked ?? [] });
 };
+// Plotly takes any point within three pixels of the pointer for the one that is meant.
+const nearest = ({ points: [{ pointIndex }], event }) => {
+  const place = at(event), kind = map.kinds[active];
+  const away = (i) => Math.hypot(kind.x[i] - place.x, kind.y[i] - place.y);
+  return place ? kind.x.reduce((best, _, i) => away(i) < away(best) ? i : best, pointIndex) : pointIndex;
+};
 const listen = () => {
-  plot.on('plotly_hover', (event) => hover(event.points[0].pointIndex, event.event));
+  plot.on('plotly_hover', (event) => hover(nearest(event), event.event));
   plot.on('plotly_unhover', () => hover(null));
-  plot.on('plotly_click', (event) => choose(event.points[0].pointIndex));
+  plot.on('plotly_click', (event) => choose(nearest(event)));
   plot.on('plotly_selected', (event) => event && pick(event.points.map((one) => one.pointIndex)));
   plot.on('plotly_deselect', () => pick(null));
   for (const name of ['plotly_relayouting', 'plotly_relayout', 'plotly_afterplot']) plot.on(name, drawSoon);
@@ -275,9 +299,9 @@ const open = async () => {
   if (!plot.dataset.ready) listen();
   plot.dataset.ready = 'yes';
 };
-sprite.addEventListener('load', draw);
+sprite.addEventListener('load', repaint);
 choice.addEventListener('change', () => { paint(); show(); });
-find('.thumbnails').addEventListener('change', draw);
+find('.thumbnails').addEventListener('change', repaint);
 element.querySelectorAll('.tool').forEach((button) => button.addEventListener('click', () => {
   tool = button.value;
   element.querySelectorAll('.tool').forEach((one) => one.setAttribute('aria-pressed', one === button));
