@@ -116,40 +116,57 @@ class Pair:
     @torch.inference_mode()
     def swapped(self, amounts: Amounts) -> Factors:
         """The first face with the expression it is given."""
-        own, other = self.factors
-        if amounts.whose == NONE:
-            other = replace(own, codes=latent.neutral(own.codes))
-        return state.model().swap(own, other, amounts.depth, amounts.albedo)
+        return state.model().swap(self.factors[0], self._giver(amounts), amounts.depth, amounts.albedo)
 
     @torch.inference_mode()
     def picture(self, amounts: Amounts, size: int) -> np.ndarray:
         """The swapped face in the first photo, (size, size, 3) uint8."""
-        return self._draw(self.swapped(amounts), amounts.detail, size, amounts.whose == THEIRS)
+        after = self.swapped(amounts)
+        face = decode(after) if amounts.detail == DECODED else self._with_expression(after, amounts, size <= QUICK)
+        return self._draw(face, size)
 
     @torch.inference_mode()
     def session(self, amounts: Amounts) -> Session:
         """The swapped face in the place of the first one, for files."""
         after = self.swapped(amounts)
-        return replace(self.own, factors=after, changed=self._carried(after, amounts.whose == THEIRS))
+        return replace(self.own, factors=after, changed=self._with_expression(after, amounts))
 
     @torch.inference_mode()
     def way(self, what: latent.What, detail: str, count: int, size: int) -> list[np.ndarray]:
         """`count` pictures from the first face to where `what` is the other's."""
         model, (own, other) = state.model(), self.factors
-        return [self._draw(model.interpolate(own, other, step / (count - 1), what), detail, size, what != "identity")
-                for step in range(count)]
+        pictures = []
+        for step in range(count):
+            part = step / (count - 1)
+            after = model.interpolate(own, other, part, what)
+            if detail == DECODED:
+                face = decode(after)
+            elif what == "expression":
+                face = self._with_expression(after, Amounts(part, part), size <= QUICK)
+            else:
+                face = carry(self._faces(size <= QUICK)[0], own, after)
+            pictures.append(self._draw(face, size))
+        return pictures
 
-    def _draw(self, after: Factors, detail: str, size: int, mouth: bool) -> np.ndarray:
-        """The changed face in the first photo; with `mouth`, teeth are the other's."""
+    def _giver(self, amounts: Amounts) -> Factors:
+        """Who gives the expression: the other, or the first face itself without its own."""
+        own, other = self.factors
+        return other if amounts.whose == THEIRS else replace(own, codes=latent.neutral(own.codes))
+
+    def _draw(self, face: PhotoFace, size: int) -> np.ndarray:
+        """A changed face in the first photo."""
         own = self.own.factors
-        face = decode(after) if detail == DECODED else self._carried(after, mouth, size <= QUICK)
         return pixels(draw(face, own.view, own.light, size)[0])
 
-    def _carried(self, after: Factors, mouth: bool, quick: bool = False) -> PhotoFace:
-        """The changed face with the photo's detail, or with half of it."""
-        own, other = self.factors
-        faces = self.quick if quick else (self.own.detailed, self.other.detailed)
-        return carry(faces[0], own, after, (faces[1], other) if mouth else None)
+    def _faces(self, quick: bool) -> tuple[PhotoFace, PhotoFace]:
+        return self.quick if quick else (self.own.detailed, self.other.detailed)
+
+    def _with_expression(self, after: Factors, amounts: Amounts, quick: bool = False) -> PhotoFace:
+        """The first face with the expression it is given and the photo's detail, or half of it."""
+        (own, _), (face, donor) = self.factors, self._faces(quick)
+        motion = state.model().motion(own, self._giver(amounts))
+        return carry(face, own, after, None if motion is None else motion * amounts.albedo,
+                     donor if amounts.whose == THEIRS else None)
 
 
 def known(pair: Pair | None) -> Pair:

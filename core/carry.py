@@ -1,8 +1,8 @@
 """A photo's own detail on a face that has changed: another expression, another identity, at display size.
 
-The decoded maps before and after say how the face changes, at the model's size. Their motion is found and moves the
-photo's pixels; what is left of the change, folds and shadows above all, is multiplied in where the model is confident;
-and what no motion explains in the mouth, teeth above all, is the donor's, moved to where the new face has it.
+What an expression does to the points of a face is known, and moves the photo's pixels; where lips part, the mouth is
+the donor's. Another identity's motion is found between the decoded maps before and after. What no motion explains in
+these, folds and shadows above all, is multiplied in where the model is confident.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.detail import head_surface
-from core.geometry import transform
+from core.geometry import pixel_grid, transform
+from core.motion import moved_depth
 from core.render import FLOOR, PhotoFace, blur, crop_grid, crop_points, enlarge, lerp, soft_step
 from core.shading import shade
 from core.types import Factors
@@ -25,49 +26,57 @@ STIFFNESS = 2e-3
 """Squared contrast a pixel that is worth a motion: below it the face keeps still."""
 LARGEST_CHANGE = 0.7
 """Most by which the remaining change brightens or darkens, natural logarithm."""
-MOUTH = (-0.5, 0.5, 0.25, 0.85)
+MOUTH = (-0.5, 0.5, 0.2, 0.95)
 """Left, right, top and bottom of where mouths are, canonical crop coordinates."""
-NEW = (0.12, 0.3)
-"""Change, natural logarithm, from which and up to which the mouth's inside is the donor's."""
+PARTED = (0.75, 0.4)
+"""Rows of the photo for a row of the changed face, below which and down to which the mouth is the donor's."""
+LIPS = 7
+"""Width of the lips and of the fade around them, in pixels of the motion's map."""
 
 
-def carry(face: PhotoFace, before: Factors, after: Factors,
-          donor: tuple[PhotoFace, Factors] | None = None) -> PhotoFace:
+def carry(face: PhotoFace, before: Factors, after: Factors, motion: Tensor | None = None,
+          donor: PhotoFace | None = None) -> PhotoFace:
     """Change a prepared face as its factors have changed.
 
     Args:
         face: B faces of `core.detail.transfer`.
         before: the factors they were made of.
         after: the same faces changed: `LatentFace.swap`, `interpolate`, `neutral`.
-        donor: the faces that gave the expression, prepared in the same way, and their factors; None leaves the mouth's
-            inside to the model.
+        motion: (B, 3, H, W) how the expression moves them, of `LatentFace.motion`; None: as the maps show.
+        donor: the faces that gave the expression, prepared in the same way; None leaves the mouth's inside as it is.
 
     Returns:
         B faces to `draw`, in the pose and light of `face`.
     """
     depth, normal, _ = head_surface(after.canon_depth)
     on_face = face.alpha * (1 - face.beyond)
-    starts = [before.canon_albedo, donor[1].canon_albedo] if donor else [before.canon_albedo]
-    flows = motion(torch.cat(starts), after.canon_albedo.repeat(len(starts), 1, 1, 1)).split(len(depth))
-    flow = enlarge(flows[0], on_face.shape[-1]) * on_face  # hair, ears and what is behind keep still
-    picture = moved(face.picture, flow)
+    shown = find_flow(before.canon_albedo, after.canon_albedo)
+    flow = shown if motion is None else _expression_flow(before.canon_depth, motion)
+    wide = enlarge(flow, on_face.shape[-1]) * on_face  # hair, ears and what is behind keep still
+    picture = moved(face.picture, wide)
 
-    left = (after.canon_albedo + 0.02).log() - moved((before.canon_albedo + 0.02).log(), flow)
-    left = enlarge(left, on_face.shape[-1])
+    left = (after.canon_albedo + 0.02).log() - moved((before.canon_albedo + 0.02).log(), shown)
     shading = shade(normal, face.light).clamp(min=FLOOR)
-    moved_shading = moved(shade(face.normal, face.light).clamp(min=FLOOR), flow)
+    moved_shading = moved(shade(face.normal, face.light).clamp(min=FLOOR), wide)
     seen = transform(crop_points(depth, face.tangent), face.view)
     seen = seen[..., :2] / seen[..., 2:] / face.tangent[:, None, None, None]
     trust = F.grid_sample(after.confidence, seen, padding_mode="border", align_corners=False) * on_face
-    change = left.clamp(-LARGEST_CHANGE, LARGEST_CHANGE) + (shading / moved_shading).log()
+    change = enlarge(left, trust.shape[-1]).clamp(-LARGEST_CHANGE, LARGEST_CHANGE) + (shading / moved_shading).log()
     picture = (picture * enlarge((change * trust).exp(), picture.shape[-1])).clamp(0, 1)
     if donor:
-        picture = _with_mouth(picture, moved(donor[0].picture, flows[1]), left)
+        picture = _with_mouth(picture, donor.picture, _parted(flow))
     return PhotoFace(picture, face.alpha, face.beyond, depth, normal, face.surroundings, face.blurred, face.tangent,
                      face.light, face.view)
 
 
-def motion(before: Tensor, after: Tensor) -> Tensor:
+def _expression_flow(canon_depth: Tensor, motion: Tensor) -> Tensor:
+    """(B, 2, H, W) from each place of the moved face to where it was, crop coordinates."""
+    size = canon_depth.shape[-1]
+    _, origin = moved_depth(canon_depth, motion)
+    return ((origin - pixel_grid(size, origin.device)) * (2 / size)).movedim(-1, 1)
+
+
+def find_flow(before: Tensor, after: Tensor) -> Tensor:
     """Smooth motion (B, 2, h, h), crop coordinates, from each place of `after` to where `before` has it.
 
     Lucas-Kanade, coarse to fine, on maps (B, 3, h, h); where nothing has contrast nothing moves.
@@ -95,19 +104,24 @@ def moved(maps: Tensor, flow: Tensor) -> Tensor:
     return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
 
 
-def _with_mouth(picture: Tensor, other: Tensor, left: Tensor) -> Tensor:
-    """Put the mouth of another picture where the change `left` (B, 3, G, G) over from motion is large."""
-    size, grid = picture.shape[-1], left.shape[-1]
-    x, y = crop_grid(left, grid).unbind(-1)
+def _parted(flow: Tensor) -> Tensor:
+    """(B, 1, h, h) 1 where a flow (B, 2, h, h) parts the lips, and on the lips, fading to 0 around."""
+    rows = 1 + torch.gradient(flow[:, 1:], dim=2)[0] * (flow.shape[-1] / 2)
+    parted = soft_step((PARTED[0] - rows) / (PARTED[0] - PARTED[1]))
+    x, y = crop_grid(flow, flow.shape[-1]).unbind(-1)
     first, last, top, bottom = MOUTH
     window = soft_step((x - first) / 0.15) * soft_step((last - x) / 0.15)
     window = window * soft_step((y - top) / 0.15) * soft_step((bottom - y) / 0.15)
-    new = soft_step((blur(left.abs().amax(1, keepdim=True), 2) - NEW[0]) / (NEW[1] - NEW[0])) * window[:, None]
-    # The donor's light and complexion are not taken along.
-    widened = F.max_pool2d(F.max_pool2d(new, (9, 1), 1, (4, 0)), (1, 9), 1, (0, 4))
-    around = blur(widened - new, 3) + 1e-3
+    return blur(F.max_pool2d(parted * window[:, None], 2 * LIPS + 1, 1, LIPS), 1)
+
+
+def _with_mouth(picture: Tensor, other: Tensor, mouth: Tensor) -> Tensor:
+    """Put the mouth of another picture where `mouth` (B, 1, h, h) says, without the donor's light and complexion."""
+    size = mouth.shape[-1]
+    around = blur(F.max_pool2d(mouth, 9, 1, 4) - mouth, 1) + 1e-3
     around = around / around.sum((2, 3), keepdim=True)
-    own, its = ((F.interpolate(maps, (grid, grid), mode="area") * around).sum((2, 3), keepdim=True)
+    own, its = ((F.interpolate(maps, (size, size), mode="area") * around).sum((2, 3), keepdim=True).clamp(0.02, 0.98)
                 for maps in (picture, other))
-    other = (other * (own / its.clamp(min=0.02)).clamp(0.4, 2.5)).clamp(0, 1)
-    return lerp(picture, other, enlarge(new, size))
+    # A power, not a factor: skin gets the other's colour, and teeth stay below white.
+    other = other ** (own.log() / its.log()).clamp(0.3, 3)
+    return lerp(picture, other, enlarge(mouth, picture.shape[-1]))

@@ -82,5 +82,9 @@ class DiffusionConfig:
     """Steps from noise to a sample."""
     samples: int = 4
     """Samples that are averaged: one alone holds details that the photo does not tell."""
+    expressions: int = 57
+    """Expressions of which it is known what they do."""
+    image_size: int = 64
+    """Side of the map that says how they move a face, pixels."""
 
     to_dict = asdict

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from core.config import DiffusionConfig
+from core.expressions import Expressions
 from core.types import CodePart, Codes
 
 SEED = 0
@@ -76,7 +77,6 @@ class CodeDiffusion(nn.Module):
         self.register_buffer("linear", torch.zeros(identity, identity))
         self.register_buffer("scale", torch.ones(identity))
         self.register_buffer("lift", torch.eye(identity, code))
-        self.register_buffer("expressive", torch.eye(code))
 
     def coordinates(self, code: Tensor) -> Tensor:
         """Coordinates of identity (B, identity_size) of codes (B, code_size): mean 0 and variance 1 over photos."""
@@ -92,12 +92,13 @@ class CodeDiffusion(nn.Module):
 
 
 class Diffusion(nn.Module):
-    """Both denoisers, and the way from noise to the identity."""
+    """Both denoisers, the way from noise to the identity, and what is known of expressions."""
 
     def __init__(self, config: DiffusionConfig):
         super().__init__()
         self.config = config
         self.depth, self.albedo = CodeDiffusion(config), CodeDiffusion(config)
+        self.expressions = Expressions(config)
 
     def identity(self, codes: Codes, seed: int = SEED,
                  callback: Callable[[int, CodePart], None] | None = None) -> CodePart:
@@ -119,10 +120,6 @@ class Diffusion(nn.Module):
     def spread(self, codes: Codes, samples: int = 16) -> CodePart:
         """Standard deviation over samples, (B, 256) each: what the photo leaves open."""
         return self.sample(codes, samples).map(lambda tensor: tensor.std(0))
-
-    def expressive(self, change: CodePart) -> CodePart:
-        """The part of changes of codes, (B, 256) each, that expressions make; light, background, paint are left out."""
-        return CodePart(change.depth @ self.depth.expressive, change.albedo @ self.albedo.expressive)
 
     def sample(self, codes: Codes, count: int, seed: int = SEED,
                callback: Callable[[int, CodePart], None] | None = None) -> CodePart:

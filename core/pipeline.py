@@ -19,8 +19,11 @@ from core.refine import refine as refined
 from core.types import CodePart, Codes, Factors, Light, View
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
+    from core.expressions import Expressions
     from core.faces import Face
 
 BATCH = 32
@@ -170,9 +173,25 @@ class LatentFace:
         """The faces without their expression; errors as in `swap`."""
         return self.decode(latent.neutral(face.codes), face)
 
+    @torch.inference_mode()
+    def motion(self, identity_from: Factors, expression_from: Factors) -> Tensor | None:
+        """How the expression of the other moves a face; faces as in `swap`.
+
+        Returns:
+            (B, 3, H, W) of the points at the first face's canonical pixels, canonical frame, camera-distance units;
+            None where the model knows nothing of expressions.
+        """
+        known = self._expressions
+        return known and known.moves(known.read(expression_from.codes.whole - identity_from.codes.whole))
+
     @property
-    def _expressive(self):
-        return self.diffusion and self.diffusion.expressive
+    def _expressions(self) -> Expressions | None:
+        known = self.diffusion and self.diffusion.expressions
+        return known if known and known.known else None
+
+    @property
+    def _expressive(self) -> Callable[[CodePart], CodePart] | None:
+        return self._expressions and self._expressions.part
 
     @torch.inference_mode()
     def _find_identity(self, codes: Codes) -> CodePart:

@@ -18,16 +18,17 @@ from training.rig_raster import barycentric, compiled, project, visible_triangle
 
 PEOPLE = 12
 """Over whom a motion is averaged."""
-OPENING = ("PupilDilate", "eyeBlink", "eyeLook", "eyeWide", "jawOpen", "mouthClose", "mouthFunnel", "mouthLowerDown",
-           "mouthRoll", "mouthUpperUp")
-"""Expressions that show what the photo hides, or hide what it shows; they are not added to photos."""
+EYES = ("PupilDilate", "eyeBlink", "eyeLook", "eyeWide")
+"""Expressions that move the eyes behind the surface, and the lids over them."""
+MOUTH = ("jawOpen", "mouthClose", "mouthFunnel", "mouthLowerDown", "mouthRoll", "mouthUpperUp")
+"""Expressions that part the lips; a photo does not show what is behind, and they are not added to one."""
 AMOUNT = (-0.5, 1.0)
 """How much of an expression of the rig is added."""
 
 
 def expression_motion(rig: Rig, size: int) -> Tensor:
     """(57, 3, size, size) motion of the point at each canonical pixel by each expression at full strength, canonical
-    frame, camera-distance units; 0 beside the head."""
+    frame, camera-distance units; 0 beside the head, and for those of `EYES`."""
     focal, centre = intrinsics(size)
     # y and z of the rig point up and to the camera.
     modes = rig.expression_modes.reshape(len(rig.expression_names), -1, 3) * np.float32([SCALE, -SCALE, -SCALE])
@@ -37,7 +38,8 @@ def expression_motion(rig: Rig, size: int) -> Tensor:
         points = project(vertices, np.float32(focal), np.float32(centre))
         index, _ = visible_triangles(points, rig.triangles, size)
         _add_motion(total, index, points, rig.triangles, modes)
-    return torch.from_numpy(total / PEOPLE)
+    seen = np.array([not name.startswith(EYES) for name in rig.expression_names])
+    return torch.from_numpy(total * (seen[:, None, None, None] / np.float32(PEOPLE)))
 
 
 @compiled
@@ -64,7 +66,7 @@ class AddedExpressions:
     def __init__(self, size: int):
         self.rig = Rig.load()
         self.motion = expression_motion(self.rig, size)
-        self.addable = torch.tensor([not name.startswith(OPENING) for name in self.rig.expression_names])
+        self.addable = torch.tensor([not name.startswith(EYES + MOUTH) for name in self.rig.expression_names])
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Expression weights (count, 57) to be added, and the motions (count, 3, size, size) that add them."""

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.autoencoder import Autoencoder, autocast
 from core.geometry import backproject, intrinsics, inverse_transform, pixel_grid, project, transform
 from core.motion import move, moved_depth, unmove
 from core.rasterizer import rasterize_depth
@@ -85,6 +86,14 @@ class Photos(Batched):
     def unmirror_expression(self, weights: Tensor) -> Tensor:
         """Expression weights (B, 57) of the photos' own side in mirrored copies."""
         return torch.where(self.mirrored[:, None] < 0, mirrored_expression(weights), weights)
+
+
+def find_heads(model: Autoencoder, images: Tensor, bf16: bool) -> tuple[Tensor, View]:
+    """Canonical depth (B, H, W) and pose that a model finds in aligned images (B, 3, N, N), H ≤ N."""
+    size = model.config.image_size
+    with torch.no_grad(), autocast(bf16, images.device.type):
+        codes, _, view = model.look(F.interpolate(images, (size, size), mode="area"))
+        return model.decode_depth(codes.depth_code), view
 
 
 def random_turn(view: View, generator: torch.Generator) -> Tensor:

@@ -1,7 +1,8 @@
 """Codes of several pictures of each of many people: what the representation diffusion model learns from.
 
 Three sources, mixed: rendered people (training.render_pack), folders `person/frame.jpg`, and single photos, whose
-changed copies are a weak sequence: they say what light, crop and side do, and nothing of expressions.
+changed copies are a weak sequence: they say what light, crop and side do and, given expressions of the rig, what these
+do.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from core.errors import ConfigError, FaceNotFound
 from core.types import Batched
 from training.config import DiffusionTraining
 from training.data import FacePack
-from training.photos import draw_copies
+from training.motion import AddedExpressions, mirrored_expression
+from training.photos import draw_copies, find_heads, move_heads, random_turn
 from training.renders import EXPRESSIONS, RenderPack, photograph, read_shard
 
 CHUNK = 250
@@ -41,11 +43,11 @@ class Frames(Batched):
     person: Tensor
     """(N,) equal for frames of one person."""
     take: Tensor
-    """(N,) equal for copies of one picture, which differ in light, crop and side alone."""
+    """(N,) equal for copies of one picture."""
     source: Tensor
     """(N,) RENDERED, PEOPLE or PHOTOS."""
     expression: Tensor
-    """(N, 57) the rig's expression weights; NaN where they are not known: in photos and in mirrored renders."""
+    """(N, 57) the rig's expression weights; of photos those that the copy was given; NaN where nothing is known."""
 
 
 def encode_all(autoencoder: Autoencoder, config: DiffusionTraining) -> Frames:
@@ -57,7 +59,8 @@ def encode_all(autoencoder: Autoencoder, config: DiffusionTraining) -> Frames:
     generator, size = torch.Generator().manual_seed(config.seed), autoencoder.config.image_size
     photos = FacePack(config.photos, size=2 * size, limit=config.photo_limit or None).images
     behind = F.avg_pool2d(photos[:BACKGROUNDS].float() / 255, 2)
-    sources = [photo_frames(photos, config.copies, generator)]
+    expressions = AddedExpressions(size) if config.renders else None
+    sources = [photo_frames(photos, config.copies, generator, autoencoder, expressions)]
     if config.renders:
         sources.append(rendered_frames(config.renders, config.render_limit, config.lights, behind, generator))
     if config.people:
@@ -100,21 +103,30 @@ def rendered_frames(folder: str, limit: int, lights: int, behind: Tensor,
             for _ in range(lights):
                 image = photograph(part, behind, generator).image
                 flip = torch.rand(len(image), 1, generator=generator) < 0.5
+                expression = part["expression"].float()
                 yield Frames(torch.where(flip[..., None, None], image.flip(-1), image), person, take,
-                             torch.full_like(take, RENDERED), part["expression"].float().where(~flip, torch.nan))
+                             torch.full_like(take, RENDERED),
+                             torch.where(flip, mirrored_expression(expression), expression))
             seen += len(take)
             if limit and seen >= limit:
                 return
 
 
-def photo_frames(photos: Tensor, copies: int, generator: torch.Generator) -> Iterator[Frames]:
-    """Changed copies of single photos (N, 3, 2H, 2W) uint8."""
+def photo_frames(photos: Tensor, copies: int, generator: torch.Generator, autoencoder: Autoencoder,
+                 expressions: AddedExpressions | None) -> Iterator[Frames]:
+    """Changed copies of single photos (N, 3, 2H, 2W) uint8, turned and given `expressions` if there are any."""
     for start in tqdm(range(0, len(photos), CHUNK), desc="photos", leave=False):
         part = photos[start : start + CHUNK].float() / 255
-        number = torch.arange(len(part)) + start
+        number, size = torch.arange(len(part)) + start, part.shape[-1] // 2
+        depth, view = find_heads(autoencoder, part, bf16=True)
         for _ in range(copies):
-            image = draw_copies(part, part.shape[-1] // 2, generator).image
-            yield Frames(image, number, number, torch.full_like(number, PHOTOS), _unknown(len(image)))
+            moved = part, None
+            if expressions:
+                moved = move_heads(part, depth, view, random_turn(view, generator),
+                                   *expressions.draw(len(part), generator))
+            copy = draw_copies(moved[0], size, generator, moved[1])
+            given = copy.unmirror_expression(copy.moves.expression) if expressions else _unknown(len(part))
+            yield Frames(copy.image, number, number, torch.full_like(number, PHOTOS), given)
 
 
 def _unknown(count: int) -> Tensor:

@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 from core.diffusion import Diffusion
-from training.sequences import RENDERED, Frames, person_means
+from training.sequences import Frames, person_means
 from training.whitening import discriminant_basis, scatter
 
 EXPRESSION_COUNTS = 10.0
 """How much more than other scatter within people that of expressions counts: with more, identities know less of them,
 and tell people apart less well."""
-CAUTION = 0.3
-"""How far the expected size of expressions counts when changes of codes are read: 0 not at all, 1 in full."""
-PHOTOS_COUNT = 0.05
-"""How far the scatter of photos counts as noise then: enough that directions which renders hardly use say nothing."""
+READ_RIDGE = 0.03
+"""Ridge of the regression that reads expressions, as a part of each code number's own scatter."""
+LEAST_SLOPE = 0.4
+"""A regression says less than there is. That is made good, but not where it says less than this part."""
 
 
 def set_identity(diffusion: Diffusion, frames: Frames, targets: Tensor) -> None:
@@ -34,8 +34,9 @@ def set_identity(diffusion: Diffusion, frames: Frames, targets: Tensor) -> None:
         codes, wanted = frames.data[:, number].float(), targets[:, number]
         within, between = scatter(codes, frames.person)
         if known.any():
-            weights, effects = _effects(frames[known], number)
-            within += EXPRESSION_COUNTS * effects.T @ weights.T.cov() @ effects
+            weights, changes = _within_people(frames[known])
+            expressed = weights @ _regression(weights, changes.chunk(2, 1)[number])
+            within += EXPRESSION_COUNTS * expressed.T.cov()
         basis = discriminant_basis(within, between)[:, : diffusion.config.identity_size]
         part.mean.copy_(codes.mean(0))
         part.basis.copy_(basis / _spread(codes @ basis))
@@ -45,33 +46,36 @@ def set_identity(diffusion: Diffusion, frames: Frames, targets: Tensor) -> None:
         part.lift.copy_(_regression(sought, wanted - part.mean))
 
 
-def set_expressive(diffusion: Diffusion, frames: Frames) -> None:
-    """Learn from renders which changes of a code expressions make; without renders all changes count as theirs.
+def set_expressions(diffusion: Diffusion, frames: Frames, motion: Tensor) -> None:
+    """Learn what expressions do to codes, and how changes of codes tell them; without renders nothing is known of them.
 
-    Codes are taken for identity, light and all else as noise, plus expression weights times fixed effects. The change
-    of the weights that best explains a change of code is found by least squares, its effect is what is kept. Photos
-    differ where renders do not, and that is noise as well.
+    Both are regressions between what differs among pictures of one person: expression weights and codes. Of a photo
+    only the expressions that its copies were given are known, and no more is needed.
+
+    Args:
+        diffusion: is given them.
+        frames: codes.
+        motion: (57, 3, H, W) how the expressions move a face (training.motion).
     """
     known = frames.expression.isfinite().all(1)
     if not known.any():
         return
-    photos, frames = frames[frames.source != RENDERED], frames[known]
-    for number, part in enumerate((diffusion.depth, diffusion.albedo)):
-        weights, effects = _effects(frames, number)
-        noise = (frames.data[:, number].float() - weights @ effects).T.cov()
-        if len(photos.data):
-            noise += PHOTOS_COUNT * photos.data[:, number].float().T.cov()
-        noise = _ridged(noise)
-        found = torch.linalg.solve(noise, effects.T)
-        evidence = effects @ found + CAUTION * torch.linalg.inv(_ridged(weights.T.cov()))
-        part.expressive.copy_(found @ torch.linalg.solve(evidence, effects))
+    weights, codes = _within_people(frames[known])
+    found = diffusion.expressions
+    covariance = codes.T @ codes
+    ridged = covariance + READ_RIDGE * covariance.diagonal().diag()
+    reader = torch.linalg.solve(_ridged(ridged), codes.T @ weights)
+    slope = (codes @ reader * weights).sum(0) / weights.square().sum(0).clamp(min=1e-6)
+    found.reader.copy_(reader / slope.clamp(min=LEAST_SLOPE))
+    found.effects.copy_(_regression(weights, codes))
+    found.motion.copy_(motion)
 
 
-def _effects(frames: Frames, number: int) -> tuple[Tensor, Tensor]:
-    """Expression weights (N, 57) of frames that have them, and what each adds to code `number` of a person, (57, D)."""
-    weights, codes = frames.expression.float(), frames.data[:, number].float()
+def _within_people(frames: Frames) -> tuple[Tensor, Tensor]:
+    """Expression weights (N, 57) and both codes (N, 2 D) of frames that have them, less the means of the person."""
     _, person = frames.person.unique(return_inverse=True)
-    return weights, _regression(*(rows - person_means(rows, person)[person] for rows in (weights, codes)))
+    return tuple(rows - person_means(rows, person)[person]
+                 for rows in (frames.expression.float(), frames.data.float().flatten(1)))
 
 
 def _regression(known: Tensor, wanted: Tensor) -> Tensor:

@@ -45,7 +45,8 @@ class Batches:
         self.expressions = AddedExpressions(self.size) if config.renders else None
 
     def draw(self, part: int, teacher) -> tuple:
-        """Pairs of changed copies of photos, and renders or None; `teacher` is the model as it is so far.
+        """Pairs of changed copies of photos, and renders or None; `teacher` gives the canonical depth and the pose of
+        heads, as the model finds them so far.
 
         In every second copy of a photo the head is turned first, and beside renders given another expression, on the
         surface that the teacher finds: how far is then known, where otherwise nothing says how large a turn or a smile
@@ -58,7 +59,7 @@ class Batches:
         device = self.config.device
         generator = torch.Generator().manual_seed(self.config.seed * 10_000_019 + part)
         images = self._photos((self.config.batch - self.rendered) // 2, generator).to(device)
-        depth, view = teacher(torch.nn.functional.interpolate(images, (self.size, self.size), mode="area"))
+        depth, view = teacher(images)
         turn = random_turn(view, generator)
         still = Moves.none(len(turn), self.size)
         motion = still.expression, torch.zeros(len(turn), 3, self.size, self.size)
@@ -111,6 +112,7 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
     from training import checkpoint
     from training.eigenfaces import set_eigenfaces
     from training.objective import Objective
+    from training.photos import find_heads
 
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
@@ -148,7 +150,7 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
         for part in range(config.accumulate):
             began = time.monotonic()
             pictures = batches.draw(step * parts + part * accelerator.num_processes + accelerator.process_index,
-                                    partial(_depth_and_view, averaged.module, config.bf16))
+                                    partial(find_heads, averaged.module, bf16=config.bf16))
             drawing += time.monotonic() - began
             with accelerator.accumulate(prepared):
                 terms = prepared(*pictures)
@@ -198,17 +200,6 @@ def _load_weights(model, config: AutoencoderTraining) -> None:
     model.load_state_dict(weights)
     # Published codes are whitened; training sees them as the encoders give them.
     model.depth_basis, model.albedo_basis = (CodeBasis(found.code_size).to(config.device) for _ in range(2))
-
-
-def _depth_and_view(model, bf16: bool, images):
-    """Canonical depth and pose that a model finds in images."""
-    import torch
-
-    from core.autoencoder import autocast
-
-    with torch.no_grad(), autocast(bf16, images.device.type):
-        codes, _, view = model.look(images)
-        return model.decode_depth(codes.depth_code), view
 
 
 def _save(run: Path, objective, averaged, optimizer, done: int, config: AutoencoderTraining) -> None:

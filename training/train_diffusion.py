@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from core.errors import LatentFaceError
@@ -114,9 +115,11 @@ def train(config: DiffusionTraining, run: Path, state: dict | None = None) -> No
     from tqdm import tqdm
 
     from core.diffusion import Diffusion, noise_schedule
-    from core.hub import weights_path
+    from core.hub import load_weights, weights_path
     from training import checkpoint
-    from training.subspaces import set_expressive, set_identity
+    from training.motion import expression_motion
+    from training.rig import Rig
+    from training.subspaces import set_expressions, set_identity
 
     torch.set_num_threads(config.threads)
     if not state:
@@ -124,9 +127,10 @@ def train(config: DiffusionTraining, run: Path, state: dict | None = None) -> No
     frames = all_codes(config, run)
     batches = Batches(frames, config)
     torch.manual_seed(config.seed)
-    diffusion, schedule = Diffusion(config.model), noise_schedule(config.model)
+    size = load_weights(run / AUTOENCODER)[0].image_size
+    diffusion, schedule = Diffusion(replace(config.model, image_size=size)), noise_schedule(config.model)
     set_identity(diffusion, frames, batches.targets)
-    set_expressive(diffusion, frames)
+    set_expressions(diffusion, frames, expression_motion(Rig.load(), size))
     optimizer = torch.optim.AdamW(diffusion.parameters(), config.lr, (0.9, 0.99), weight_decay=config.weight_decay,
                                   fused=True)
     averaged = torch.optim.swa_utils.AveragedModel(

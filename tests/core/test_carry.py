@@ -1,12 +1,13 @@
 """A photo follows its changed factors: nothing changed leaves it alone, motion moves it, the rest keeps still."""
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from core.carry import carry, motion, moved
+from core.carry import carry, find_flow, moved
 from core.detail import transfer
 from core.geometry import backproject, depth_to_normal, transform
 from core.rasterizer import rasterize_depth
@@ -51,7 +52,7 @@ def test_unchanged_factors_leave_the_photo_alone():
 
 def test_motion_is_found_and_only_where_something_moves():
     before, after = skin((-0.1, 0.0), (0.5, -0.5))[None], skin((0.02, 0.0), (0.5, -0.5))[None]
-    flow = motion(before, after)
+    flow = find_flow(before, after)
     here = blob(0.02, 0.0) > 0.6
     assert (flow[0, 0][here].mean() + 0.12).abs() < 0.04 and flow[0, 1][here].abs().mean() < 0.02
     assert flow[0][:, blob(0.5, -0.5) > 0.6].abs().mean() < 0.02
@@ -78,18 +79,35 @@ def test_what_is_left_darkens_where_the_model_is_confident(confidence, least, mo
     assert darker[: middle // 2].abs().max() < 0.02
 
 
-def test_the_inside_of_the_mouth_is_the_donors():
-    """Teeth that the model only knows as a pale blur come sharp from the donor's photo."""
-    before, after = factors_of(skin()), factors_of(skin((0.0, 0.5)))
-    photo = photo_of(after)
-    photo[..., 184:200, 120:136:4] = 0.95
-    donor = transfer(after, photo), after
-    face = transfer(before, photo_of(before))
-    with_donor, without = (draw(carry(face, before, after, given), before.view, before.light, 256)[0].mean(0)
-                           for given in (donor, None))
+def lips_apart(width) -> torch.Tensor:
+    """Motion of (1, 3, SIZE, SIZE) canonical points that opens a mouth at y = 0.5, crop widths."""
+    apart = width * torch.sign(Y - 0.5) * blob(0.0, 0.5, 0.2)
+    return torch.stack([torch.zeros_like(apart), apart * math.tan(math.radians(5)), torch.zeros_like(apart)])[None]
+
+
+def test_an_expression_moves_the_photo_as_it_moves_the_face():
+    factors = factors_of(skin())
+    photo = photo_of(factors)
+    photo[..., 113:117, 64:192] = 0.2  # at y = -0.1
+    raised = torch.stack([torch.zeros_like(X), -0.1 * blob(0.0, -0.1, 0.4) * math.tan(math.radians(5)),
+                          torch.zeros_like(X)])[None]
+    face = transfer(factors, photo)
+    lines = [draw(carry(face, factors, factors, motion), factors.view, factors.light, 256)[0].mean(0)[60:150, 118:138]
+             .mean(1).argmin().item() + 60 for motion in (None, raised)]
+    assert abs(lines[0] - 115) <= 1 and abs(lines[1] - 102) <= 2
+
+
+def test_parted_lips_show_the_donors_mouth_in_the_faces_own_complexion():
+    factors = factors_of(skin())
+    photo = photo_of(factors) * 0.5
+    photo[..., 184:200, 120:136:4] = 0.9
+    face, donor = transfer(factors, photo_of(factors)), transfer(factors, photo)
+    closed, apart = (draw(carry(face, factors, factors, lips_apart(width), donor), factors.view, factors.light,
+                          256)[0].mean(0) for width in (0.0, 0.1))
     mouth, brow = (slice(186, 198), slice(120, 136)), (slice(40, 100), slice(60, 200))
-    assert with_donor[mouth].std() > 3 * without[mouth].std()
-    torch.testing.assert_close(with_donor[brow], without[brow], atol=0.01, rtol=0)
+    assert apart[mouth].std() > 0.05 > 5 * closed[mouth].std()
+    assert (apart[mouth].median() - closed[mouth].median()).abs() < 0.08  # skin, though the donor's is half as bright
+    torch.testing.assert_close(apart[brow], closed[brow], atol=0.01, rtol=0)
 
 
 def test_hair_and_background_keep_still():

@@ -114,12 +114,16 @@ def test_a_face_gets_another_ones_expression_in_its_own_place(folder):
 
 def test_the_way_of_the_expression_ends_at_the_swap(folder):
     model = LatentFace.from_pretrained(folder / "autoencoder.safetensors")
-    for part in (model.diffusion.depth, model.diffusion.albedo):
-        part.expressive.mul_(0.5)  # a swap takes over half of every change
+    known = model.diffusion.expressions
+    for number, table in enumerate((known.reader, known.effects, known.motion)):
+        table.normal_(generator=torch.Generator().manual_seed(number))
     faces = model.analyze(torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
     end, swapped = model.interpolate(faces[0], faces[1], 1.0, "expression"), model.swap(faces[0], faces[1])
     assert_same(end.codes.whole, swapped.codes.whole)
     torch.testing.assert_close(end.canon_albedo, swapped.canon_albedo)
+    weights = known.read(faces[1].codes.whole - faces[0].codes.whole)
+    assert_same(swapped.codes.whole - faces[0].codes.whole, known.changes(weights))
+    torch.testing.assert_close(model.motion(faces[0], faces[1]), known.moves(weights))
 
 
 def test_features_are_the_papers(folder):

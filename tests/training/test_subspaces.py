@@ -7,7 +7,7 @@ from core.config import DiffusionConfig
 from core.diffusion import Diffusion
 from core.types import CodePart
 from tests.training.frames import rendered_codes
-from training.subspaces import set_expressive, set_identity
+from training.subspaces import set_expressions, set_identity
 from training.train_diffusion import time_invariant
 
 PEOPLE, EACH = 100, 10
@@ -51,12 +51,15 @@ def test_identity_is_seen_past_light_and_expression(made, diffusion):
 
 def test_of_a_change_only_what_expressions_do_is_kept(made, diffusion):
     frames, _, light, expressed = made
-    change, lit = (CodePart(*rows[0]) for rows in (expressed, expressed + light))
-    unknown = rendered_codes(frames.data, frames.person, frames.take)
-    set_expressive(diffusion, unknown)
-    assert torch.equal(diffusion.expressive(change).depth, change.depth)  # nothing known, everything kept
-    set_expressive(diffusion, frames)
-    for name in ("depth", "albedo"):
-        wanted, found = getattr(change, name), getattr(diffusion.expressive(lit), name)
-        kept = (found - wanted).norm()
-        assert kept < 0.25 * (getattr(lit, name) - wanted).norm() and kept < 0.5 * wanted.norm()
+    motion = torch.rand(57, 3, 64, 64)
+    set_expressions(diffusion, rendered_codes(frames.data, frames.person, frames.take), motion)
+    assert not diffusion.expressions.known
+    set_expressions(diffusion, frames, motion)
+    found, change = diffusion.expressions, CodePart(*(expressed + light)[0].split(1))
+    assert found.known
+    torch.testing.assert_close(found.read(change)[0, :2], frames.expression[0, :2], atol=0.1, rtol=0)
+    wanted, part = expressed[0], found.part(change)
+    kept = torch.cat([part.depth, part.albedo])
+    assert (kept - wanted).norm() < 0.25 * light[0].norm() and (kept - wanted).norm() < 0.5 * wanted.norm()
+    first = torch.eye(57)[:1]
+    assert torch.equal(found.moves(first), motion[:1])

@@ -45,7 +45,7 @@ def test_a_run_leaves_weights_that_belong_together(config, tmp_path):
     train(config, run)
     model = LatentFace.from_pretrained(run / "autoencoder.safetensors")
     codes = model.analyze(torch.rand(2, 3, 32, 32)).codes
-    assert model.diffusion.config == config.model
+    assert model.diffusion.config == replace(config.model, image_size=32)
     assert torch.isfinite(codes.identity.depth).all() and codes.expression.albedo.shape == (2, 256)
     assert set(lines(run)[-1]) >= {"step", "loss", "depth", "albedo", "lr"}
 
@@ -107,7 +107,7 @@ def test_frames_of_all_sources(config, weights, tmp_path, monkeypatch):
     assert not set(people[RENDERED].tolist()) & set(people[PHOTOS].tolist())
     assert (frames.person.diff() >= 0).all() and frames.data.shape == (57, 2, 256)
     known = frames.expression.isfinite().all(1)
-    assert 0 < known.sum() < 24 and (frames.source[known] == RENDERED).all()
+    assert torch.equal(known, frames.source != PEOPLE)
 
 
 def test_missing_data_is_said(config, tmp_path):

@@ -175,7 +175,8 @@ def swaps(model: LatentFace, own: Tensor, other: Tensor) -> dict[str, Tensor]:
         swapped = model.swap(mine, theirs)
         decoded.append(model.render(swapped, size=DISPLAY))
         faces = [transfer(factors, part) for factors, part in zip((mine, theirs), photos, strict=True)]
-        full.append(draw(carry(faces[0], mine, swapped, (faces[1], theirs)), mine.view, mine.light, DISPLAY))
+        carried = carry(faces[0], mine, swapped, model.motion(mine, theirs), faces[1])
+        full.append(draw(carried, mine.view, mine.light, DISPLAY))
     return {"decoded": torch.cat(decoded), "full": torch.cat(full)}
 
 
