@@ -135,7 +135,7 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
         objective.load_state_dict(state["objective"])
         averaged.load_state_dict(state["averaged"])
         optimizer.load_state_dict(state["optimizer"])
-    start = state["step"] if state else 0
+    start, before = state["step"] if state else 0, _steps_before(config)
     prepared, optimizer = accelerator.prepare(objective, optimizer)
     parts = accelerator.num_processes * config.accumulate
 
@@ -179,7 +179,7 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
             images = [part.image[:6] for part in pictures if part is not None]
             save_sheet(run / f"sheet-{done:06d}.png", averaged.module, torch.cat(images))
         if time.monotonic() - saved > 60 * config.checkpoint_minutes or done == config.steps:
-            _save(run, objective, averaged, optimizer, done, config)
+            _save(run, objective, averaged, optimizer, done, before, config)
             saved = time.monotonic()
     accelerator.end_training()
 
@@ -202,16 +202,22 @@ def _load_weights(model, config: AutoencoderTraining) -> None:
     model.depth_basis, model.albedo_basis = (CodeBasis(found.code_size).to(config.device) for _ in range(2))
 
 
-def _save(run: Path, objective, averaged, optimizer, done: int, config: AutoencoderTraining) -> None:
+def _save(run: Path, objective, averaged, optimizer, done: int, before: int, config: AutoencoderTraining) -> None:
     """Everything a resumed run needs, and the averaged weights for use."""
-    from core.hub import about_weights, save_weights, weights_path
+    from core.hub import save_weights
     from training import checkpoint
 
     checkpoint.save(run, {"objective": objective.state_dict(), "averaged": averaged.state_dict(),
                           "optimizer": optimizer.state_dict(), "step": done, "config": config.to_dict()})
-    before = int(about_weights(weights_path(config.start_from)).get("steps", 0)) if config.start_from else 0
     save_weights(run / "model.safetensors", averaged.module.state_dict(), config.model,
                  {"stage": "autoencoder", "steps": str(before + done), "regime": run.name.split("-", 1)[1]})
+
+
+def _steps_before(config: AutoencoderTraining) -> int:
+    """Steps that the weights to start from had already."""
+    from core.hub import about_weights, weights_path
+
+    return int(about_weights(weights_path(config.start_from)).get("steps", 0)) if config.start_from else 0
 
 
 def main(arguments: list[str]) -> None:
