@@ -13,8 +13,8 @@ from torch import Tensor
 
 from core.detail import head_surface
 from core.geometry import pixel_grid, transform
-from core.motion import moved_depth
-from core.render import FLOOR, PhotoFace, blur, crop_grid, crop_points, enlarge, lerp, soft_step
+from core.motion import moved_depth, parted_lips
+from core.render import FLOOR, PhotoFace, blur, crop_grid, crop_points, enlarge, lerp
 from core.shading import shade
 from core.types import Factors
 
@@ -26,10 +26,6 @@ STIFFNESS = 2e-3
 """Squared contrast a pixel that is worth a motion: below it the face keeps still."""
 LARGEST_CHANGE = 0.7
 """Most by which the remaining change brightens or darkens, natural logarithm."""
-MOUTH = (-0.5, 0.5, 0.2, 0.95)
-"""Left, right, top and bottom of where mouths are, canonical crop coordinates."""
-PARTED = (0.75, 0.4)
-"""Rows of the photo for a row of the changed face, below which and down to which the mouth is the donor's."""
 LIPS = 7
 """Width of the lips and of the fade around them, in pixels of the motion's map."""
 
@@ -51,7 +47,9 @@ def carry(face: PhotoFace, before: Factors, after: Factors, motion: Tensor | Non
     depth, normal, _ = head_surface(after.canon_depth)
     on_face = face.alpha * (1 - face.beyond)
     shown = find_flow(before.canon_albedo, after.canon_albedo)
-    flow = shown if motion is None else _expression_flow(before.canon_depth, motion)
+    flow, parted = shown, None
+    if motion is not None:
+        flow, parted = _expression_flow(before.canon_depth, motion)
     wide = enlarge(flow, on_face.shape[-1]) * on_face  # hair, ears and what is behind keep still
     picture = moved(face.picture, wide)
 
@@ -63,17 +61,18 @@ def carry(face: PhotoFace, before: Factors, after: Factors, motion: Tensor | Non
     trust = F.grid_sample(after.confidence, seen, padding_mode="border", align_corners=False) * on_face
     change = enlarge(left, trust.shape[-1]).clamp(-LARGEST_CHANGE, LARGEST_CHANGE) + (shading / moved_shading).log()
     picture = (picture * enlarge((change * trust).exp(), picture.shape[-1])).clamp(0, 1)
-    if donor:
-        picture = _with_mouth(picture, donor.picture, _parted(flow))
+    if donor and parted is not None:
+        mouth = blur(F.max_pool2d(parted, 2 * LIPS + 1, 1, LIPS), 1)
+        picture = _with_mouth(picture, donor.picture, mouth)
     return PhotoFace(picture, face.alpha, face.beyond, depth, normal, face.surroundings, face.blurred, face.tangent,
                      face.light, face.view)
 
 
-def _expression_flow(canon_depth: Tensor, motion: Tensor) -> Tensor:
-    """(B, 2, H, W) from each place of the moved face to where it was, crop coordinates."""
+def _expression_flow(canon_depth: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, 2, H, W) from each place of the moved face to where it was, crop coordinates, and `parted_lips`."""
     size = canon_depth.shape[-1]
     _, origin = moved_depth(canon_depth, motion)
-    return ((origin - pixel_grid(size, origin.device)) * (2 / size)).movedim(-1, 1)
+    return ((origin - pixel_grid(size, origin.device)) * (2 / size)).movedim(-1, 1), parted_lips(origin)
 
 
 def find_flow(before: Tensor, after: Tensor) -> Tensor:
@@ -102,17 +101,6 @@ def moved(maps: Tensor, flow: Tensor) -> Tensor:
     size = maps.shape[-1]
     grid = crop_grid(maps, size) + enlarge(flow, size).movedim(1, -1)
     return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
-
-
-def _parted(flow: Tensor) -> Tensor:
-    """(B, 1, h, h) 1 where a flow (B, 2, h, h) parts the lips, and on the lips, fading to 0 around."""
-    rows = 1 + torch.gradient(flow[:, 1:], dim=2)[0] * (flow.shape[-1] / 2)
-    parted = soft_step((PARTED[0] - rows) / (PARTED[0] - PARTED[1]))
-    x, y = crop_grid(flow, flow.shape[-1]).unbind(-1)
-    first, last, top, bottom = MOUTH
-    window = soft_step((x - first) / 0.15) * soft_step((last - x) / 0.15)
-    window = window * soft_step((y - top) / 0.15) * soft_step((bottom - y) / 0.15)
-    return blur(F.max_pool2d(parted * window[:, None], 2 * LIPS + 1, 1, LIPS), 1)
 
 
 def _with_mouth(picture: Tensor, other: Tensor, mouth: Tensor) -> Tensor:
