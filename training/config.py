@@ -131,7 +131,7 @@ class DiffusionTraining:
     """Folder of aligned photos (python -m training.prepare): single photos, and backgrounds."""
     photo_limit: int = 8000
     """Use only the first so many photos; 0: all."""
-    copies: int = 3
+    copies: int = 4
     """Changed copies of each photo."""
     photos_share: float = 0.33
     """Part of the batch that is copies of single photos."""
