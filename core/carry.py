@@ -108,8 +108,8 @@ def _with_mouth(picture: Tensor, other: Tensor, mouth: Tensor) -> Tensor:
     size = mouth.shape[-1]
     around = blur(F.max_pool2d(mouth, 9, 1, 4) - mouth, 1) + 1e-3
     around = around / around.sum((2, 3), keepdim=True)
-    own, its = ((F.interpolate(maps, (size, size), mode="area") * around).sum((2, 3), keepdim=True).clamp(0.02, 0.98)
+    own, its = ((F.interpolate(maps, (size, size), mode="area") * around).sum((2, 3), keepdim=True)
                 for maps in (picture, other))
-    # A power, not a factor: skin gets the other's colour, and teeth stay below white.
-    other = other ** (own.log() / its.log()).clamp(0.3, 3)
+    # Of odds, not of values: skin and lips get the face's complexion, and teeth stay below white.
+    other = (other.logit(1e-3) + own.logit(0.02) - its.logit(0.02)).sigmoid()
     return lerp(picture, other, enlarge(mouth, picture.shape[-1]))
