@@ -20,6 +20,7 @@ class Expressions(nn.Module):
         super().__init__()
         weights, codes, size = config.expressions, 2 * config.code_size, config.image_size
         self.register_buffer("reader", torch.zeros(codes, weights))
+        self.register_buffer("gain", torch.ones(weights))
         self.register_buffer("effects", torch.zeros(weights, codes))
         self.register_buffer("motion", torch.zeros(weights, 3, size, size))
 
@@ -29,9 +30,9 @@ class Expressions(nn.Module):
         return bool(self.reader.any())
 
     def read(self, change: CodePart) -> Tensor:
-        """Expression weights (B, 57), within ± 1, of changes of codes (B, 256) each: 1 is an expression at full
-        strength that the face did not have."""
-        return (torch.cat([change.depth, change.albedo], 1) @ self.reader).clamp(-1, 1)
+        """Expression weights (B, 57) to be expected from changes of codes (B, 256) each: 1 is an expression at full
+        strength that the face did not have. What is unsure is expected to be small."""
+        return torch.cat([change.depth, change.albedo], 1) @ self.reader
 
     def changes(self, weights: Tensor) -> CodePart:
         """What expression weights (B, 57) add to the codes."""
@@ -42,6 +43,6 @@ class Expressions(nn.Module):
         return self.changes(self.read(change))
 
     def moves(self, weights: Tensor) -> Tensor:
-        """How expression weights (B, 57) move the points at canonical pixels: (B, 3, H, W), canonical frame,
-        camera-distance units."""
-        return torch.einsum("bk,kcyx->bcyx", weights, self.motion)
+        """How faces move whose expression weights (B, 57) were read: (B, 3, H, W) of the points at canonical pixels,
+        canonical frame, camera-distance units. Here expressions have the size that they usually have."""
+        return torch.einsum("bk,kcyx->bcyx", (weights * self.gain).clamp(-1, 1), self.motion)

@@ -10,11 +10,11 @@ from core.rasterizer import rasterize_depth
 
 ROUNDS = 4
 """Steps in which the place before a motion is found; motions are smooth, and each step halves the error at least."""
-MOUTH = (0.25, 0.75, 0.6, 0.975)
+MOUTH = (0.25, 0.75, 0.62, 0.84)
 """Left, right, top and bottom of where mouths are, as parts of the canonical map's sides."""
-EDGE = 0.075
+EDGE = 0.05
 """Width in which that window fades out, as a part of the side."""
-PARTED = (0.75, 0.4)
+PARTED = (0.8, 0.7)
 """Rows before for a row after a motion, below which and down to which lips part."""
 
 

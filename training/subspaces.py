@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 from core.diffusion import Diffusion
-from training.sequences import Frames, person_means
+from training.sequences import RENDERED, Frames, person_means
 from training.whitening import discriminant_basis, scatter
 
 EXPRESSION_COUNTS = 10.0
 """How much more than other scatter within people that of expressions counts: with more, identities know less of them,
 and tell people apart less well."""
-READ_RIDGE = 0.03
-"""Ridge of the regression that reads expressions, as a part of each code number's own scatter."""
 LEAST_SLOPE = 0.4
-"""A regression says less than there is. That is made good, but not where it says less than this part."""
+"""A regression says less than there is. For motions that is made good, but not where it says less than this part."""
+GAIN = 1.25
+"""What is made good beyond that, since photos hold more than the regression met."""
 
 
 def set_identity(diffusion: Diffusion, frames: Frames, targets: Tensor) -> None:
@@ -49,8 +49,8 @@ def set_identity(diffusion: Diffusion, frames: Frames, targets: Tensor) -> None:
 def set_expressions(diffusion: Diffusion, frames: Frames, motion: Tensor) -> None:
     """Learn what expressions do to codes, and how changes of codes tell them; without renders nothing is known of them.
 
-    Both are regressions between what differs among pictures of one person: expression weights and codes. Of a photo
-    only the expressions that its copies were given are known, and no more is needed.
+    Both are regressions between expression weights and codes. Of renders the weights are known; of a photo only those
+    that its copies were given, so that it counts by how its copies differ.
 
     Args:
         diffusion: is given them.
@@ -60,22 +60,27 @@ def set_expressions(diffusion: Diffusion, frames: Frames, motion: Tensor) -> Non
     known = frames.expression.isfinite().all(1)
     if not known.any():
         return
-    weights, codes = _within_people(frames[known])
-    found = diffusion.expressions
-    covariance = codes.T @ codes
-    ridged = covariance + READ_RIDGE * covariance.diagonal().diag()
-    reader = torch.linalg.solve(_ridged(ridged), codes.T @ weights)
+    frames, found = frames[known], diffusion.expressions
+    rendered = frames.source == RENDERED
+    alone, differences = _expressions_and_codes(frames[rendered]), _within_people(frames[~rendered])
+    weights, codes = (torch.cat([rows - rows.mean(0), other]) for rows, other in zip(alone, differences, strict=True))
+    reader = _regression(codes, weights)
     slope = (codes @ reader * weights).sum(0) / weights.square().sum(0).clamp(min=1e-6)
-    found.reader.copy_(reader / slope.clamp(min=LEAST_SLOPE))
-    found.effects.copy_(_regression(weights, codes))
+    found.reader.copy_(reader)
+    found.gain.copy_(GAIN / slope.clamp(min=LEAST_SLOPE))
+    found.effects.copy_(_regression(*_within_people(frames)))
     found.motion.copy_(motion)
 
 
+def _expressions_and_codes(frames: Frames) -> tuple[Tensor, Tensor]:
+    """Expression weights (N, 57) and both codes (N, 2 D)."""
+    return frames.expression.float(), frames.data.float().flatten(1)
+
+
 def _within_people(frames: Frames) -> tuple[Tensor, Tensor]:
-    """Expression weights (N, 57) and both codes (N, 2 D) of frames that have them, less the means of the person."""
+    """Expression weights (N, 57) and both codes (N, 2 D), less the means of the person."""
     _, person = frames.person.unique(return_inverse=True)
-    return tuple(rows - person_means(rows, person)[person]
-                 for rows in (frames.expression.float(), frames.data.float().flatten(1)))
+    return tuple(rows - person_means(rows, person)[person] for rows in _expressions_and_codes(frames))
 
 
 def _regression(known: Tensor, wanted: Tensor) -> Tensor:
