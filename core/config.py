@@ -70,7 +70,7 @@ class DiffusionConfig:
 
     code_size: int = 256
     """Length of each code."""
-    identity_size: int = 192
+    identity_size: int = 96
     """Directions of a code in which identities differ; in all others a code is expression."""
     width: int = 256
     """Channels of the hidden layers."""

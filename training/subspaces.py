@@ -9,7 +9,7 @@ from core.diffusion import Diffusion
 from training.sequences import RENDERED, Frames, person_means
 from training.whitening import discriminant_basis, scatter
 
-EXPRESSION_COUNTS = 10.0
+EXPRESSION_COUNTS = 3.0
 """How much more than other scatter within people that of expressions counts: with more, identities know less of them,
 and tell people apart less well."""
 LEAST_SLOPE = 0.4
@@ -33,8 +33,9 @@ def set_identity(diffusion: Diffusion, frames: Frames, targets: Tensor) -> None:
     for number, part in enumerate((diffusion.depth, diffusion.albedo)):
         codes, wanted = frames.data[:, number].float(), targets[:, number]
         within, between = scatter(codes, frames.person)
-        if known.any():
-            weights, changes = _within_people(frames[known])
+        # Renders and photos show one expression in other directions, which all count.
+        for source in frames.source[known].unique():
+            weights, changes = _within_people(frames[known & (frames.source == source)])
             expressed = weights @ _regression(weights, changes.chunk(2, 1)[number])
             within += EXPRESSION_COUNTS * expressed.T.cov()
         basis = discriminant_basis(within, between)[:, : diffusion.config.identity_size]
