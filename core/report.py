@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 TRAINED_YAW, TRAINED_PITCH = 45, 25
 """Degrees beyond which few training faces were turned."""
-LOW_CONFIDENCE, HIGH_ERROR = 0.908, 0.074
+LOW_CONFIDENCE, HIGH_ERROR = 0.910, 0.073
 """Means over the face that 2 % of held-out photos (FairFace validation) fall below and exceed."""
 SMALL_FACE = 128
 """Pixels of the crop's side in the photo below which its own detail is thin."""
