@@ -10,7 +10,7 @@ from core.rasterizer import rasterize_depth
 
 ROUNDS = 4
 """Steps in which the place before a motion is found; motions are smooth, and each step halves the error at least."""
-MOUTH = (0.25, 0.75, 0.62, 0.84)
+MOUTH = (0.25, 0.75, 0.62, 0.79)
 """Left, right, top and bottom of where mouths are, as parts of the canonical map's sides."""
 EDGE = 0.05
 """Width in which that window fades out, as a part of the side."""
