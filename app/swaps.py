@@ -30,7 +30,7 @@ THEIRS, NONE = "The other's", "None (neutral)"
 """Whose expression the face gets."""
 QUICK = 256
 """Pixels up to which half of the photo's detail is enough."""
-DONOR = 6
+DONOR = 4
 """The example that lends its expression until another is chosen."""
 SAMPLES = 16
 """Identities over which the spread is taken."""

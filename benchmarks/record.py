@@ -28,7 +28,7 @@ COLOURS = 255
 """Of the palette that all pictures of a tab share: with one each, colours would flicker."""
 HOLD, STEP = 1400, 110
 """Milliseconds that a picture stays: one to look at, and one of a movement."""
-SUBJECT, DONOR = 3, 4
+SUBJECT, DONOR = 3, 1
 """Examples that are shown, and that lend their expression."""
 FLAGS = ("--no-sandbox", "--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
          "--disable-dev-shm-usage")
