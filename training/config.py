@@ -69,7 +69,7 @@ class AutoencoderTraining:
     """Batches whose gradients are averaged before a step."""
     renders_share: float = 0.5
     """Part of the batch that is rendered, where there are renders."""
-    steps: int = 56480
+    steps: int = 62080
     """Optimizer steps."""
     lr: float = 6e-4
     """Learning rate after warm-up."""
