@@ -134,19 +134,12 @@ class Pair:
     @torch.inference_mode()
     def way(self, what: latent.What, detail: str, count: int, size: int) -> list[np.ndarray]:
         """`count` pictures from the first face to where `what` is the other's."""
-        model, (own, other) = state.model(), self.factors
-        pictures = []
-        for step in range(count):
-            part = step / (count - 1)
-            after = model.interpolate(own, other, part, what)
-            if detail == DECODED:
-                face = decode(after)
-            elif what == "expression":
-                face = self._with_expression(after, Amounts(part, part), size <= QUICK)
-            else:
-                face = carry(self._faces(size <= QUICK)[0], own, after)
-            pictures.append(self._draw(face, size))
-        return pictures
+        parts = [step / (count - 1) for step in range(count)]
+        if what == "expression":
+            return [self.picture(Amounts(part, part, detail=detail), size) for part in parts]
+        (own, other), (face, _) = self.factors, self._faces(size <= QUICK)
+        ways = [state.model().interpolate(own, other, part, what) for part in parts]
+        return [self._draw(decode(after) if detail == DECODED else carry(face, own, after), size) for after in ways]
 
     def _giver(self, amounts: Amounts) -> Factors:
         """Who gives the expression: the other, or the first face itself without its own."""

@@ -120,11 +120,11 @@ def photo_frames(photos: Tensor, copies: int, generator: torch.Generator, autoen
         number, size = torch.arange(len(part)) + start, part.shape[-1] // 2
         depth, view = find_heads(autoencoder, part, bf16=True)
         for _ in range(copies):
-            moved = part, None
+            image, moves = part, None
             if expressions:
-                moved = move_heads(part, depth, view, random_turn(view, generator),
-                                   *expressions.draw(len(part), generator))
-            copy = draw_copies(moved[0], size, generator, moved[1])
+                image, moves = move_heads(part, depth, view, random_turn(view, generator),
+                                          *expressions.draw(len(part), generator))
+            copy = draw_copies(image, size, generator, moves)
             given = copy.unmirror_expression(copy.moves.expression) if expressions else _unknown(len(part))
             yield Frames(copy.image, number, number, torch.full_like(number, PHOTOS), given)
 
