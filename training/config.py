@@ -43,6 +43,9 @@ class LossWeights:
     """Photos beside renders: the same of the change between two copies, of which one was given an expression."""
     identity: float = 0.35
     """Contrast of faces by linear heads on the codes: copies of a photo, renders of a person, against others."""
+    time_invariance: float = 0.0
+    """Loss of the diffusion model beside the weights that training starts from, on pairs of one face: fine-tunes the
+    encoders with it (paper section 3.2)."""
     same_view: float = 16.0
     """Photos: L1 between the poses found in two changed copies."""
     same_depth: float = 60.0

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from core.autoencoder import Autoencoder, mirror
 from core.losses import gradient_difference, laplace_nll, masked_mean
-from core.types import Factors
+from core.types import Codes, Factors
 from training import losses
 from training.config import LossWeights
 from training.contrast import NOBODY, IdentityContrast
+from training.denoising import TimeInvariance
 from training.photos import Photos
 from training.renders import EXPRESSIONS, Renders
 
@@ -22,11 +23,13 @@ class Objective(nn.Module):
         model: to be trained.
         weights: of the terms.
         mean_depth: (1, H, W) mean head of the renders; None where there are none.
+        time_invariance: the diffusion model's loss, where the encoders are fine-tuned with it.
     """
 
-    def __init__(self, model: Autoencoder, weights: LossWeights, mean_depth: Tensor | None = None):
+    def __init__(self, model: Autoencoder, weights: LossWeights, mean_depth: Tensor | None = None,
+                 time_invariance: TimeInvariance | None = None):
         super().__init__()
-        self.model, self.weights = model, weights
+        self.model, self.weights, self.time_invariance = model, weights, time_invariance
         self.contrast = IdentityContrast(model.config.code_size)
         self.register_buffer("mean_depth", mean_depth, persistent=False)
         if mean_depth is not None:
@@ -51,7 +54,6 @@ class Objective(nn.Module):
         plain, mirrored = (self.model.render(image, found.codes, *surface, found.light, view, found.confidence)
                            for surface in ((found.canon_depth, found.canon_albedo), mirror(found)))
         extra = losses.same_face(found, photos)
-        extra["identity"] = self.contrast(found.codes, torch.full_like(photos.mirrored, NOBODY, dtype=torch.long))
         if self.mean_depth is not None:
             extra["mean_head"] = losses.mean_head(found.canon_depth, self.mean_depth)
             first, second = photos.unmirror_expression(self._expression(found)).chunk(2)
@@ -63,6 +65,7 @@ class Objective(nn.Module):
                                                        mirrored.recon_mask),
                 "gradient": weights.gradient * gradient_difference(plain.recon_image, image, plain.recon_mask),
                 "curvature": weights.curvature * losses.depth_curvature(found.canon_depth),
+                **self._of_pairs(found.codes, torch.full_like(photos.mirrored, NOBODY, dtype=torch.long)),
                 **self._weighted(extra)}
 
     def _on_renders(self, found: Factors, sigmas: Tensor, renders: Renders) -> dict[str, Tensor]:
@@ -72,11 +75,19 @@ class Objective(nn.Module):
         mask = found.recon_mask * (0.2 + 0.8 * renders.mask)
         known = losses.known_factors(found, renders)
         known["expression"] = (self._expression(found) - renders.expression).square().sum(1).mean()
-        return {"render_identity": weights.identity * self.contrast(found.codes, renders.person),
+        pairs = self._of_pairs(found.codes, renders.person)
+        return {**{f"render_{name}": term for name, term in pairs.items()},
                 "render_image": weights.render_image * laplace_nll(found.recon_image - image, sigmas[:, :1], mask),
                 "render_gradient": weights.render_image * weights.gradient
                 * gradient_difference(found.recon_image, image, mask.floor()),
                 **self._weighted(known)}
+
+    def _of_pairs(self, codes: Codes, person: Tensor) -> dict[str, Tensor]:
+        """What two pictures of each of some people (B,) ask of each other's codes."""
+        terms = {"identity": self.contrast(codes, person)}
+        if self.time_invariance:
+            terms["time_invariance"] = self.time_invariance(codes)
+        return self._weighted(terms)
 
     def _expression(self, found: Factors) -> Tensor:
         """Expression weights (B, 57) that the linear head reads from the codes."""

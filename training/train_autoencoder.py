@@ -126,7 +126,8 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
         set_eigenfaces(model.albedo_decoder, batches.faces())
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not config.only or name.startswith(tuple(config.only.split())))
-    objective = Objective(model, config.loss, batches.render_pack and batches.render_pack.mean_depth())
+    objective = Objective(model, config.loss, batches.render_pack and batches.render_pack.mean_depth(),
+                          _time_invariance(config) if config.loss.time_invariance else None)
     averaged = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema))
     optimizer = torch.optim.AdamW(objective.parameters(), config.lr, (0.9, 0.99), weight_decay=config.weight_decay,
@@ -200,6 +201,23 @@ def _load_weights(model, config: AutoencoderTraining) -> None:
     model.load_state_dict(weights)
     # Published codes are whitened; training sees them as the encoders give them.
     model.depth_basis, model.albedo_basis = (CodeBasis(found.code_size).to(config.device) for _ in range(2))
+
+
+def _time_invariance(config: AutoencoderTraining):
+    """Loss of the diffusion model beside the weights to start from.
+
+    Raises:
+        ConfigError: there is none that was made for them.
+        WeightsMissing, WeightsDamaged: no weights to start from, or not such a file.
+    """
+    from core.pipeline import LatentFace
+    from training.denoising import TimeInvariance
+
+    start = config.start_from and LatentFace.from_pretrained(config.start_from)
+    if not start or not start.diffusion:
+        raise ConfigError("time_invariance fine-tunes encoders that a diffusion model was made for: let start_from "
+                          "name weights that training.train_diffusion has written.")
+    return TimeInvariance(start.diffusion, start.autoencoder)
 
 
 def _save(run: Path, objective, averaged, optimizer, done: int, before: int, config: AutoencoderTraining) -> None:

@@ -7,9 +7,11 @@ from dataclasses import fields, replace
 import torch
 
 from core.autoencoder import Autoencoder
-from core.config import ModelConfig
+from core.config import DiffusionConfig, ModelConfig
+from core.diffusion import Diffusion
 from core.types import View
 from training.config import AutoencoderTraining
+from training.denoising import TimeInvariance
 from training.objective import Objective
 from training.photos import Photos
 from training.renders import Renders
@@ -64,6 +66,8 @@ def test_two_processes_average_to_the_gradients_of_the_joined_batch(photo_pack, 
 
 def test_every_weight_counts(photo_pack, render_pack):
     objective, draw = objective_and_batches(str(photo_pack), str(render_pack))
+    objective.time_invariance = TimeInvariance(Diffusion(DiffusionConfig(width=32, blocks=1)), objective.model)
+    objective.weights = replace(objective.weights, time_invariance=1.0)
     objective.eval().requires_grad_(False)
     pictures, weights = draw(0), objective.weights
 

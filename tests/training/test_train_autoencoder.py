@@ -66,6 +66,16 @@ def test_a_run_starts_from_weights(config, tmp_path):
         train(replace(still, model=replace(config.model, width=16)), second)
 
 
+def test_the_diffusion_models_loss_fine_tunes_the_encoders(config, split_weights, tmp_path):
+    tuned = replace(config, steps=2, start_from=str(split_weights), loss=replace(config.loss, time_invariance=1.0))
+    run = checkpoint.new_run(tmp_path, "tuned", tuned.to_dict())
+    train(tuned, run)
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert all(line["time_invariance"] > 0 and line["render_time_invariance"] > 0 for line in lines)
+    with pytest.raises(ConfigError, match="a diffusion model was made for"):
+        train(replace(tuned, start_from=""), run)
+
+
 def test_loss_falls(config, tmp_path):
     run = checkpoint.new_run(tmp_path, "longer", config.to_dict())
     train(replace(config, steps=40, lr=2e-3, sample_every=1000), run)
