@@ -8,7 +8,7 @@ Convention: core.geometry (pinhole of 10 degrees, x right, y down, z away from t
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,9 @@ PIVOT_CM = np.array([0.0, -0.57, 0.0], np.float32)  # lands on the optical axis
 SCALE = 0.0875 / 7.08  # camera units per cm: the alignment crop's half side is 7.08 cm at distance 1
 DEPTH_ORIGIN = 1.127  # depth of the rig's origin, before each person's own correction
 MEAN_DEPTH, FAR_DEPTH = 1.0172, 1.07  # a neutral head's mean visible depth; the neck counts as at most 1.07
+SIZES = 0.9, 1.02
+"""How large heads are in training, as parts of the rig's: photos of FairFace show them 5 % smaller, by MediaPipe's
+landmarks, and crops are never cut quite alike."""
 BLINK_CAP = 0.85  # above it the eyeball pokes through the lid
 
 # Coarse expressions as activations at full strength; a name without _L / _R moves both sides.
@@ -76,6 +79,7 @@ class Person:
     palette: np.ndarray  # (8, 3) float32 0-255, see rig_raster.mean_albedo
     depth_origin: float = DEPTH_ORIGIN  # depth of the rig's origin in the canonical frame
     id: int = 0
+    size: float = 1.0  # of the head in its crop, as a part of the rig's
 
 
 @dataclass
@@ -191,8 +195,12 @@ class Rig:
         texture = np.clip(texture * tint, 0, 255).astype(np.uint8, order="C")  # as compiled for
         person = Person(coefficients, self.neutral + coefficients @ self.identity_modes, texture,
                         self._sample_palette(texture, rng))
-        person.depth_origin += MEAN_DEPTH - self._mean_depth(person)
-        return person
+        return self.resized(person, person.size)
+
+    def resized(self, person, size):
+        """A person in a crop that shows the head `size` times as large as the rig's; the mean depth stays."""
+        person = replace(person, size=size)
+        return replace(person, depth_origin=person.depth_origin + MEAN_DEPTH - self._mean_depth(person))
 
     def _vary(self, blend, first, second, rng):
         """A skin (h, w, 3) that takes one region from one person and the next from another, its detail stronger or
@@ -249,7 +257,8 @@ class Rig:
 
     def _in_camera(self, person, vertices):
         """(V, 3) canonical camera frame of rig points, cm, in any shape."""
-        return (vertices.reshape(-1, 3) - PIVOT_CM) * np.array([SCALE, -SCALE, -SCALE], np.float32) + np.array(
+        scale = SCALE * person.size
+        return (vertices.reshape(-1, 3) - PIVOT_CM) * np.array([scale, -scale, -scale], np.float32) + np.array(
             [0, 0, person.depth_origin], np.float32)
 
     def sample_accessories(self, person, rng):
