@@ -62,7 +62,9 @@ class Session:
     def detailed(self) -> PhotoFace:
         """The same with the photo's own detail."""
         with torch.inference_mode():
-            return self.changed or transfer(self.factors, self.face.full[None])
+            found = self.face.landmarks
+            landmarks = None if found is None else torch.from_numpy(found)[None]
+            return self.changed or transfer(self.factors, self.face.full[None], landmarks)
 
     @property
     def settings(self) -> Settings:

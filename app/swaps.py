@@ -157,9 +157,8 @@ class Pair:
     def _with_expression(self, after: Factors, amounts: Amounts, quick: bool = False) -> PhotoFace:
         """The first face with the expression it is given and the photo's detail, or half of it."""
         (own, _), (face, donor) = self.factors, self._faces(quick)
-        motion = state.model().motion(own, self._giver(amounts))
-        return carry(face, own, after, None if motion is None else motion * amounts.albedo,
-                     donor if amounts.whose == THEIRS else None)
+        motion = state.model().motion(own, self._giver(amounts), face.landmarks)
+        return carry(face, own, after, motion, donor if amounts.whose == THEIRS else None, amounts.albedo)
 
 
 def known(pair: Pair | None) -> Pair:

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from core.detail import head_surface
 from core.geometry import pixel_grid, transform
-from core.motion import moved_depth, parted_lips
-from core.render import FLOOR, PhotoFace, blur, crop_grid, crop_points, enlarge, lerp
+from core.motion import moved_depth
+from core.mouth import Mouth, above_and_below, nearer, show_inside
+from core.render import FLOOR, PhotoFace, blur, crop_grid, crop_points, enlarge
 from core.shading import shade
 from core.types import Factors
 
@@ -26,12 +27,10 @@ STIFFNESS = 2e-3
 """Squared contrast a pixel that is worth a motion: below it the face keeps still."""
 LARGEST_CHANGE = 0.7
 """Most by which the remaining change brightens or darkens, natural logarithm."""
-LIPS = 7
-"""Width of the lips and of the fade around them, in pixels of the motion's map."""
 
 
 def carry(face: PhotoFace, before: Factors, after: Factors, motion: Tensor | None = None,
-          donor: PhotoFace | None = None) -> PhotoFace:
+          donor: PhotoFace | None = None, amount: float = 1.0) -> PhotoFace:
     """Change a prepared face as its factors have changed.
 
     Args:
@@ -39,7 +38,9 @@ def carry(face: PhotoFace, before: Factors, after: Factors, motion: Tensor | Non
         before: the factors they were made of.
         after: the same faces changed: `LatentFace.swap`, `interpolate`, `neutral`.
         motion: (B, 3, H, W) how the expression moves them, of `LatentFace.motion`; None: as the maps show.
-        donor: the faces that gave the expression, prepared in the same way; None leaves the mouth's inside as it is.
+        donor: the faces that gave the expression, prepared in the same way; None: nobody did, and mouths close. Where
+            landmarks of either are not known, the mouth moves and does not part.
+        amount: how much of the motion, 0 … 1.5.
 
     Returns:
         B faces to `draw`, in the pose and light of `face`.
@@ -47,10 +48,13 @@ def carry(face: PhotoFace, before: Factors, after: Factors, motion: Tensor | Non
     depth, normal, _ = head_surface(after.canon_depth)
     on_face = face.alpha * (1 - face.beyond)
     shown = find_flow(before.canon_albedo, after.canon_albedo)
-    flow, parted = shown, None
-    if motion is not None:
-        flow, parted = _expression_flow(before.canon_depth, motion)
-    wide = enlarge(flow, on_face.shape[-1]) * on_face  # hair, ears and what is behind keep still
+    flow, mouth = shown, None
+    if motion is not None and face.landmarks is not None and (donor is None or donor.landmarks is not None):
+        flow, mouth = _parted(face, donor, before.canon_depth, motion, amount)
+    elif motion is not None:
+        flow = _flow(before.canon_depth, motion * amount)
+    wide = enlarge(flow, max(flow.shape[-1], on_face.shape[-1]))
+    wide = wide * enlarge(on_face, wide.shape[-1])  # hair, ears and what is behind keep still
     picture = moved(face.picture, wide)
 
     left = (after.canon_albedo + 0.02).log() - moved((before.canon_albedo + 0.02).log(), shown)
@@ -61,18 +65,44 @@ def carry(face: PhotoFace, before: Factors, after: Factors, motion: Tensor | Non
     trust = F.grid_sample(after.confidence, seen, padding_mode="border", align_corners=False) * on_face
     change = enlarge(left, trust.shape[-1]).clamp(-LARGEST_CHANGE, LARGEST_CHANGE) + (shading / moved_shading).log()
     picture = (picture * enlarge((change * trust).exp(), picture.shape[-1])).clamp(0, 1)
-    if donor and parted is not None:
-        mouth = blur(F.max_pool2d(parted, 2 * LIPS + 1, 1, LIPS), 1)
-        picture = _with_mouth(picture, donor.picture, mouth)
+    if mouth and donor:
+        picture = show_inside(picture, mouth, donor, 1 - Mouth.of(face.landmarks).opened * max(0, 1 - amount))
     return PhotoFace(picture, face.alpha, face.beyond, depth, normal, face.surroundings, face.blurred, face.tangent,
                      face.light, face.view)
 
 
-def _expression_flow(canon_depth: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, 2, H, W) from each place of the moved face to where it was, crop coordinates, and `parted_lips`."""
+def _flow(canon_depth: Tensor, motion: Tensor) -> Tensor:
+    """(B, 2, H, W) from each place of a moved face to where it was, crop coordinates."""
     size = canon_depth.shape[-1]
     _, origin = moved_depth(canon_depth, motion)
-    return ((origin - pixel_grid(size, origin.device)) * (2 / size)).movedim(-1, 1), parted_lips(origin)
+    return ((origin - pixel_grid(size, origin.device)) * (2 / size)).movedim(-1, 1)
+
+
+def _parted(face: PhotoFace, donor: PhotoFace | None, canon_depth: Tensor, motion: Tensor,
+            amount: float) -> tuple[Tensor, Mouth]:
+    """The same at the picture's size, with lips that part where they are and close where the donor's are closed; and
+    the mouth then."""
+    def after(sides: tuple[Tensor, Tensor]) -> Mouth:
+        return Mouth(*(_moved_places(rim, canon_depth, side, face.tangent)
+                       for rim, side in zip((before.upper, before.lower), sides, strict=True)))
+
+    size, before = face.picture.shape[-1], Mouth.of(face.landmarks)
+    sides = above_and_below(motion * amount, before)
+    closed = 1 - Mouth.of(donor.landmarks).opened if donor else 1.0
+    too_far = after(sides).gap * closed * min(1, amount)
+    sides = nearer(sides, before, too_far * face.tangent[:, None] / 2)
+    mouth = after(sides)
+    above, below = (enlarge(_flow(canon_depth, side), size) for side in sides)
+    return torch.where(mouth.below(size), below, above), mouth
+
+
+def _moved_places(places: Tensor, canon_depth: Tensor, motion: Tensor, tangent: Tensor) -> Tensor:
+    """Where a motion takes places (B, K, 2) of a surface, crop coordinates."""
+    found = F.grid_sample(torch.cat([canon_depth[:, None], motion], 1), places[:, None], padding_mode="border",
+                          align_corners=False)[:, :, 0].movedim(1, -1)
+    depth, step = found[..., :1], found[..., 1:]
+    points = torch.cat([places * tangent[:, None, None] * depth, depth], -1) + step
+    return points[..., :2] / points[..., 2:] / tangent[:, None, None]
 
 
 def find_flow(before: Tensor, after: Tensor) -> Tensor:
@@ -101,15 +131,3 @@ def moved(maps: Tensor, flow: Tensor) -> Tensor:
     size = maps.shape[-1]
     grid = crop_grid(maps, size) + enlarge(flow, size).movedim(1, -1)
     return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
-
-
-def _with_mouth(picture: Tensor, other: Tensor, mouth: Tensor) -> Tensor:
-    """Put the mouth of another picture where `mouth` (B, 1, h, h) says, without the donor's light and complexion."""
-    size = mouth.shape[-1]
-    around = blur(F.max_pool2d(mouth, 9, 1, 4) - mouth, 1) + 1e-3
-    around = around / around.sum((2, 3), keepdim=True)
-    own, its = ((F.interpolate(maps, (size, size), mode="area") * around).sum((2, 3), keepdim=True)
-                for maps in (picture, other))
-    # Of odds, not of values: skin and lips get the face's complexion, and teeth stay below white.
-    other = (other.logit(1e-3) + own.logit(0.02) - its.logit(0.02)).sigmoid()
-    return lerp(picture, other, enlarge(mouth, picture.shape[-1]))

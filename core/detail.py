@@ -72,13 +72,13 @@ def decode(factors: Factors) -> PhotoFace:
     picture = (albedo * shade(normal, factors.light).clamp(min=FLOOR)).clamp(max=1)
     tangent = torch.full_like(factors.light.ambient, crop_tangent(factors.canon_depth.shape[-1]))
     alpha = _fade(distance) * _inside(crop_grid(picture, GRID))
-    shown = _shown_alpha(alpha, depth, tangent, factors.view)
-    behind = _out_of_focus(factors.recon_image, shown)
+    coordinates, mask, _ = canonical_coordinates(depth, tangent, factors.view, GRID)
+    behind = _out_of_focus(factors.recon_image, _shown_alpha(alpha, coordinates, mask))
     return PhotoFace(picture, alpha, _beyond(distance), depth, normal, factors.recon_image, behind, tangent,
                      factors.light, factors.view)
 
 
-def transfer(factors: Factors, photo: Tensor) -> PhotoFace:
+def transfer(factors: Factors, photo: Tensor, landmarks: Tensor | None = None) -> PhotoFace:
     """Carry a photo into the canonical frame, once per photo (method: detail).
 
     Each canonical point shows, in this order of preference: the photo where it sees the point well, the photo where
@@ -88,6 +88,7 @@ def transfer(factors: Factors, photo: Tensor) -> PhotoFace:
     Args:
         factors: of B faces.
         photo: (B, 3, N, N) the aligned photos at full resolution, [0, 1], N ≥ H: `Face.full`.
+        landmarks: (B, 478, 2 or 3) in pixels of `photo`: `Face.landmarks`. Only another expression needs them.
 
     Returns:
         B faces to `draw`.
@@ -105,9 +106,12 @@ def transfer(factors: Factors, photo: Tensor) -> PhotoFace:
     picture = _filled(own, seen, trust, shade(normal, factors.light).clamp(min=FLOOR), factors.canon_albedo)
 
     alpha = _fade(distance) * _inside(in_photo) * _inside(crop_grid(photo, GRID))
-    shown = _shown_alpha(alpha, depth, tangent, factors.view)
-    return PhotoFace(picture, alpha, _beyond(distance), depth, normal, photo, _out_of_focus(photo, shown), tangent,
-                     factors.light, factors.view)
+    coordinates, mask, _ = canonical_coordinates(depth, tangent, factors.view, GRID)
+    behind = _out_of_focus(photo, _shown_alpha(alpha, coordinates, mask))
+    if landmarks is not None:
+        landmarks = _in_canonical(landmarks.to(photo), photo.shape[-1], coordinates)
+    return PhotoFace(picture, alpha, _beyond(distance), depth, normal, photo, behind, tangent, factors.light,
+                     factors.view, landmarks)
 
 
 def head_surface(canon_depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -219,10 +223,17 @@ def _gain(wanted: Tensor, given: Tensor, weight: Tensor) -> Tensor:
     return enlarge(((blur(ratio, 3) + 0.02 * mean) / (blur(weight, 3) + 0.02)).clamp(-0.7, 0.7).exp(), GRID)
 
 
-def _shown_alpha(alpha: Tensor, depth: Tensor, tangent: Tensor, view: View) -> Tensor:
-    """Alpha (B, 1, G, G) as the view shows it."""
-    pixels, mask, _ = canonical_coordinates(depth, tangent, view, GRID)
-    return F.grid_sample(alpha, pixels, align_corners=False) * mask
+def _shown_alpha(alpha: Tensor, coordinates: Tensor, mask: Tensor) -> Tensor:
+    """Alpha (B, 1, G, G) as a view shows it, of `canonical_coordinates`."""
+    return F.grid_sample(alpha, coordinates, align_corners=False) * mask
+
+
+def _in_canonical(landmarks: Tensor, size: int, coordinates: Tensor) -> Tensor:
+    """Crop coordinates (B, K, 2) in the canonical frame of landmarks in a photo of `size` pixels, which shows
+    `coordinates` (B, G, G, 2) of that frame."""
+    places = (landmarks[:, None, :, :2] + 0.5) / size * 2 - 1
+    found = F.grid_sample(coordinates.movedim(-1, 1), places, padding_mode="border", align_corners=False)
+    return found[:, :, 0].movedim(1, -1)
 
 
 def _out_of_focus(picture: Tensor, head: Tensor) -> Tensor:

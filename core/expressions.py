@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from core.config import DiffusionConfig
+from core.landmarks import LANDMARKS, registered
 from core.types import CodePart
 
 
@@ -23,6 +24,7 @@ class Expressions(nn.Module):
         self.register_buffer("gain", torch.ones(weights))
         self.register_buffer("effects", torch.zeros(weights, codes))
         self.register_buffer("motion", torch.zeros(weights, 3, size, size))
+        self.register_buffer("landmarks", torch.zeros(LANDMARKS, 2))
 
     @property
     def known(self) -> bool:
@@ -42,7 +44,12 @@ class Expressions(nn.Module):
         """The part of changes of codes that expressions make."""
         return self.changes(self.read(change))
 
-    def moves(self, weights: Tensor) -> Tensor:
+    def moves(self, weights: Tensor, landmarks: Tensor | None = None) -> Tensor:
         """How faces move whose expression weights (B, 57) were read: (B, 3, H, W) of the points at canonical pixels,
-        canonical frame, camera-distance units. Here expressions have the size that they usually have."""
-        return torch.einsum("bk,kcyx->bcyx", (weights * self.gain).clamp(-1, 1), self.motion)
+        canonical frame, camera-distance units. Here expressions have the size that they usually have.
+
+        With `landmarks` (B, 478, 2) of the faces (core.landmarks) each brow and lip moves where it is, else where it is
+        on the mean head.
+        """
+        motion = torch.einsum("bk,kcyx->bcyx", (weights * self.gain).clamp(-1, 1), self.motion)
+        return motion if landmarks is None else registered(motion, self.landmarks, landmarks)

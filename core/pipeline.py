@@ -174,15 +174,21 @@ class LatentFace:
         return self.decode(latent.neutral(face.codes), face)
 
     @torch.inference_mode()
-    def motion(self, identity_from: Factors, expression_from: Factors) -> Tensor | None:
+    def motion(self, identity_from: Factors, expression_from: Factors,
+               landmarks: Tensor | None = None) -> Tensor | None:
         """How the expression of the other moves a face; faces as in `swap`.
+
+        Args:
+            identity_from, expression_from: as in `swap`.
+            landmarks: (B, 478, 2) where brows, lips and all else are on the first face, `PhotoFace.landmarks`; where
+                they are not known, the mean head's count.
 
         Returns:
             (B, 3, H, W) of the points at the first face's canonical pixels, canonical frame, camera-distance units;
             None where the model knows nothing of expressions.
         """
         known = self._expressions
-        return known and known.moves(known.read(expression_from.codes.whole - identity_from.codes.whole))
+        return known and known.moves(known.read(expression_from.codes.whole - identity_from.codes.whole), landmarks)
 
     @property
     def _expressions(self) -> Expressions | None:

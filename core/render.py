@@ -59,6 +59,8 @@ class PhotoFace(Batched):
     """(B,) tangent of the angle between optical axis and crop's edge."""
     light: Light
     view: View
+    landmarks: Tensor | None = None
+    """(B, 478, 2) MediaPipe's, see core.landmarks; None where they are not known."""
 
     def reduced(self, name: str, side: int) -> Tensor:
         """`picture` or `surroundings` averaged down to (B, 3, side, side), or as it is where it is no larger; kept."""
@@ -250,6 +252,8 @@ def _around(maps: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor
 
 def enlarge(maps: Tensor, size: int) -> Tensor:
     """Smooth maps (B, C, h, h) to (B, C, size, size)."""
+    if maps.shape[-1] == size:
+        return maps
     return F.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)
 
 

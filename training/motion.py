@@ -12,12 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.faces.detect import locate
 from core.geometry import intrinsics
-from training.rig import RIG_FOLDER, SCALE, Rig
+from core.types import Light
+from training.render_validation import photograph
+from training.rig import FRONTAL, RIG_FOLDER, SCALE, SIZES, Person, Rig
 from training.rig_raster import barycentric, compiled, project, visible_triangles
 
-PEOPLE = 12
-"""Over whom a motion is averaged."""
+PEOPLE, HEAD = 12, sum(SIZES) / 2
+"""Over whom a motion is averaged, and how large their heads are."""
+PICTURE = 256
+"""Pixels in which landmarks are looked for."""
 EYES = ("PupilDilate", "eyeBlink", "eyeLook", "eyeWide")
 """Expressions that move the eyes behind the surface, and the lids over them."""
 MOUTH = ("jawOpen", "mouthClose", "mouthFunnel", "mouthLowerDown", "mouthRoll", "mouthUpperUp")
@@ -26,15 +31,34 @@ AMOUNT = (-0.5, 1.0)
 """How much of an expression of the rig is added."""
 
 
+def mean_heads(rig: Rig) -> list[Person]:
+    """People of whom the mean head is made, as large as photos show heads."""
+    random = np.random.default_rng(0)
+    return [rig.resized(rig.sample_person(random), HEAD) for _ in range(PEOPLE)]
+
+
+def mean_landmarks(rig: Rig, size: int) -> Tensor:
+    """(478, 2) landmarks that MediaPipe finds on the mean head of maps of `size` pixels (core.landmarks)."""
+    still, light, found = np.zeros(len(rig.expression_names), np.float32), Light.of(0.6, 0.4, 0, 0.2), []
+    for person in mean_heads(rig):
+        sample = rig.render(person, still, FRONTAL, PICTURE)
+        faces = locate(photograph(sample, light, torch.Generator().manual_seed(0)))
+        found += [face.landmarks[:, :2] for face in faces[:1]]
+    # The camera has the centres of its outer pixels on its edge, and a crop's edge lies beyond it (core.render).
+    places = torch.from_numpy(np.mean(found, 0)).float() / (PICTURE - 1) * 2 - 1
+    return places * ((size - 1) / size)
+
+
 def expression_motion(rig: Rig, size: int) -> Tensor:
     """(57, 3, size, size) motion of the point at each canonical pixel by each expression at full strength, canonical
     frame, camera-distance units; 0 beside the head, and for those of `EYES`."""
     focal, centre = intrinsics(size)
     # y and z of the rig point up and to the camera.
-    modes = rig.expression_modes.reshape(len(rig.expression_names), -1, 3) * np.float32([SCALE, -SCALE, -SCALE])
-    random, total = np.random.default_rng(0), np.zeros((len(modes), 3, size, size), np.float32)
-    for _ in range(PEOPLE):
-        vertices = rig.canonical_vertices(rig.sample_person(random), np.zeros(len(modes), np.float32))
+    scale = SCALE * HEAD
+    modes = rig.expression_modes.reshape(len(rig.expression_names), -1, 3) * np.float32([scale, -scale, -scale])
+    total = np.zeros((len(modes), 3, size, size), np.float32)
+    for person in mean_heads(rig):
+        vertices = rig.canonical_vertices(person, np.zeros(len(modes), np.float32))
         points = project(vertices, np.float32(focal), np.float32(centre))
         index, _ = visible_triangles(points, rig.triangles, size)
         _add_motion(total, index, points, rig.triangles, modes)

@@ -47,7 +47,7 @@ def set_identity(diffusion: Diffusion, frames: Frames, targets: Tensor) -> None:
         part.lift.copy_(_regression(sought, wanted - part.mean))
 
 
-def set_expressions(diffusion: Diffusion, frames: Frames, motion: Tensor) -> None:
+def set_expressions(diffusion: Diffusion, frames: Frames, motion: Tensor, landmarks: Tensor) -> None:
     """Learn what expressions do to codes, and how changes of codes tell them; without renders nothing is known of them.
 
     Both are regressions between expression weights and codes. Of renders the weights are known; of a photo only those
@@ -57,6 +57,7 @@ def set_expressions(diffusion: Diffusion, frames: Frames, motion: Tensor) -> Non
         diffusion: is given them.
         frames: codes.
         motion: (57, 3, H, W) how the expressions move a face (training.motion).
+        landmarks: (478, 2) of the face that it is the motion of.
     """
     known = frames.expression.isfinite().all(1)
     if not known.any():
@@ -71,6 +72,7 @@ def set_expressions(diffusion: Diffusion, frames: Frames, motion: Tensor) -> Non
     found.gain.copy_(GAIN / slope.clamp(min=LEAST_SLOPE))
     found.effects.copy_(_regression(*_within_people(frames)))
     found.motion.copy_(motion)
+    found.landmarks.copy_(landmarks)
 
 
 def _expressions_and_codes(frames: Frames) -> tuple[Tensor, Tensor]:

@@ -72,22 +72,6 @@ def time_invariant(frames):
     return (person - torch.where(single, codes, take)) / (persons - torch.where(single, 1, takes)).clamp(min=1)
 
 
-def denoising_loss(diffusion, schedule, codes, targets, noise, levels) -> dict:
-    """Squared error of the coordinates of predicted time-invariant codes, in their own scale; a term for each code."""
-    from core.autoencoder import autocast
-
-    terms = {}
-    for number, name in enumerate(("depth", "albedo")):
-        part = getattr(diffusion, name)
-        known = part.coordinates(codes[:, number])
-        target = part.standardise(part.coordinates(targets[:, number]), known)
-        noisy = schedule.add_noise(target, noise[:, number], levels)
-        with autocast(True):
-            found = part.denoiser(noisy, levels, known)
-        terms[name] = (found.float() - target).square().mean()
-    return terms
-
-
 def all_codes(config: DiffusionTraining, run: Path):
     """Frames of all sources, encoded once for a run, in the whitened basis that the run's autoencoder is given."""
     from safetensors.torch import load_file, save_file
@@ -117,7 +101,8 @@ def train(config: DiffusionTraining, run: Path, state: dict | None = None) -> No
     from core.diffusion import Diffusion, noise_schedule
     from core.hub import load_weights, weights_path
     from training import checkpoint
-    from training.motion import expression_motion
+    from training.denoising import denoising_loss
+    from training.motion import expression_motion, mean_landmarks
     from training.rig import Rig
     from training.subspaces import set_expressions, set_identity
 
@@ -129,8 +114,10 @@ def train(config: DiffusionTraining, run: Path, state: dict | None = None) -> No
     torch.manual_seed(config.seed)
     size = load_weights(run / AUTOENCODER)[0].image_size
     diffusion, schedule = Diffusion(replace(config.model, image_size=size)), noise_schedule(config.model)
-    set_identity(diffusion, frames, batches.targets)
-    set_expressions(diffusion, frames, expression_motion(Rig.load(), size))
+    if not state:
+        rig = Rig.load()
+        set_identity(diffusion, frames, batches.targets)
+        set_expressions(diffusion, frames, expression_motion(rig, size), mean_landmarks(rig, size))
     optimizer = torch.optim.AdamW(diffusion.parameters(), config.lr, (0.9, 0.99), weight_decay=config.weight_decay,
                                   fused=True)
     averaged = torch.optim.swa_utils.AveragedModel(

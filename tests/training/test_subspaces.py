@@ -51,10 +51,10 @@ def test_identity_is_seen_past_light_and_expression(made, diffusion):
 
 def test_of_a_change_only_what_expressions_do_is_kept(made, diffusion):
     frames, _, light, expressed = made
-    motion = torch.rand(57, 3, 64, 64)
-    set_expressions(diffusion, rendered_codes(frames.data, frames.person, frames.take), motion)
+    motion, landmarks = torch.rand(57, 3, 64, 64), torch.rand(478, 2)
+    set_expressions(diffusion, rendered_codes(frames.data, frames.person, frames.take), motion, landmarks)
     assert not diffusion.expressions.known
-    set_expressions(diffusion, frames, motion)
+    set_expressions(diffusion, frames, motion, landmarks)
     found, change = diffusion.expressions, CodePart(*(expressed + light)[0].split(1))
     assert found.known
     torch.testing.assert_close(found.read(change)[0, :2], frames.expression[0, :2], atol=0.1, rtol=0)
@@ -62,4 +62,4 @@ def test_of_a_change_only_what_expressions_do_is_kept(made, diffusion):
     kept = torch.cat([part.depth, part.albedo])
     assert (kept - wanted).norm() < 0.25 * light[0].norm() and (kept - wanted).norm() < 0.5 * wanted.norm()
     first = torch.eye(57)[:1]
-    assert torch.equal(found.moves(first), motion[:1])
+    assert torch.equal(found.moves(first), motion[:1]) and torch.equal(found.landmarks, landmarks)

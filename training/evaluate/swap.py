@@ -174,14 +174,22 @@ def swaps(model: LatentFace, own: Tensor, other: Tensor) -> dict[str, Tensor]:
         mine, theirs = (model.analyze(_shrunk(part, model.config.image_size)) for part in photos)
         swapped = model.swap(mine, theirs)
         decoded.append(model.render(swapped, size=DISPLAY))
-        faces = [transfer(factors, part) for factors, part in zip((mine, theirs), photos, strict=True)]
-        carried = carry(faces[0], mine, swapped, model.motion(mine, theirs), faces[1])
+        faces = [transfer(factors, part, landmarks(part)) for factors, part in
+                 zip((mine, theirs), photos, strict=True)]
+        motion = model.motion(mine, theirs, faces[0].landmarks)
+        carried = carry(faces[0], mine, swapped, motion, faces[1])
         full.append(draw(carried, mine.view, mine.light, DISPLAY))
     return {"decoded": torch.cat(decoded), "full": torch.cat(full)}
 
 
 def _shrunk(photos: Tensor, size: int) -> Tensor:
     return F.avg_pool2d(photos, photos.shape[-1] // size).clamp(0, 1)
+
+
+def landmarks(photos: Tensor) -> Tensor | None:
+    """(B, 478, 3) MediaPipe's, in the photos' pixels; None where it misses a face."""
+    found = [locate(pixels(photo)) for photo in photos]
+    return torch.from_numpy(np.stack([one[0].landmarks for one in found])).float() if all(found) else None
 
 
 def smile(photos: Tensor) -> Tensor:

@@ -1,0 +1,151 @@
+"""The mouth of a photo that is given another expression: its lips part where they are, and show the donor's inside.
+
+What moves a face is smooth but where the lips meet: there the upper lip follows what is above it, and the lower lip
+what is below. Where they then are is known from MediaPipe's landmarks, and so is the donor's mouth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.landmarks import LIPS
+from core.render import PhotoFace, blur, crop_grid, lerp, soft_step
+
+LIP = 0.05
+"""How far from the line between the lips their own motion is read, in crop coordinates: half a lip's height."""
+CHEEK = 0.15
+"""Distance from a lip over which the skin beside it gives way when it is moved further, crop coordinates."""
+EDGE = 0.015
+"""Width in which the inside of the mouth fades into the lips, crop coordinates."""
+OPEN = 0.03
+"""Height of a donor's mouth, crop coordinates, from which lips part as the motion says; they close as it closes."""
+SHARE = 0.5
+"""Part of the difference in brightness between two faces that teeth and tongue show: the rest is skin."""
+
+
+@dataclass
+class Mouth:
+    """The inner rims of the lips of B faces, canonical frame, crop coordinates."""
+
+    upper: Tensor
+    """(B, 11, 2) from the image's left corner to its right."""
+    lower: Tensor
+    """(B, 11, 2)."""
+
+    @classmethod
+    def of(cls, landmarks: Tensor) -> Mouth:
+        """The mouth of landmarks (B, 478, 2)."""
+        upper, lower = (landmarks[:, rim] for rim in LIPS)
+        return cls(upper, lower)
+
+    @property
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """x (B, 1) of both corners."""
+        x = torch.cat([self.upper, self.lower], 1)[..., 0]
+        return x.amin(1, keepdim=True), x.amax(1, keepdim=True)
+
+    @property
+    def gap(self) -> Tensor:
+        """(B, 11) between the rims, crop coordinates; lips may touch, and never cross."""
+        return (self.lower - self.upper)[..., 1].clamp(min=0)
+
+    @property
+    def opened(self) -> Tensor:
+        """(B, 1) how far it is open: 0 closed, 1 from `OPEN` on."""
+        return soft_step(self.gap.amax(1, keepdim=True) / OPEN)
+
+    def heights(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """y (B, K) of both rims at places x (B, K) across; beyond the corners those of the corners."""
+        return _height(self.upper, x), _height(self.lower, x)
+
+    def inside(self, size: int) -> Tensor:
+        """(B, 1, size, size) 1 between the lips, fading to 0 over their rims."""
+        x, y, (upper, lower) = self.over(size)
+        left, right = self.ends
+        across = torch.minimum(x - left, right - x)[:, None]
+        between = torch.minimum(y - upper[:, None], lower[:, None] - y)
+        return soft_step(torch.minimum(between, across) / EDGE)[:, None]
+
+    def below(self, size: int) -> Tensor:
+        """(B, 1, size, size) true below the line between the lips, and below its ends beside them."""
+        _, y, (upper, lower) = self.over(size)
+        return (y > (upper + lower)[:, None] / 2)[:, None]
+
+    def places_in(self, other: Mouth, size: int) -> Tensor:
+        """(B, size, size, 2) for each place in this mouth, that in another one: as far across, as far down."""
+        x, y, (upper, lower) = self.over(size)
+        (left, right), (other_left, other_right) = self.ends, other.ends
+        across = other_left + (x - left) / (right - left).clamp(min=1e-3) * (other_right - other_left)
+        other_upper, other_lower = (rim[:, None] for rim in other.heights(across))
+        down = ((y - upper[:, None]) / (lower - upper).clamp(min=1e-3)[:, None]).clamp(0, 1)
+        down = lerp(other_upper, other_lower, down)
+        return torch.stack([across[:, None].expand_as(down), down], -1)
+
+    def over(self, size: int) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+        """x (B, size) of the columns of a crop, y (size, 1) of its rows, and the rims' heights (B, size) there."""
+        axis = crop_grid(self.upper, size)[0, 0, :, 0]
+        x = axis.expand(len(self.upper), -1)
+        return x, axis[:, None], self.heights(x)
+
+
+def _height(rim: Tensor, x: Tensor) -> Tensor:
+    """y at places x (B, K) of lines through points (B, N, 2)."""
+    rim = rim.gather(1, rim[..., :1].argsort(1).expand_as(rim))
+    after = torch.searchsorted(rim[..., 0].contiguous(), x.contiguous()).clamp(1, rim.shape[1] - 1)
+    (x0, y0), (x1, y1) = (rim.gather(1, at[..., None].expand(-1, -1, 2)).unbind(-1) for at in (after - 1, after))
+    return lerp(y0, y1, ((x - x0) / (x1 - x0).clamp(min=1e-6)).clamp(0, 1))
+
+
+def above_and_below(motion: Tensor, mouth: Mouth) -> tuple[Tensor, Tensor]:
+    """A motion (B, 3, H, W) as the face above the lips goes on across the mouth, and as the face below does."""
+    size = motion.shape[-1]
+    x, y, (upper, lower) = mouth.over(size)
+    left, right = mouth.ends
+    between = ((x > left) & (x < right))[:, None]
+    sides = torch.minimum(y, upper[:, None] - LIP), torch.maximum(y, lower[:, None] + LIP)
+    columns, rows = x[:, None].expand(-1, size, -1), y.expand(-1, size)
+    return tuple(F.grid_sample(motion, torch.stack([columns, torch.where(between, side, rows)], -1),
+                               padding_mode="border", align_corners=False) for side in sides)
+
+
+def nearer(sides: tuple[Tensor, Tensor], mouth: Mouth, step: Tensor) -> tuple[Tensor, Tensor]:
+    """Both motions of `above_and_below` with the lips nearer to each other.
+
+    Args:
+        sides: (B, 3, H, W) each.
+        mouth: before the motion.
+        step: (B, 11) by how much each lip moves towards the other, along its rim, camera-distance units.
+    """
+    size = sides[0].shape[-1]
+    x, y, (upper, lower) = mouth.over(size)
+    step = _height(torch.stack([mouth.upper[..., 0], step], -1), x)[:, None]
+    result = []
+    for motion, sign, away in ((sides[0], 1, upper[:, None] - LIP - y), (sides[1], -1, y - lower[:, None] - LIP)):
+        fade = (-(away.clamp(min=0) / CHEEK) ** 2).exp()
+        result.append(motion + torch.stack([torch.zeros_like(fade), sign * step * fade, torch.zeros_like(fade)], 1))
+    return tuple(result)
+
+
+def show_inside(picture: Tensor, mouth: Mouth, donor: PhotoFace, amount: Tensor) -> Tensor:
+    """Put the inside of the donor's mouth between the lips of a picture (B, 3, T, T), as bright as that face is.
+
+    amount: (B, 1) how much of it; the rest is what was there before.
+    """
+    theirs, size = Mouth.of(donor.landmarks), picture.shape[-1]
+    shown = F.grid_sample(donor.picture, mouth.places_in(theirs, size), padding_mode="border", align_corners=False)
+    own, its = (_around(maps, part) for maps, part in ((picture, mouth), (donor.picture, theirs)))
+    # Of odds, not of values: teeth stay below white.
+    shown = (shown.logit(1e-3) + SHARE * (own.logit(0.02) - its.logit(0.02))).sigmoid()
+    return lerp(picture, shown, mouth.inside(size) * amount[:, :, None, None])
+
+
+def _around(picture: Tensor, mouth: Mouth, size: int = 64) -> Tensor:
+    """(B, 1, 1, 1) mean brightness of a picture about a mouth."""
+    mask = mouth.inside(size)
+    ring = blur(F.max_pool2d(mask, 13, 1, 6) - F.max_pool2d(mask, 5, 1, 2), 1) + 1e-6
+    small = F.adaptive_avg_pool2d(picture, size).mean(1, keepdim=True)
+    return (small * ring).sum((2, 3), keepdim=True) / ring.sum((2, 3), keepdim=True)
