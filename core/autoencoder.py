@@ -126,8 +126,13 @@ class Autoencoder(nn.Module):
         return self.decode_depth(codes.depth_code), self.decode_albedo(codes.albedo_code)
 
     def decode_depth(self, depth_code: Tensor) -> Tensor:
-        """Canonical depth (B, H, W), 0.9 to 1.1, from depth codes (B, 256)."""
-        raw = self.depth_decoder(self.depth_basis.back(depth_code).relu()).float()[:, 0]
+        """Canonical depth (B, H, W), 0.9 to 1.1, from depth codes (B, 256); what a sum of codes has below 0, where no
+        encoder answers, counts as 0."""
+        return self.draw_depth(self.depth_basis.back(depth_code).relu())
+
+    def draw_depth(self, raw: Tensor) -> Tensor:
+        """`decode_depth` of codes (B, 256) as the encoder gives them."""
+        raw = self.depth_decoder(raw).float()[:, 0]
         level = math.atanh((self.config.mean_depth - 1) / self.config.depth_range)
         depth = 1 + self.config.depth_range * (raw - raw.mean((1, 2), keepdim=True) + level).tanh()
         columns = self.config.image_size // 32

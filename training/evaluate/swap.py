@@ -46,7 +46,8 @@ REACHED = 0.6
 SHEET_PEOPLE, SHEET_SMILES, SHEET_EXPRESSIONS = 6, 2, ("laugh", "surprise", "anger", "pucker")
 
 NAMES = {"nothing": "doing nothing", "raw": "A + B − mean of codes", "plain": "identity of A + expression of B",
-         "swap": "swap", "limit": "the true picture, analysed"}
+         "plain_unclamped": "the same, not clamped", "swap": "swap", "swap_unclamped": "swap, not clamped",
+         "limit": "the true picture, analysed"}
 ROWS = {
     "swap.depth": Row("depth, SIDE ×10⁻²", 3, "low"),
     "swap.albedo": Row("albedo, L1 up to gain", 4, "low"),
@@ -75,8 +76,17 @@ def on_renders(model: LatentFace, pairs: int = PAIRS) -> dict[str, dict[str, flo
     ways = {"nothing": own, "raw": model.decode(_whole(raw), own),
             "plain": model.decode(latent.swap(own.codes, other.codes), own),
             "swap": swapped, "limit": limit}
+    ways |= {f"{name}_unclamped": _unclamped(model, ways[name]) for name in ("plain", "swap")}
     errors = {name: _errors(found, own, before, after) for name, found in ways.items()}
     return {key: {name: values[key] for name, values in errors.items()} for key in ROWS}
+
+
+def _unclamped(model: LatentFace, found: Factors) -> Factors:
+    """The same codes, decoded with what their depth codes have below 0."""
+    autoencoder = model.autoencoder
+    depth = autoencoder.draw_depth(autoencoder.depth_basis.back(found.codes.depth_code))
+    return autoencoder.render(found.image, found.codes, depth, found.canon_albedo, found.light, found.view,
+                              found.confidence)
 
 
 def _whole(part: CodePart) -> Codes:
