@@ -1,8 +1,8 @@
 """A photo's own detail on a face that has changed: another expression, another identity, at display size.
 
-What an expression does to the points of a face is known, and moves the photo's pixels; where lips part, the mouth is
-the donor's. Another identity's motion is found between the decoded maps before and after. What no motion explains in
-these, folds and shadows above all, is multiplied in where the model is confident.
+What an expression does to the points of a face is known, and moves the photo's pixels; lips part and close as the
+donor's do, whose teeth and tongue lie between them. Another identity's motion is found between the decoded maps before
+and after. What no motion explains in these, folds and shadows above all, is multiplied in where the model is confident.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ EDGE = 0.015
 """Width in which the inside of the mouth fades into the lips, crop coordinates."""
 OPEN = 0.03
 """Height of a donor's mouth, crop coordinates, from which lips part as the motion says; they close as it closes."""
-SHARE = 0.5
-"""Part of the difference in brightness between two faces that teeth and tongue show: the rest is skin."""
+SHARE = 0.7
+"""Part of the difference in brightness between two faces that teeth and tongue show: some of it is skin alone."""
 
 
 @dataclass
