@@ -14,8 +14,8 @@ from torch import Tensor
 from core.detail import head_surface
 from core.geometry import pixel_grid, transform
 from core.motion import moved_depth
-from core.mouth import Mouth, above_and_below, nearer, show_inside
-from core.render import FLOOR, PhotoFace, blur, crop_grid, crop_points, enlarge
+from core.mouth import Mouth, above_and_below, further_apart, show_inside
+from core.render import FLOOR, PhotoFace, blur, crop_grid, crop_points, enlarge, lerp
 from core.shading import shade
 from core.types import Factors
 
@@ -80,17 +80,16 @@ def _flow(canon_depth: Tensor, motion: Tensor) -> Tensor:
 
 def _parted(face: PhotoFace, donor: PhotoFace | None, canon_depth: Tensor, motion: Tensor,
             amount: float) -> tuple[Tensor, Mouth]:
-    """The same at the picture's size, with lips that part where they are and close where the donor's are closed; and
-    the mouth then."""
+    """The same at the picture's size, with lips that part where they are, as far as the donor's; and the mouth then."""
     def after(sides: tuple[Tensor, Tensor]) -> Mouth:
         return Mouth(*(_moved_places(rim, canon_depth, side, face.tangent)
                        for rim, side in zip((before.upper, before.lower), sides, strict=True)))
 
     size, before = face.picture.shape[-1], Mouth.of(face.landmarks)
     sides = above_and_below(motion * amount, before)
-    closed = 1 - Mouth.of(donor.landmarks).opened if donor else 1.0
-    too_far = after(sides).gap * closed * min(1, amount)
-    sides = nearer(sides, before, too_far * face.tangent[:, None] / 2)
+    theirs = before.gap_of(Mouth.of(donor.landmarks)) if donor else torch.zeros_like(before.gap)
+    wanted = lerp(before.gap, theirs, amount).clamp(min=0)
+    sides = further_apart(sides, before, (wanted - after(sides).gap) * face.tangent[:, None])
     mouth = after(sides)
     above, below = (enlarge(_flow(canon_depth, side), size) for side in sides)
     return torch.where(mouth.below(size), below, above), mouth

@@ -1,7 +1,8 @@
 """The mouth of a photo that is given another expression: its lips part where they are, and show the donor's inside.
 
 What moves a face is smooth but where the lips meet: there the upper lip follows what is above it, and the lower lip
-what is below. Where they then are is known from MediaPipe's landmarks, and so is the donor's mouth.
+what is below. Where they then are is known from MediaPipe's landmarks, and so is the donor's mouth: how far it is open
+is not left to what codes tell, or its teeth would not fit.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from core.render import PhotoFace, blur, crop_grid, lerp, soft_step
 
 LIP = 0.05
 """How far from the line between the lips their own motion is read, in crop coordinates: half a lip's height."""
-CHEEK = 0.15
-"""Distance from a lip over which the skin beside it gives way when it is moved further, crop coordinates."""
+SKIN = 0.3
+"""Distance from a lip over which the skin beside it follows when it is moved further, crop coordinates."""
+UPPER = 0.3
+"""Part of that which the upper lip does; the lower one has the jaw."""
 EDGE = 0.015
 """Width in which the inside of the mouth fades into the lips, crop coordinates."""
 OPEN = 0.03
-"""Height of a donor's mouth, crop coordinates, from which lips part as the motion says; they close as it closes."""
+"""Height from which a mouth counts as open, crop coordinates."""
 SHARE = 0.7
 """Part of the difference in brightness between two faces that teeth and tongue show: some of it is skin alone."""
 
@@ -52,6 +55,11 @@ class Mouth:
     def gap(self) -> Tensor:
         """(B, 11) between the rims, crop coordinates; lips may touch, and never cross."""
         return (self.lower - self.upper)[..., 1].clamp(min=0)
+
+    def gap_of(self, other: Mouth) -> Tensor:
+        """(B, 11) the gap of another mouth, were it as wide as this one."""
+        (left, right), (other_left, other_right) = self.ends, other.ends
+        return other.gap * (right - left) / (other_right - other_left).clamp(min=1e-3)
 
     @property
     def opened(self) -> Tensor:
@@ -112,21 +120,21 @@ def above_and_below(motion: Tensor, mouth: Mouth) -> tuple[Tensor, Tensor]:
                                padding_mode="border", align_corners=False) for side in sides)
 
 
-def nearer(sides: tuple[Tensor, Tensor], mouth: Mouth, step: Tensor) -> tuple[Tensor, Tensor]:
-    """Both motions of `above_and_below` with the lips nearer to each other.
+def further_apart(sides: tuple[Tensor, Tensor], mouth: Mouth, step: Tensor) -> tuple[Tensor, Tensor]:
+    """Both motions of `above_and_below` with the lips further from each other.
 
     Args:
         sides: (B, 3, H, W) each.
         mouth: before the motion.
-        step: (B, 11) by how much each lip moves towards the other, along its rim, camera-distance units.
+        step: (B, 11) by how much, along the rims, camera-distance units; below 0 they come nearer.
     """
-    size = sides[0].shape[-1]
-    x, y, (upper, lower) = mouth.over(size)
+    x, y, (upper, lower) = mouth.over(sides[0].shape[-1])
     step = _height(torch.stack([mouth.upper[..., 0], step], -1), x)[:, None]
     result = []
-    for motion, sign, away in ((sides[0], 1, upper[:, None] - LIP - y), (sides[1], -1, y - lower[:, None] - LIP)):
-        fade = (-(away.clamp(min=0) / CHEEK) ** 2).exp()
-        result.append(motion + torch.stack([torch.zeros_like(fade), sign * step * fade, torch.zeros_like(fade)], 1))
+    for motion, part, away in ((sides[0], -UPPER, upper[:, None] - LIP - y),
+                               (sides[1], 1 - UPPER, y - lower[:, None] - LIP)):
+        down = part * step * (-(away.clamp(min=0) / SKIN) ** 2).exp()
+        result.append(motion + torch.stack([torch.zeros_like(down), down, torch.zeros_like(down)], 1))
     return tuple(result)
 
 
