@@ -1,8 +1,9 @@
 """A photo's own detail on a face that has changed: another expression, another identity, at display size.
 
-What an expression does to the points of a face is known, and moves the photo's pixels; lips part and close as the
-donor's do, whose teeth and tongue lie between them. Another identity's motion is found between the decoded maps before
-and after. What no motion explains in these, folds and shadows above all, is multiplied in where the model is confident.
+What an expression does to the points of a face is known, and moves the photo's pixels; lips and lids part and close as
+the donor's do, whose teeth and tongue lie between the lips. Another identity's motion is found between the decoded
+maps before and after. What no motion explains in these, folds and shadows above all, is multiplied in where the model
+is confident.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import Tensor
 from core.detail import head_surface
 from core.geometry import pixel_grid, transform
 from core.motion import moved_depth
-from core.mouth import Mouth, above_and_below, further_apart, show_inside
+from core.openings import Opening, above_and_below, close_eyes, further_apart, show_inside
 from core.render import FLOOR, PhotoFace, blur, crop_grid, crop_points, enlarge, lerp
 from core.shading import shade
 from core.types import Factors
@@ -48,14 +49,15 @@ def carry(face: PhotoFace, before: Factors, after: Factors, motion: Tensor | Non
     depth, normal, _ = head_surface(after.canon_depth)
     on_face = face.alpha * (1 - face.beyond)
     shown = find_flow(before.canon_albedo, after.canon_albedo)
-    flow, mouth = shown, None
+    own, flow, mouth = face.picture, shown, None
     if motion is not None and face.landmarks is not None and (donor is None or donor.landmarks is not None):
         flow, mouth = _parted(face, donor, before.canon_depth, motion, amount)
+        own = close_eyes(face, donor, amount) if donor else own
     elif motion is not None:
         flow = _flow(before.canon_depth, motion * amount)
     wide = enlarge(flow, max(flow.shape[-1], on_face.shape[-1]))
     wide = wide * enlarge(on_face, wide.shape[-1])  # hair, ears and what is behind keep still
-    picture = moved(face.picture, wide)
+    picture = moved(own, wide)
 
     left = (after.canon_albedo + 0.02).log() - moved((before.canon_albedo + 0.02).log(), shown)
     shading = shade(normal, face.light).clamp(min=FLOOR)
@@ -66,7 +68,7 @@ def carry(face: PhotoFace, before: Factors, after: Factors, motion: Tensor | Non
     change = enlarge(left, trust.shape[-1]).clamp(-LARGEST_CHANGE, LARGEST_CHANGE) + (shading / moved_shading).log()
     picture = (picture * enlarge((change * trust).exp(), picture.shape[-1])).clamp(0, 1)
     if mouth and donor:
-        picture = show_inside(picture, mouth, donor, 1 - Mouth.of(face.landmarks).opened * max(0, 1 - amount))
+        picture = show_inside(picture, mouth, donor, 1 - Opening.mouth(face.landmarks).opened * max(0, 1 - amount))
     return PhotoFace(picture, face.alpha, face.beyond, depth, normal, face.surroundings, face.blurred, face.tangent,
                      face.light, face.view)
 
@@ -79,15 +81,15 @@ def _flow(canon_depth: Tensor, motion: Tensor) -> Tensor:
 
 
 def _parted(face: PhotoFace, donor: PhotoFace | None, canon_depth: Tensor, motion: Tensor,
-            amount: float) -> tuple[Tensor, Mouth]:
+            amount: float) -> tuple[Tensor, Opening]:
     """The same at the picture's size, with lips that part where they are, as far as the donor's; and the mouth then."""
-    def after(sides: tuple[Tensor, Tensor]) -> Mouth:
-        return Mouth(*(_moved_places(rim, canon_depth, side, face.tangent)
+    def after(sides: tuple[Tensor, Tensor]) -> Opening:
+        return Opening(*(_moved_places(rim, canon_depth, side, face.tangent)
                        for rim, side in zip((before.upper, before.lower), sides, strict=True)))
 
-    size, before = face.picture.shape[-1], Mouth.of(face.landmarks)
+    size, before = face.picture.shape[-1], Opening.mouth(face.landmarks)
     sides = above_and_below(motion * amount, before)
-    theirs = before.gap_of(Mouth.of(donor.landmarks)) if donor else torch.zeros_like(before.gap)
+    theirs = before.gap_of(Opening.mouth(donor.landmarks)) if donor else torch.zeros_like(before.gap)
     wanted = lerp(before.gap, theirs, amount).clamp(min=0)
     sides = further_apart(sides, before, (wanted - after(sides).gap) * face.tangent[:, None])
     mouth = after(sides)

@@ -15,6 +15,9 @@ from core.render import crop_grid
 LANDMARKS = 478
 LIPS = ((78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308), (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308))
 """Inner rims of the upper and of the lower lip, from the image's left corner to its right."""
+LIDS = (((33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 144, 145, 153, 154, 155, 133)),
+        ((362, 398, 384, 385, 386, 387, 388, 466, 263), (362, 382, 381, 380, 374, 373, 390, 249, 263)))
+"""The same of both eyes' lids, the eye on the image's left first."""
 ANCHORS = [*LIPS[0], *LIPS[1][1:-1],
            61, 40, 37, 0, 267, 270, 291, 146, 181, 17, 405, 375,  # outer rims of the lips
            33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,  # eyes

@@ -1,4 +1,4 @@
-"""Lips part where they are and as far as the donor's, keep to their own side, and show what lies between the donor's."""
+"""Lips part where they are, as far as the donor's, and show what lies between those; lids close as the donor's."""
 
 import math
 from dataclasses import replace
@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from core.carry import carry
 from core.detail import transfer
 from core.geometry import transform
-from core.landmarks import ANCHORS, LANDMARKS, LIPS, registered
-from core.mouth import Mouth, above_and_below
+from core.landmarks import ANCHORS, LANDMARKS, LIDS, LIPS, registered
+from core.openings import Opening, above_and_below
 from core.render import draw
 from core.types import View
 from tests.core.test_carry import X, Y, blob, factors_of, photo_of, skin
@@ -20,12 +20,16 @@ LIP_ROW = 192
 """Of a picture of 256 pixels: y = 0.5 in crop coordinates."""
 
 
-def landmarks_of(gap: float) -> torch.Tensor:
-    """(1, 478, 2) with a mouth at y = 0.5 whose rims lie up to `gap` apart; crop coordinates."""
+def landmarks_of(gap: float, eye: float = 0.1) -> torch.Tensor:
+    """(1, 478, 2), crop coordinates: a mouth at y = 0.5 whose rims lie up to `gap` apart, and eyes at y = 0."""
     points = torch.rand(1, LANDMARKS, 2, generator=torch.Generator().manual_seed(0)) * 1.6 - 0.8
     across = torch.linspace(-1, 1, 11)
     for rim, sign in zip(LIPS, (-1, 1), strict=True):
         points[0, rim, 0], points[0, rim, 1] = 0.3 * across, 0.5 + sign * gap / 2 * (1 - across**2)
+    across = torch.linspace(-1, 1, 9)
+    for rims, side in zip(LIDS, (-1, 1), strict=True):
+        for rim, sign in zip(rims, (-1, 1), strict=True):
+            points[0, rim, 0], points[0, rim, 1] = 0.4 * side + 0.15 * across, sign * eye / 2 * (1 - across**2)
     return points
 
 
@@ -40,8 +44,8 @@ def lips_apart(width: float) -> torch.Tensor:
     return torch.stack([torch.zeros_like(apart), apart * math.tan(math.radians(5)), torch.zeros_like(apart)])[None]
 
 
-def face_of(photo, gap):
-    return transfer(factors_of(skin()), photo, in_pixels(landmarks_of(gap)))
+def face_of(photo, gap, eye=0.1):
+    return transfer(factors_of(skin()), photo, in_pixels(landmarks_of(gap, eye)))
 
 
 def shown(face, motion, donor, amount=1.0):
@@ -83,8 +87,18 @@ def test_a_mouth_closes_with_the_donors_and_as_far_as_is_asked(plain):
     assert shown(face, lips_apart(0.0), None)[MOUTH].max() < 0.85  # so it does where nobody lends an expression
 
 
+@pytest.mark.parametrize("eye, seen", [(0.1, 1.0), (0.055, 1.0), (0.0, 0.0)])
+def test_lids_come_down_only_as_those_that_are_shut(plain, eye, seen):
+    photo = plain.clone()
+    for x in (77, 179):  # a white of 8 × 12 pixels in either eye
+        photo[..., 124:132, x - 6 : x + 6] = 0.95
+    donor, motion = face_of(plain, 0.0, eye), lips_apart(0.0)
+    before, after = (shown(face_of(photo, 0.0), motion, donor, amount) > 0.85 for amount in (0.0, 1.0))
+    assert before.sum() > 100 and abs(after.sum() / before.sum() - seen) < 0.1
+
+
 def test_each_side_of_the_lips_keeps_to_itself():
-    above, below = above_and_below(lips_apart(0.1), Mouth.of(landmarks_of(0.0)))
+    above, below = above_and_below(lips_apart(0.1), Opening.mouth(landmarks_of(0.0)))
     inside = blob(0.0, 0.5, 0.2) > 0.9
     assert (above[0, 1][inside] < 0).all() and (below[0, 1][inside] > 0).all()
     beside = X.abs() > 0.4
