@@ -19,6 +19,8 @@ MIN_SIGMA = 0.02
 """Least expected error per pixel: keeps the likelihood bounded."""
 LIGHT, VIEW = 4, 5
 """Numbers in which the encoders tell light and view."""
+LEAK = 0.3
+"""Part of a gradient that gets through where a code is 0."""
 UNLIT = 7
 """Maps that an albedo is told from."""
 COMPARED = 16
@@ -111,7 +113,7 @@ class Autoencoder(nn.Module):
         return codes, self._light(light), self._view(view)
 
     def _depth_code(self, raw: Tensor) -> Tensor:
-        return self.depth_basis(raw.relu())
+        return self.depth_basis(_rectified(raw))
 
     def _light(self, raw: Tensor) -> Light:
         strength, slope = raw[:, :2].sigmoid(), raw[:, 2:].tanh() * self.config.max_light_slope
@@ -128,7 +130,7 @@ class Autoencoder(nn.Module):
     def decode_depth(self, depth_code: Tensor) -> Tensor:
         """Canonical depth (B, H, W), 0.9 to 1.1, from depth codes (B, 256); what a sum of codes has below 0, where no
         encoder answers, counts as 0."""
-        return self.draw_depth(self.depth_basis.back(depth_code).relu())
+        return self.draw_depth(_rectified(self.depth_basis.back(depth_code)))
 
     def draw_depth(self, raw: Tensor) -> Tensor:
         """`decode_depth` of codes (B, 256) as the encoder gives them."""
@@ -145,6 +147,11 @@ class Autoencoder(nn.Module):
     def sigmas(self, image: Tensor) -> Tensor:
         """Expected absolute error per pixel (B, 2, H, W): of the reconstruction and of its mirrored twin."""
         return F.softplus(self.confidence_net(image * 2 - 1).float() - 2) + MIN_SIGMA
+
+
+def _rectified(raw: Tensor) -> Tensor:
+    """ReLU whose gradient leaks: in the first steps all of a code may fall below 0, where it would stay for ever."""
+    return raw.relu() + LEAK * (raw - raw.detach()) * (raw <= 0)
 
 
 def _unlit(image: Tensor, canon_depth: Tensor, light: Light, view: View) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from core.diffusion import Diffusion
 from training.sequences import RENDERED, Frames, person_means
-from training.whitening import discriminant_basis, scatter
+from training.whitening import CONSTANT, discriminant_basis, scatter
 
 EXPRESSION_COUNTS = 3.0
 """How much more than other scatter within people that of expressions counts: with more, identities know less of them,
@@ -92,7 +92,7 @@ def _regression(known: Tensor, wanted: Tensor) -> Tensor:
 
 
 def _ridged(matrix: Tensor) -> Tensor:
-    return matrix + 1e-3 * matrix.diagonal().mean() * torch.eye(len(matrix))
+    return matrix + (1e-3 * matrix.diagonal().mean() + CONSTANT) * torch.eye(len(matrix))
 
 
 def _spread(rows: Tensor) -> Tensor:

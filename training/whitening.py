@@ -14,6 +14,8 @@ from training.sequences import Frames, person_means
 
 RIDGE = 0.03
 """Least scatter of a direction, as a part of the mean one: directions that hardly vary are not blown up."""
+CONSTANT = 1e-6
+"""Scatter of a code that is the same for all pictures, as after the first minutes of a training."""
 DEAD = 0.2
 """Directions that vary less than this, where others vary by 1 within people, are left out: units of the encoder that
 hardly ever answer, and then with numbers that no classifier has met."""
@@ -53,7 +55,7 @@ def scatter(codes: Tensor, person: Tensor) -> tuple[Tensor, Tensor]:
 def discriminant_basis(within: Tensor, between: Tensor) -> Tensor:
     """(D, D) basis in which scatter `within` becomes the unit matrix, up to `RIDGE`, and scatter `between` diagonal,
     largest first."""
-    within = within + RIDGE * within.diagonal().mean() * torch.eye(len(within))
+    within = within + (RIDGE * within.diagonal().mean() + CONSTANT) * torch.eye(len(within))
     whitening = torch.linalg.inv(torch.linalg.cholesky(within)).T
     _, directions = torch.linalg.eigh(whitening.T @ between @ whitening)
     return whitening @ directions.flip(1)

@@ -92,3 +92,14 @@ def test_a_new_correction_changes_nothing_and_learns(model):
     assert model.depth_decoder.head[0].weight.grad is None  # the guess is looked at, not taught by what it is asked
     model.zero_grad()
     model.requires_grad_(False)
+
+
+def test_a_depth_code_that_fell_to_0_can_rise_again():
+    torch.manual_seed(0)
+    model = Autoencoder(ModelConfig(image_size=32, width=8, pose_width=8))
+    with torch.no_grad():
+        model.depth_encoder.head.bias.fill_(-100)
+    found = model(torch.rand(2, 3, 32, 32))
+    assert not found.codes.depth_code.any()
+    (found.canon_depth * torch.randn(2, 32, 32)).sum().backward()
+    assert model.depth_encoder.head.bias.grad.any()

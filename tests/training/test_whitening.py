@@ -48,3 +48,7 @@ def test_directions_that_hardly_ever_vary_are_left_out():
     assert (basis.abs().sum(0) == 0).sum() == 1
     strange = torch.tensor([[0.0, 0.0, 50.0, 0.0]])
     assert (strange @ basis).abs().max() < 5  # else some hundreds
+
+
+def test_a_code_that_never_varies_has_no_directions():
+    assert not within_person_basis(torch.zeros(40, 4), torch.arange(10).repeat_interleave(4)).any()
