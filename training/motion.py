@@ -16,11 +16,11 @@ from core.faces.detect import locate
 from core.geometry import intrinsics
 from core.types import Light
 from training.render_validation import photograph
-from training.rig import FRONTAL, RIG_FOLDER, SCALE, SIZES, Person, Rig
+from training.rig import FRONTAL, PHOTO_SIZE, RIG_FOLDER, SCALE, Person, Rig
 from training.rig_raster import barycentric, compiled, project, visible_triangles
 
-PEOPLE, HEAD = 12, sum(SIZES) / 2
-"""Over whom a motion is averaged, and how large their heads are."""
+PEOPLE = 12
+"""Over whom a motion is averaged."""
 PICTURE = 256
 """Pixels in which landmarks are looked for."""
 EYES = ("PupilDilate", "eyeBlink", "eyeLook", "eyeWide")
@@ -34,7 +34,7 @@ AMOUNT = (-0.5, 1.0)
 def mean_heads(rig: Rig) -> list[Person]:
     """People of whom the mean head is made, as large as photos show heads."""
     random = np.random.default_rng(0)
-    return [rig.resized(rig.sample_person(random), HEAD) for _ in range(PEOPLE)]
+    return [rig.resized(rig.sample_person(random), PHOTO_SIZE) for _ in range(PEOPLE)]
 
 
 def mean_landmarks(rig: Rig, size: int) -> Tensor:
@@ -54,7 +54,7 @@ def expression_motion(rig: Rig, size: int) -> Tensor:
     frame, camera-distance units; 0 beside the head, and for those of `EYES`."""
     focal, centre = intrinsics(size)
     # y and z of the rig point up and to the camera.
-    scale = SCALE * HEAD
+    scale = SCALE * PHOTO_SIZE
     modes = rig.expression_modes.reshape(len(rig.expression_names), -1, 3) * np.float32([scale, -scale, -scale])
     total = np.zeros((len(modes), 3, size, size), np.float32)
     for person in mean_heads(rig):

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from training.rig import SIZES, Rig
+from training.rig import Rig
 
 SHARD = 2000
 PER_PERSON = 6
@@ -60,9 +60,8 @@ def render_shard(shard, split, seed, size, out, count=SHARD):
         if k % PER_PERSON == 0:
             person = rig.sample_person(rng, varied=True)
             person.id = shard * SHARD + k
-        shown = rig.resized(person, rng.uniform(*SIZES))
-        sample = rig.render(shown, rig.sample_expression(rng), rig.sample_view(rng), size,
-                            rig.sample_accessories(shown, rng))
+        sample = rig.render(person, rig.sample_expression(rng), rig.sample_view(rng), size,
+                            rig.sample_accessories(person, rng))
         samples.append(encode_sample(sample))
     temporary = path.with_suffix(".part")
     with open(temporary, "wb") as file:

@@ -36,9 +36,8 @@ PIVOT_CM = np.array([0.0, -0.57, 0.0], np.float32)  # lands on the optical axis
 SCALE = 0.0875 / 7.08  # camera units per cm: the alignment crop's half side is 7.08 cm at distance 1
 DEPTH_ORIGIN = 1.127  # depth of the rig's origin, before each person's own correction
 MEAN_DEPTH, FAR_DEPTH = 1.0172, 1.07  # a neutral head's mean visible depth; the neck counts as at most 1.07
-SIZES = 0.9, 1.02
-"""How large heads are in training, as parts of the rig's: photos of FairFace show them 5 % smaller, by MediaPipe's
-landmarks, and crops are never cut quite alike."""
+PHOTO_SIZE = 0.96
+"""How large photos of FairFace show heads, by MediaPipe's landmarks, as a part of the rig's."""
 BLINK_CAP = 0.85  # above it the eyeball pokes through the lid
 
 # Coarse expressions as activations at full strength; a name without _L / _R moves both sides.

@@ -29,8 +29,6 @@ CHUNK = 250
 """Pictures made and encoded at once."""
 BACKGROUNDS = 1500
 """Photos of which parts stand behind rendered heads."""
-ZOOM = 0.08
-"""Largest change of a photo's size between its copies."""
 RENDERED, PEOPLE, PHOTOS = range(3)
 """Sources."""
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
@@ -126,16 +124,9 @@ def photo_frames(photos: Tensor, copies: int, generator: torch.Generator, autoen
             if expressions:
                 image, moves = move_heads(part, depth, view, random_turn(view, generator),
                                           *expressions.draw(len(part), generator))
-            copy = draw_copies(zoomed(image, generator), size, generator, moves)
+            copy = draw_copies(image, size, generator, moves)
             given = copy.unmirror_expression(copy.moves.expression) if expressions else _unknown(len(part))
             yield Frames(copy.image, number, number, torch.full_like(number, PHOTOS), given)
-
-
-def zoomed(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures (B, 3, N, N) larger or smaller by up to `ZOOM`: crops are never cut quite alike."""
-    scale = 1 + (torch.rand(len(images), 1, 1, generator=generator) * 2 - 1) * ZOOM
-    grid = F.affine_grid(scale * torch.eye(2, 3), images.shape, align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
 def _unknown(count: int) -> Tensor:
@@ -155,8 +146,7 @@ def people_frames(folder: str, size: int, copies: int, generator: torch.Generato
             continue
         photo = F.interpolate(full[None], size=(2 * size, 2 * size), mode="area").expand(copies, -1, -1, -1)
         person = torch.full((copies,), names.index(path.parent.name))
-        copy = draw_copies(zoomed(photo, generator), size, generator)
-        yield Frames(copy.image, person, torch.full_like(person, take), torch.full_like(person, PEOPLE),
-                     _unknown(copies))
+        yield Frames(draw_copies(photo, size, generator).image, person, torch.full_like(person, take),
+                     torch.full_like(person, PEOPLE), _unknown(copies))
     if take < 0:
         raise ConfigError(f"There are no photos in {folder}: it must hold a folder of pictures for each person.")

@@ -14,7 +14,7 @@ EXPRESSION_COUNTS = 3.0
 and tell people apart less well."""
 LEAST_SLOPE = 0.4
 """A regression says less than there is. For motions that is made good, but not where it says less than this part."""
-GAIN = 1.25
+GAIN = 1.5
 """What is made good beyond that, since photos hold more than the regression met."""
 
 
