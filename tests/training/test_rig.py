@@ -8,6 +8,7 @@ from training.render_pack import decode_depth, encode_depth, render_shard
 from training.rig import (
     BLINK_CAP,
     EXPRESSIONS,
+    FAR_DEPTH,
     FRONTAL,
     IDENTITY_MODES,
     RIG_FOLDER,
@@ -149,3 +150,11 @@ def test_shard_is_resumable_and_exact_enough(tmp_path):
 
 def test_assets_are_small():
     assert sum(path.stat().st_size for path in RIG_FOLDER.rglob("*")) <= 15e6
+
+
+def test_a_resized_head_is_smaller_in_its_crop_and_as_far(rig):
+    person, still = rig.sample_person(np.random.default_rng(0)), np.zeros(57, np.float32)
+    whole, small = (rig.render(one, still, FRONTAL, SIZE) for one in (person, rig.resized(person, 0.8)))
+    assert small.canon_mask.any(0).sum() == pytest.approx(0.8 * whole.canon_mask.any(0).sum(), abs=2)
+    assert np.minimum(small.canon_depth, FAR_DEPTH)[small.canon_mask].mean() == pytest.approx(
+        np.minimum(whole.canon_depth, FAR_DEPTH)[whole.canon_mask].mean(), abs=1e-3)
