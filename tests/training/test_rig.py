@@ -11,6 +11,7 @@ from training.rig import (
     FAR_DEPTH,
     FRONTAL,
     IDENTITY_MODES,
+    PHOTO_SIZE,
     RIG_FOLDER,
     Person,
     Rig,
@@ -154,9 +155,9 @@ def test_assets_are_small():
 
 def test_a_resized_head_is_smaller_in_its_crop_and_as_far(rig):
     person, still = rig.sample_person(np.random.default_rng(0)), np.zeros(57, np.float32)
-    pair = person, rig.resized(person, 0.8)
+    pair = person, rig.resized(person, PHOTO_SIZE)
     whole, small = (np.ptp(rig.canonical_vertices(one, still), axis=0) for one in pair)
-    np.testing.assert_allclose(small, 0.8 * whole, rtol=1e-4)
-    depths = (sample.canon_depth[sample.canon_mask] for sample in (rig.render(one, still, FRONTAL, SIZE) for one in pair))
-    far, near = (np.minimum(depth, FAR_DEPTH).mean() for depth in depths)
-    assert far == pytest.approx(near, abs=1e-3)
+    np.testing.assert_allclose(small, PHOTO_SIZE * whole, rtol=1e-4)
+    samples = (rig.render(one, still, FRONTAL, SIZE) for one in pair)
+    first, second = (np.minimum(sample.canon_depth[sample.canon_mask], FAR_DEPTH).mean() for sample in samples)
+    assert first == pytest.approx(second, abs=1e-3)
