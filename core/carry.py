@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.detail import head_surface
 from core.geometry import pixel_grid, transform
-from core.motion import moved_depth
+from core.motion import moved_depth, unfolded
 from core.openings import Opening, above_and_below, close_eyes, further_apart, show_inside
 from core.render import FLOOR, PhotoFace, blur, crop_grid, crop_points, enlarge, lerp
 from core.shading import shade
@@ -88,7 +88,7 @@ def _parted(face: PhotoFace, donor: PhotoFace | None, canon_depth: Tensor, motio
                        for rim, side in zip((before.upper, before.lower), sides, strict=True)))
 
     size, before = face.picture.shape[-1], Opening.mouth(face.landmarks)
-    sides = above_and_below(motion * amount, before)
+    sides = tuple(unfolded(side) for side in above_and_below(motion * amount, before))
     theirs = before.gap_of(Opening.mouth(donor.landmarks)) if donor else torch.zeros_like(before.gap)
     wanted = lerp(before.gap, theirs, amount).clamp(min=0)
     sides = further_apart(sides, before, (wanted - after(sides).gap) * face.tangent[:, None])

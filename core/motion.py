@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from core.geometry import backproject, project, sample
+from core.geometry import backproject, intrinsics, project, sample
 from core.rasterizer import rasterize_depth
+from core.render import blur, lerp
 
+SQUEEZED = 0.35, 0.7
+"""Change of a motion from one pixel row to the next, pixels, from which on it is smoothed, and at which it is most."""
+NEAR = 6
+"""Pixels around such places that are smoothed with them."""
 ROUNDS = 4
 """Steps in which the place before a motion is found; motions are smooth, and each step halves the error at least."""
+
+
+def unfolded(motion: Tensor) -> Tensor:
+    """A motion (B, 3, H, W) that folds nothing: smoothed where it squeezes or stretches a face too much, as brows that
+    rise far do."""
+    size = motion.shape[-1]
+    focal, _ = intrinsics(size)
+    squeezed = torch.gradient(motion[:, 1:2] * focal, dim=2)[0].abs()
+    where = F.max_pool2d(((squeezed - SQUEEZED[0]) / (SQUEEZED[1] - SQUEEZED[0])).clamp(0, 1), 2 * NEAR + 1, 1, NEAR)
+    return lerp(motion, blur(motion, size / 16), blur(where, NEAR / 2))
 
 
 def move(canon_depth: Tensor, motion: Tensor) -> Tensor:

@@ -9,12 +9,13 @@ import torch.nn.functional as F
 
 from core.carry import carry
 from core.detail import transfer
-from core.geometry import transform
+from core.geometry import intrinsics, transform
 from core.landmarks import ANCHORS, LANDMARKS, LIDS, LIPS, registered
+from core.motion import unfolded
 from core.openings import Opening, above_and_below
 from core.render import draw
 from core.types import View
-from tests.core.test_carry import X, Y, blob, factors_of, photo_of, skin
+from tests.core.test_carry import SIZE, X, Y, blob, factors_of, photo_of, skin
 
 LIP_ROW = 192
 """Of a picture of 256 pixels: y = 0.5 in crop coordinates."""
@@ -125,3 +126,12 @@ def test_a_map_lies_where_the_landmarks_are():
     place = wanted[0, 0].flatten().argmax()
     assert (X.flatten()[place] - 0.1).abs() < 0.03 and (Y.flatten()[place] - 0.2).abs() < 0.03
     assert len(set(ANCHORS)) == len(ANCHORS)
+
+
+def test_a_motion_that_would_fold_a_face_is_smoothed_and_no_other():
+    gentle, steep = (torch.stack([torch.zeros_like(Y), -lift * blob(0.0, -0.3, 0.15), torch.zeros_like(Y)])[None]
+                     for lift in (0.004, 0.03))
+    torch.testing.assert_close(unfolded(gentle), gentle)
+    focal, _ = intrinsics(SIZE)
+    slope = [(torch.gradient(motion[0, 1] * focal, dim=0)[0]).abs().max() for motion in (steep, unfolded(steep))]
+    assert slope[0] > 1 > slope[1]
