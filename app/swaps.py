@@ -116,7 +116,7 @@ class Pair:
     @torch.inference_mode()
     def swapped(self, amounts: Amounts) -> Factors:
         """The first face with the expression it is given."""
-        return state.model().swap(self.factors[0], self._giver(amounts), amounts.depth, amounts.albedo)
+        return state.model().swap(self.factors[0], self._giver(amounts.whose), amounts.depth, amounts.albedo)
 
     @torch.inference_mode()
     def picture(self, amounts: Amounts, size: int) -> np.ndarray:
@@ -141,10 +141,16 @@ class Pair:
         ways = [state.model().interpolate(own, other, part, what) for part in parts]
         return [self._draw(decode(after) if detail == DECODED else carry(face, own, after), size) for after in ways]
 
-    def _giver(self, amounts: Amounts) -> Factors:
+    def _giver(self, whose: str) -> Factors:
         """Who gives the expression: the other, or the first face itself without its own."""
         own, other = self.factors
-        return other if amounts.whose == THEIRS else replace(own, codes=latent.neutral(own.codes))
+        return other if whose == THEIRS else replace(own, codes=latent.neutral(own.codes))
+
+    @functools.cached_property
+    def _motions(self) -> dict[str, torch.Tensor | None]:
+        """How either expression moves the first face, whatever its amount."""
+        own, landmarks = self.factors[0], self.own.detailed.landmarks
+        return {whose: state.model().motion(own, self._giver(whose), landmarks) for whose in (THEIRS, NONE)}
 
     def _draw(self, face: PhotoFace, size: int) -> np.ndarray:
         """A changed face in the first photo."""
@@ -157,7 +163,7 @@ class Pair:
     def _with_expression(self, after: Factors, amounts: Amounts, quick: bool = False) -> PhotoFace:
         """The first face with the expression it is given and the photo's detail, or half of it."""
         (own, _), (face, donor) = self.factors, self._faces(quick)
-        motion = state.model().motion(own, self._giver(amounts), face.landmarks)
+        motion = self._motions[amounts.whose]
         return carry(face, own, after, motion, donor if amounts.whose == THEIRS else None, amounts.albedo)
 
 

@@ -19,6 +19,7 @@ from core.autoencoder import Autoencoder
 from core.errors import LatentFaceError, SessionUnreadable, WeightsMissing
 from core.faces import Crop, Face
 from core.files import SYNTHETIC, writing
+from core.landmarks import LANDMARKS
 from core.photo import MAX_BYTES, read_photo
 from core.types import CodePart, Codes, Factors, Light, View
 
@@ -27,8 +28,8 @@ LOSSLESS_BYTES = 10 * 2**20
 """Photos whose PNG is larger are kept as JPEG: what was found in them is kept exactly all the same."""
 DONOR = "donor."
 """Before the names of the donor's arrays."""
-FULL, LANDMARKS = 512, 478
-"""Side of `Face.full`, and landmarks of a face."""
+FULL = 512
+"""Side of `Face.full`."""
 
 
 @dataclass
