@@ -14,15 +14,17 @@ import numpy as np
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from app import maps, state, swaps
-from app.errors import told
-from app.export import KINDS, Kind, new_folder, write
-from app.settings import DECODED, FRONT, OWN_DETAIL, Settings
-from app.state import Session
+from app.server.errors import told
+from app.session import latent_map as maps
+from app.session import session as state
+from app.session import swap as swaps
+from app.session.export import KINDS, Kind, new_folder, write
+from app.session.session import Session
+from app.session.settings import DECODED, FRONT, OWN_DETAIL, Settings
 from core.errors import ConfigError, FaceNotFound, ImageUnreadable
-from core.export import code_arrays
-from core.files import png_bytes, stamped
-from core.report import report
+from core.export.maps import code_arrays
+from core.export.provenance import png_bytes, stamped
+from core.export.report import report
 
 SIZES = (64, 1024)
 """Least and most pixels of a picture."""

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app import offline
+from app.server import offline
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -64,12 +64,12 @@ def serve(host: str, port: int, weights: Path | None) -> None:
     """
     import torch
 
-    from app import state
+    from app.session import session as state
 
     state.choose_weights(weights)
     torch.set_num_threads(THREADS)
     sys.setswitchinterval(SWITCH_SECONDS)
-    from app.errors import unknown  # gradio takes seconds to import: not before it is needed
+    from app.server.errors import unknown  # gradio takes seconds to import: not before it is needed
     from app.widgets.theme import theme
 
     demo = build_demo()
@@ -115,16 +115,16 @@ def build_demo() -> gr.Blocks:
     """The page: a header, the photo, and one tab per activity, see app.tabs."""
     import gradio as gr
 
-    from app.errors import Answering
-    from app.export import Export
-    from app.page import Page
-    from app.queues import share
-    from app.source import Source
+    from app.server.errors import Answering
+    from app.server.queues import share
+    from app.session.export import Export
     from app.tabs.about import About
     from app.tabs.api import Api
     from app.tabs.inspect import Inspect
     from app.tabs.latent_map import MapTab
+    from app.tabs.photo_panel import Source
     from app.tabs.pose_light import PoseLight
+    from app.tabs.shared_state import Page
     from app.tabs.swap import SwapTab
     from app.widgets.address import keep_tab
     from app.widgets.texts import read_text

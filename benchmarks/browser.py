@@ -28,7 +28,7 @@ from PIL import Image, ImageChops
 from app.widgets.latent_map import drawing
 from benchmarks.record import FLAGS, HEIGHT, PATIENCE, WIDTH
 from benchmarks.visitors import EXAMPLES, running_app
-from core.latent_map import LatentMap
+from core.latent_map.map import LatentMap
 
 POINTS, SPREAD = 10_000, 0.05
 """Faces of the map, and how far a repeated one lies from its model; the whole map is 2 wide."""

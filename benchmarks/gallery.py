@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from core.detail import decode, transfer
-from core.display import depth_grey, normal_colours, pixels
+from core.export.visualize import depth_grey, normal_colours, pixels
 from core.pipeline import LatentFace
-from core.render import draw
+from core.rendering.compositor import draw
+from core.rendering.texture_transfer import decode, transfer
 from core.types import Light, View
 
 EXAMPLES = Path(__file__).parents[1] / "assets" / "examples"

@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.visitors import running_app
-from core.turntable import NOTE
+from core.export.turntable import NOTE
 
 OUT = Path(__file__).parents[1] / "assets" / "readme.gif"
 WIDTH, HEIGHT = 1280, 820

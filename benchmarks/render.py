@@ -14,14 +14,14 @@ from pathlib import Path
 
 import torch
 
-from core.autoencoder import Autoencoder
 from core.config import ModelConfig
-from core.detail import decode, transfer
 from core.faces import find_faces
-from core.geometry import backproject, transform
+from core.geometry.camera import backproject, transform
+from core.geometry.rasterizer import rasterize_depth
+from core.model.autoencoder import Autoencoder
 from core.pipeline import LatentFace
-from core.rasterizer import rasterize_depth
-from core.render import draw
+from core.rendering.compositor import draw
+from core.rendering.texture_transfer import decode, transfer
 from core.types import Light, View
 
 PHOTO = Path(__file__).parents[1] / "tests" / "data" / "001_smiling.jpg"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import FaceNotFound, LatentFaceError
-from core.files import DEPTH16, png_bytes, writing
+from core.export.provenance import DEPTH16, png_bytes, writing
 
 if TYPE_CHECKING:
     from core.faces import Face
@@ -87,12 +87,12 @@ def analyze(photo: Path, out: Path, number: int | None = 1, weights: Path | None
 
 def write_results(factors: Factors, face: Face, folder: Path) -> list[str]:
     """Write pictures, JSON and mesh of one face into a folder; returns the warnings."""
-    from core.detail import decode, transfer
-    from core.display import depth_grey, normal_colours
-    from core.export import depth16, map_image
-    from core.mesh import face_mesh, write_glb
-    from core.render import draw, mesh_maps
-    from core.report import report
+    from core.export.maps import depth16, map_image
+    from core.export.mesh import face_mesh, write_glb
+    from core.export.report import report
+    from core.export.visualize import depth_grey, normal_colours
+    from core.rendering.compositor import draw, mesh_maps
+    from core.rendering.texture_transfer import decode, transfer
     from core.types import View
 
     detailed, frontal = transfer(factors, face.full[None]), View.of()

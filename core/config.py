@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from pathlib import Path
 
 from core.errors import ConfigError
+
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
+"""Folder of everything that is bundled: weights, map, examples, rig, detector."""
 
 
 def from_dict(cls, values: dict):

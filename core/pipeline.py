@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from core import latent
-from core.autoencoder import Autoencoder
 from core.config import ModelConfig
-from core.diffusion import Diffusion
 from core.errors import WeightsDamaged, WeightsMissing
-from core.hub import diffusion_path, load_diffusion, load_weights, weights_path
-from core.refine import refine as refined
+from core.model import code_ops
+from core.model.autoencoder import Autoencoder
+from core.model.diffusion import Diffusion
+from core.model.refine import refine as refined
+from core.model.weights import diffusion_path, load_diffusion, load_weights, weights_path
 from core.types import CodePart, Codes, Factors, Light, View
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from core.expressions import Expressions
     from core.faces import Face
+    from core.model.expression_basis import Expressions
 
 BATCH = 32
 """Pictures that go through the networks at once."""
@@ -85,7 +85,7 @@ class LatentFace:
 
         Args:
             images: (B, 3, H, W) in [0, 1] with H = W = `config.image_size`, or faces.
-            refine: move what was found to where it explains the pictures better, about a second a face (core.refine).
+            refine: move what was found to where it explains the pictures better, about a second a face (core.model.refine).
 
         Returns:
             Factors of the B pictures, float32.
@@ -159,19 +159,19 @@ class LatentFace:
         Raises:
             WeightsMissing: the model has no diffusion weights.
         """
-        codes = latent.swap(identity_from.codes, expression_from.codes, depth, albedo, self._expressive)
+        codes = code_ops.swap(identity_from.codes, expression_from.codes, depth, albedo, self._expressive)
         return self.decode(codes, identity_from)
 
-    def interpolate(self, a: Factors, b: Factors, t: float, what: latent.What = "code") -> Factors:
+    def interpolate(self, a: Factors, b: Factors, t: float, what: code_ops.What = "code") -> Factors:
         """A face on the way from `a` (t = 0) to `b` (t = 1), in the place, pose and light of `a`.
 
         `what` moves: "identity", "expression" (to what `swap` gives) or, both, "code". Faces and errors as in `swap`.
         """
-        return self.decode(latent.interpolate(a.codes, b.codes, t, what, self._expressive), a)
+        return self.decode(code_ops.interpolate(a.codes, b.codes, t, what, self._expressive), a)
 
     def neutral(self, face: Factors) -> Factors:
         """The faces without their expression; errors as in `swap`."""
-        return self.decode(latent.neutral(face.codes), face)
+        return self.decode(code_ops.neutral(face.codes), face)
 
     @torch.inference_mode()
     def motion(self, identity_from: Factors, expression_from: Factors,
@@ -222,8 +222,8 @@ class LatentFace:
         Returns:
             (B, 3, size, size), [0, 1].
         """
-        from core.detail import decode, transfer
-        from core.render import draw
+        from core.rendering.compositor import draw
+        from core.rendering.texture_transfer import decode, transfer
 
         count = len(factors.image)
         view = _repeat(view or factors.view, count)

@@ -20,17 +20,17 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from core.display import pixels
 from core.errors import ConfigError, LatentFaceError
+from core.export.visualize import pixels
 from core.faces import Crop, Face, face_from_crop
 from core.faces.detect import locate
-from core.latent_map import BUNDLED, LatentMap
-from core.map_maker import ESTIMATES, PICTURE, MapMaker, add_photo
-from core.photo import read_photo
+from core.faces.load_image import read_photo
+from core.geometry.shading import shade
+from core.latent_map.builder import ESTIMATES, PICTURE, MapMaker, add_photo
+from core.latent_map.map import BUNDLED, LatentMap
 from core.pipeline import LatentFace
-from core.shading import shade
-from training.renders import random_light
-from training.rig import Rig
+from training.data.renders import random_light
+from training.rig.rig import Rig
 
 PER_PERSON = 8
 """Renders of each synthetic person."""

@@ -2,7 +2,7 @@
 
     python -m training.prepare photos/ --out pack/ --size 128
 
-The pack has the layout that training.data reads. Beside it stand report.csv (what became of every file),
+The pack has the layout that training.data.face_pack reads. Beside it stand report.csv (what became of every file),
 summary.json and train_blendshapes.npz (52 expression scores per row of train.csv). An interrupted run goes on with
 the same command and ends with the same pack; run again later, it adds the photos that are new.
 """
@@ -33,7 +33,7 @@ from core.errors import (
 )
 from core.faces.align import cut
 from core.faces.detect import locate
-from core.photo import read_photo
+from core.faces.load_image import read_photo
 
 SHARD = 4000
 """Faces per tar file."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from training.rig import Rig
+from training.rig.rig import Rig
 
 SHARD = 2000
 PER_PERSON = 6

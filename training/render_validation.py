@@ -18,11 +18,11 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from core.display import pixels
-from core.shading import shade
+from core.export.visualize import pixels
+from core.geometry.shading import shade
 from core.types import Light
-from training.renders import camera, random_light
-from training.rig import FAR_DEPTH, Rig, RigSample
+from training.data.renders import camera, random_light
+from training.rig.rig import FAR_DEPTH, Rig, RigSample
 
 PER_PERSON = 6
 

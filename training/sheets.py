@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.display import depth_grey, normal_colours, pixels
-from core.shading import relight
+from core.export.visualize import depth_grey, normal_colours, pixels
+from core.geometry.shading import relight
 from core.types import Factors, Light
 
 COLUMNS = "image, reconstruction, depth, normals, albedo, shading, canonical image, lit from the right, confidence"

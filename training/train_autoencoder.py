@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from core.errors import ConfigError, LatentFaceError
-from training.command import parse, start
+from training.cli import parse, start
 from training.config import AutoencoderTraining
 
 LITTLE_CHANGE = 0.25
@@ -33,9 +33,9 @@ class Batches:
     would have seen."""
 
     def __init__(self, config: AutoencoderTraining):
-        from training.data import FacePack
-        from training.motion import AddedExpressions
-        from training.renders import RenderPack
+        from training.data.expression_motion import AddedExpressions
+        from training.data.face_pack import FacePack
+        from training.data.renders import RenderPack
 
         self.config, self.size = config, config.model.image_size
         # Twice the model's size where the pack has it: turning and shrinking then lose nothing.
@@ -54,7 +54,7 @@ class Batches:
         """
         import torch
 
-        from training.photos import Moves, draw_copies, move_heads, random_turn
+        from training.data.augment import Moves, draw_copies, move_heads, random_turn
 
         device = self.config.device
         generator = torch.Generator().manual_seed(self.config.seed * 10_000_019 + part)
@@ -108,11 +108,11 @@ def train(config: AutoencoderTraining, run: Path, state: dict | None = None) -> 
     from accelerate import Accelerator
     from tqdm import tqdm
 
-    from core.autoencoder import Autoencoder
+    from core.model.autoencoder import Autoencoder
     from training import checkpoint
-    from training.eigenfaces import set_eigenfaces
-    from training.objective import Objective
-    from training.photos import find_heads
+    from training.data.augment import find_heads
+    from training.fitting.eigenfaces import set_eigenfaces
+    from training.objective.autoencoder import Objective
 
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
@@ -192,8 +192,8 @@ def _load_weights(model, config: AutoencoderTraining) -> None:
         ConfigError: they are of a model of other sizes or ranges.
         WeightsMissing, WeightsDamaged: not there, or not such a file.
     """
-    from core.hub import load_weights, weights_path
-    from core.networks import CodeBasis
+    from core.model.networks import CodeBasis
+    from core.model.weights import load_weights, weights_path
 
     found, weights = load_weights(weights_path(config.start_from))
     if found != config.model:
@@ -211,7 +211,7 @@ def _time_invariance(config: AutoencoderTraining):
         WeightsMissing, WeightsDamaged: no weights to start from, or not such a file.
     """
     from core.pipeline import LatentFace
-    from training.denoising import TimeInvariance
+    from training.objective.diffusion import TimeInvariance
 
     start = config.start_from and LatentFace.from_pretrained(config.start_from)
     if not start or not start.diffusion:
@@ -222,7 +222,7 @@ def _time_invariance(config: AutoencoderTraining):
 
 def _save(run: Path, objective, averaged, optimizer, done: int, before: int, config: AutoencoderTraining) -> None:
     """Everything a resumed run needs, and the averaged weights for use."""
-    from core.hub import save_weights
+    from core.model.weights import save_weights
     from training import checkpoint
 
     checkpoint.save(run, {"objective": objective.state_dict(), "averaged": averaged.state_dict(),
@@ -233,7 +233,7 @@ def _save(run: Path, objective, averaged, optimizer, done: int, before: int, con
 
 def _steps_before(config: AutoencoderTraining) -> int:
     """Steps that the weights to start from had already."""
-    from core.hub import about_weights, weights_path
+    from core.model.weights import about_weights, weights_path
 
     return int(about_weights(weights_path(config.start_from)).get("steps", 0)) if config.start_from else 0
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 from core.config import ModelConfig
 from core.errors import ConfigError, LatentFaceError
-from training.command import parse, start
+from training.cli import parse, start
 from training.config import AutoencoderTraining
 
 
@@ -59,8 +59,8 @@ class Copies:
     """Two changed copies of photos and renders for each step, drawn from seed and step alone."""
 
     def __init__(self, config: BaselineTraining):
-        from training.data import FacePack
-        from training.renders import RenderPack
+        from training.data.face_pack import FacePack
+        from training.data.renders import RenderPack
 
         self.config, self.size = config, config.model.image_size
         self.photos = FacePack(config.photos, size=2 * self.size)
@@ -70,7 +70,7 @@ class Copies:
         """(batch / 2, 3, H, W) pictures twice: the same ones in the same order, changed otherwise."""
         import torch
 
-        from training.photos import draw_copies
+        from training.data.augment import draw_copies
 
         generator = torch.Generator().manual_seed(self.config.seed * 10_000_019 + step)
         count = self.config.batch // 4 if self.renders else self.config.batch // 2
@@ -90,9 +90,9 @@ def train(config: BaselineTraining, run: Path, state: dict | None = None) -> Non
     import torch
     from tqdm import tqdm
 
-    from core.autoencoder import autocast
+    from core.model.autoencoder import autocast
     from training import checkpoint
-    from training.baselines import KINDS
+    from training.objective.baselines import KINDS
     from training.train_autoencoder import learning_rate
 
     torch.set_num_threads(config.threads)
@@ -127,7 +127,7 @@ def train(config: BaselineTraining, run: Path, state: dict | None = None) -> Non
 
 def _save(run: Path, model, optimizer, done: int, config: BaselineTraining) -> None:
     """Everything a resumed run needs, and the weights for use."""
-    from core.hub import save_weights
+    from core.model.weights import save_weights
     from training import checkpoint
 
     checkpoint.save(run, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": done,

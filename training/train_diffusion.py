@@ -4,7 +4,7 @@
     python -m training.train_diffusion --weights runs/0001-hybrid/model.safetensors --people folder/of/people
     python -m training.train_diffusion --resume runs/0002-diffusion     # goes on exactly where it stopped
 
-The autoencoder's networks are frozen: every picture is encoded once, the codes are whitened (training.whitening), then
+The autoencoder's networks are frozen: every picture is encoded once, the codes are whitened (training.fitting.whitening), then
 only the denoisers learn. The run folder holds config.json, metrics.jsonl, the codes, checkpoint.pt, and
 autoencoder.safetensors with diffusion.safetensors, which belong together.
 """
@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.errors import LatentFaceError
-from training.command import parse, start
+from training.cli import parse, start
 from training.config import DiffusionTraining
 from training.train_autoencoder import learning_rate
 
@@ -31,7 +31,7 @@ class Batches:
     def __init__(self, frames, config: DiffusionTraining):
         import torch
 
-        from training.sequences import PHOTOS
+        from training.data.code_frames import PHOTOS
 
         self.seed, self.model = config.seed, config.model
         self.codes, self.targets = frames.data.float(), time_invariant(frames)
@@ -76,10 +76,10 @@ def all_codes(config: DiffusionTraining, run: Path):
     """Frames of all sources, encoded once for a run, in the whitened basis that the run's autoencoder is given."""
     from safetensors.torch import load_file, save_file
 
-    from core.hub import about_weights, save_weights
+    from core.model.weights import about_weights, save_weights
     from core.pipeline import LatentFace
-    from training.sequences import Frames, encode_all
-    from training.whitening import whiten
+    from training.data.code_frames import Frames, encode_all
+    from training.fitting.whitening import whiten
 
     if (run / CODES).is_file():
         return Frames(**load_file(run / CODES))
@@ -98,13 +98,13 @@ def train(config: DiffusionTraining, run: Path, state: dict | None = None) -> No
     import torch
     from tqdm import tqdm
 
-    from core.diffusion import Diffusion, noise_schedule
-    from core.hub import load_weights, weights_path
+    from core.model.diffusion import Diffusion, noise_schedule
+    from core.model.weights import load_weights, weights_path
     from training import checkpoint
-    from training.denoising import denoising_loss
-    from training.motion import expression_motion, mean_landmarks
-    from training.rig import Rig
-    from training.subspaces import set_expressions, set_identity
+    from training.data.expression_motion import expression_motion, mean_landmarks
+    from training.fitting.subspaces import set_expressions, set_identity
+    from training.objective.diffusion import denoising_loss
+    from training.rig.rig import Rig
 
     torch.set_num_threads(config.threads)
     if not state:
@@ -156,7 +156,7 @@ def train(config: DiffusionTraining, run: Path, state: dict | None = None) -> No
 
 def save_diffusion(run: Path, diffusion, steps: int) -> None:
     """Weights for use, bound to the autoencoder beside them."""
-    from core.hub import diffusion_path, encoder_print, load_weights, save_weights
+    from core.model.weights import diffusion_path, encoder_print, load_weights, save_weights
 
     _, state = load_weights(run / AUTOENCODER)
     save_weights(diffusion_path(run / AUTOENCODER), diffusion.state_dict(), diffusion.config,

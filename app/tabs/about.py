@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
-from app.page import Page
-from app.state import examples
+from app.session.session import examples
+from app.tabs.shared_state import Page
 from app.widgets.texts import read_document, read_text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from app import api
-from app.page import Page
+from app.tabs.shared_state import Page
 from app.widgets.texts import read_text
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gradio as gr
 
-from app import export, state
-from app.errors import told
-from app.page import Page
-from app.state import Session, known
+from app.server.errors import told
+from app.session import export
+from app.session import session as state
+from app.session.session import Session, known
+from app.tabs.shared_state import Page
 from app.widgets import equation, notes
 from app.widgets.camera import camera, picture_bytes
 from app.widgets.compare import compare

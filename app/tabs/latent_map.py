@@ -7,14 +7,14 @@ from pathlib import Path
 
 import gradio as gr
 
-from app import maps
-from app.errors import told
-from app.export import new_folder
-from app.page import Page
-from app.state import Session, known
+from app.server.errors import told
+from app.session import latent_map as maps
+from app.session.export import new_folder
+from app.session.session import Session, known
+from app.tabs.shared_state import Page
 from app.widgets import latent_map as widget
 from app.widgets.images import jpeg_url, pixels
-from core.latent_map import LatentMap
+from core.latent_map.map import LatentMap
 
 HINT = "Move over the map: the face that lies at the pointer is decoded, between the points too."
 MIXED = {"identity": "Decoded: the identity of this place, the expression of {}",

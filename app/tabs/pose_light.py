@@ -6,11 +6,11 @@ from dataclasses import astuple, replace
 
 import gradio as gr
 
-from app import state
-from app.errors import told
-from app.page import Page
-from app.settings import FRONT, LAMPS, POSES, Lamp, Pose, Settings
-from app.state import Session, known
+from app.server.errors import told
+from app.session import session as state
+from app.session.session import Session, known
+from app.session.settings import FRONT, LAMPS, POSES, Lamp, Pose, Settings
+from app.tabs.shared_state import Page
 from app.widgets import controls, notes
 from app.widgets.images import jpeg_url, pixels, png_url
 from app.widgets.light import ball_url, light_ball

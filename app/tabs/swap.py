@@ -6,16 +6,17 @@ from dataclasses import astuple
 
 import gradio as gr
 
-from app import state, swaps
-from app.errors import told
-from app.page import Page
-from app.settings import DECODED, OWN_DETAIL
-from app.state import Session, known
-from app.swaps import MOST, NONE, SAMPLES, THEIRS, Amounts, Pair
+from app.server.errors import told
+from app.session import session as state
+from app.session import swap as swaps
+from app.session.session import Session, known
+from app.session.settings import DECODED, OWN_DETAIL
+from app.session.swap import MOST, NONE, SAMPLES, THEIRS, Amounts, Pair
+from app.tabs.shared_state import Page
 from app.tabs.swap_grid import Grid
 from app.widgets import swap as widget
 from app.widgets.images import jpeg_url, pixels, png_url
-from core.diffusion import SEED
+from core.model.diffusion import SEED
 
 DRAFT, FINAL = 256, 512
 """Pixels of the picture while a control moves, and once it rests."""
@@ -64,7 +65,7 @@ class SwapTab:
             self.upload = gr.UploadButton("Expression from a photo", file_types=["image"], size="sm",
                                           elem_id="swap-upload")
             self.exchange = gr.Button("Exchange the two", size="sm", elem_id="swap-exchange")
-        self.upload.preprocess = lambda payload: payload and payload.path  # core.photo checks it before decoding
+        self.upload.preprocess = lambda payload: payload and payload.path  # core.faces.load_image checks it before decoding
         self.donors = widget.faces("swap-donors", widget.examples())
         gr.HTML("<h4>How much of the expression</h4>", apply_default_css=False)
         amounts = [gr.Slider(0, MOST, 1, step=0.05, label=name, elem_id=f"swap-{name.lower()}", buttons=[])

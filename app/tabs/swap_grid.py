@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from app import state, swaps
-from app.errors import told
-from app.page import Page
-from app.state import Session
-from app.swaps import Pair
+from app.server.errors import told
+from app.session import session as state
+from app.session import swap as swaps
+from app.session.session import Session
+from app.session.swap import Pair
+from app.tabs.shared_state import Page
 from app.widgets import swap as widget
 from app.widgets.images import pixels
 from app.widgets.strip import item

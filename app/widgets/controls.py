@@ -1,10 +1,10 @@
-"""Sliders, presets and choices for the picture; see app.settings for what they stand for."""
+"""Sliders, presets and choices for the picture; see app.session.settings for what they stand for."""
 
 from __future__ import annotations
 
 import gradio as gr
 
-from app.settings import BACKGROUNDS, DECODED, ENDS, LIGHT, OWN_DETAIL
+from app.session.settings import BACKGROUNDS, DECODED, ENDS, LIGHT, OWN_DETAIL
 from app.widgets.texts import read_script
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.state import Session
+from app.session.session import Session
 from app.widgets.compare import COMPARE
 from app.widgets.images import coloured, gradient, jpeg_url, pixels
 from app.widgets.light import ball
 from app.widgets.texts import read_script
-from core.display import normal_colours, viewer_normals
+from core.export.visualize import normal_colours, viewer_normals
 from core.types import Factors
 
 TILE = 256

@@ -11,8 +11,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from core import display
-from core.files import stamped
+from core.export import visualize
+from core.export.provenance import stamped
 
 SCALES = {
     "grey": [(0, 0, 0), (255, 255, 255)],
@@ -31,7 +31,7 @@ SYNTHETIC = "Synthetic: drawn by LatentFace from one photo."
 
 def pixels(image: Tensor) -> np.ndarray:
     """(1 or 3 or 4, H, W) in [0, 1], clamped, to (H, W, 3 or 4) uint8."""
-    array = display.pixels(image)
+    array = visualize.pixels(image)
     return array.repeat(3, -1) if array.shape[-1] == 1 else array
 
 

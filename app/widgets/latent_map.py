@@ -14,7 +14,7 @@ from PIL import Image
 
 from app.widgets.images import EMPTY, SCALES
 from app.widgets.texts import FOLDER, read_script
-from core.latent_map import LatentMap
+from core.latent_map.map import LatentMap
 from core.types import Codes
 
 TILE = 48

@@ -8,7 +8,7 @@ import torch
 
 from app.widgets.images import jpeg_url, pixels
 from app.widgets.texts import read_script
-from core.shading import shade
+from core.geometry.shading import shade
 from core.types import Light
 
 TEMPLATE = '<img src="${value}" alt="The light on a white ball" draggable="false"><span>drag the light</span>'

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-from app.settings import Lamp, Pose
-from app.state import Session
-from core.detail import FACE_DEPTH
-from core.report import TRAINED_PITCH, TRAINED_YAW, cautions, mean_confidence, mean_error
+from app.session.session import Session
+from app.session.settings import Lamp, Pose
+from core.export.report import TRAINED_PITCH, TRAINED_YAW, cautions, mean_confidence, mean_error
+from core.rendering.texture_transfer import FACE_DEPTH
 from core.types import Factors
 
 

@@ -7,7 +7,7 @@ import math
 import gradio as gr
 import numpy as np
 
-from app.state import Session
+from app.session.session import Session
 from app.widgets.images import jpeg_url, pixels
 from app.widgets.texts import read_script
 from core.faces import Crop, align
@@ -29,7 +29,7 @@ def photo_input() -> gr.Image:
     """
     component = gr.Image(sources=["upload", "webcam", "clipboard"], type="filepath", show_label=False, height=220,
                          label="Your photo", elem_id="photo-input", buttons=[], placeholder="Drop a photo here")
-    # gradio would decode the file here, without limits; core.photo checks it first. An update of the component, which
+    # gradio would decode the file here, without limits; core.faces.load_image checks it first. An update of the component, which
     # gradio also makes where a handler leaves an output out, would bring its own back: it only ever becomes None.
     component.preprocess = lambda payload: payload and payload.path
     return component

@@ -8,13 +8,13 @@ from html import escape
 import gradio as gr
 import numpy as np
 
-from app import state
-from app.swaps import SAMPLES, Spread
+from app.session import session as state
+from app.session.swap import SAMPLES, Spread
 from app.widgets.images import EMPTY, coloured, gradient, jpeg_url
 from app.widgets.picture import TOOLS
 from app.widgets.strip import TEMPLATE, item
 from app.widgets.texts import FOLDER, read_script
-from core.photo import read_photo
+from core.faces.load_image import read_photo
 
 # Gradio may lose `photo` before the tab is shown: in braces it is empty then, ${photo} would be the element #photo.
 PICTURE = """<div class="frame"><img class="live" src="${value}" alt="The swapped face">

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from core.errors import ConfigError, ImageTooSmall
-from core.photo import MIN_SIDE, read_photo
+from core.faces.load_image import MIN_SIDE, read_photo
 
 HALF_SIDE_CM = 8.4
 PIVOT_CM = np.array([0.0, -1.7, 4.0])
@@ -59,7 +59,7 @@ def pose_from_matrix(matrix: np.ndarray) -> tuple[np.ndarray, float]:
 
     Returns:
         (3,) pitch, yaw, roll in radians of R = Rz·Ry·Rx in the image's axes (x right, y down, z away, as in
-        core.geometry), and the scale k that the matrix also holds.
+        core.geometry.camera), and the scale k that the matrix also holds.
     """
     matrix = np.asarray(matrix, float)
     scale = float(np.cbrt(np.linalg.det(matrix[:3, :3])))
@@ -87,7 +87,7 @@ def align(photo, crop: Crop, size: int) -> Tensor:
     """Cut a crop out of a photo.
 
     Args:
-        photo: anything `core.photo.read_photo` reads.
+        photo: anything `core.faces.load_image.read_photo` reads.
         crop: where; parts outside the photo are filled with its reflection.
         size: side of the result in pixels.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from core.errors import FaceNotFound
 from core.faces.align import Crop, align, crop_from_matrix, cut, pose_from_matrix
 from core.faces.landmarker import Raw, confidence, detect
-from core.photo import MIN_SIDE, read_photo
+from core.faces.load_image import MIN_SIDE, read_photo
 from core.types import View
 
 PADDING = 0.25
@@ -47,7 +47,7 @@ class Face:
     blendshapes: dict[str, float] | None
     """52 expression scores in [0, 1]."""
     pose: View | None
-    """MediaPipe's pitch, yaw and roll **in the photo**, in core.geometry's axes: for comparison, never a
+    """MediaPipe's pitch, yaw and roll **in the photo**, in core.geometry.camera's axes: for comparison, never a
     training target. In the aligned pictures roll and shift are zero, as `crop` has taken them out."""
     crop: Crop
     """The square that was cut."""
@@ -80,7 +80,7 @@ def find_faces(photo, image_size: int = 64, full_size: int = 512, quick: bool = 
     border of 25 %; a wider border; overlapping windows of ever smaller size, for at most 1.5 s.
 
     Args:
-        photo: anything `core.photo.read_photo` reads.
+        photo: anything `core.faces.load_image.read_photo` reads.
         image_size: side of `Face.image`.
         full_size: side of `Face.full`.
         quick: try only the photo as it is, with the usual border: for the pictures of a film.

@@ -12,13 +12,13 @@ import os
 import threading
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from core.config import ASSETS
 from core.errors import LatentFaceError, WeightsDamaged, WeightsMissing
 
-MODEL_PATH = Path(__file__).resolve().parents[2] / "assets" / "models" / "face_landmarker.task"
+MODEL_PATH = ASSETS / "models" / "face_landmarker.task"
 MAX_FACES = 8
 
 _lock = threading.Lock()

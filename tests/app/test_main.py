@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 
 from app import main
-from app.errors import told
+from app.server.errors import told
 from core.errors import ImageTooSmall
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ def test_old_files_and_empty_folders_are_forgotten_and_new_files_kept(tmp_path):
 
 def test_other_machines_are_neither_looked_up_nor_reached():
     program = """import socket
-from app import offline
+from app.server import offline
 offline.stay_offline("127.0.0.1")
 here = socket.create_server(("127.0.0.1", 0))
 socket.create_connection(here.getsockname())

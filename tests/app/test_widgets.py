@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from app.settings import FRONT, Lamp, Pose
-from app.state import Session
+from app.session.session import Session
+from app.session.settings import FRONT, Lamp, Pose
 from app.widgets import notes, photo
 from app.widgets.images import SCALES, coloured, jpeg_url, pixels, png_url
 from app.widgets.light import ball

@@ -2,7 +2,7 @@
 
 import torch
 
-from core.geometry import intrinsics, pixel_grid
+from core.geometry.camera import intrinsics, pixel_grid
 
 
 def rays(size: int) -> torch.Tensor:

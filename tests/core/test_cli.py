@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from core.autoencoder import Autoencoder
 from core.cli import FILES, main
 from core.config import ModelConfig
-from core.hub import save_weights
+from core.model.autoencoder import Autoencoder
+from core.model.weights import save_weights
 
 PHOTO = Path(__file__).parents[1] / "data" / "001_smiling.jpg"
 

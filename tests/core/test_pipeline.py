@@ -4,10 +4,10 @@ import pytest
 import torch
 from PIL import Image
 
-from core.autoencoder import Autoencoder
 from core.config import ModelConfig
 from core.errors import WeightsDamaged, WeightsMissing
-from core.hub import BUNDLED, encoder_print, load_weights, save_weights
+from core.model.autoencoder import Autoencoder
+from core.model.weights import BUNDLED, encoder_print, load_weights, save_weights
 from core.pipeline import LatentFace
 from core.types import Light, View
 

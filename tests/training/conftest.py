@@ -10,17 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
-from core.autoencoder import Autoencoder
 from core.config import DiffusionConfig, ModelConfig
-from core.diffusion import Diffusion
-from core.hub import diffusion_path, encoder_print, save_weights
+from core.model.autoencoder import Autoencoder
+from core.model.diffusion import Diffusion
+from core.model.weights import diffusion_path, encoder_print, save_weights
 from training import checkpoint
 from training.render_pack import render_shard
 
 
 @pytest.fixture(scope="session")
 def photo_pack(tmp_path_factory):
-    """Folder with 8 random pictures of 64 px in the layout of training.data."""
+    """Folder with 8 random pictures of 64 px in the layout of training.data.face_pack."""
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     with tarfile.open(folder / "train-000.tar", "w") as tar, open(folder / "train.csv", "w", newline="") as file:

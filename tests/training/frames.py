@@ -2,7 +2,7 @@
 
 import torch
 
-from training.sequences import RENDERED, Frames
+from training.data.code_frames import RENDERED, Frames
 
 
 def rendered_codes(data, person, take):

@@ -7,9 +7,9 @@ import torch
 
 from core.config import ModelConfig
 from core.errors import ConfigError
-from core.hub import save_weights
-from training.baselines import ContrastiveEncoder, PlainAutoencoder, contrast
+from core.model.weights import save_weights
 from training.evaluate.features import read_baseline
+from training.objective.baselines import ContrastiveEncoder, PlainAutoencoder, contrast
 from training.train_baselines import BaselineTraining, Copies, main, train
 
 MODEL = ModelConfig(image_size=32, width=8, pose_width=8)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.latent_map import LatentMap
+from core.latent_map.map import LatentMap
 from training import build_map
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def chance(monkeypatch):
     """Layouts at once."""
     rng = np.random.default_rng(0)
-    monkeypatch.setattr("core.map_maker.lay_out", lambda rows: rng.uniform(-1, 1, (len(rows), 2)).astype(np.float32))
+    monkeypatch.setattr("core.latent_map.builder.lay_out", lambda rows: rng.uniform(-1, 1, (len(rows), 2)).astype(np.float32))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from PIL import Image
 from core.errors import ConfigError, OutputUnwritable
 from core.faces import find_faces
 from training import prepare as module
-from training.data import FacePack
+from training.data.face_pack import FacePack
 from training.prepare import PrepareConfig, main, prepare
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from core.shading import shade
+from core.geometry.shading import shade
 from core.types import Light
 from training.render_validation import PER_PERSON, photograph, render_all
-from training.rig import FAR_DEPTH, Rig
+from training.rig.rig import FAR_DEPTH, Rig
 
 
 def test_one_seed_one_file():

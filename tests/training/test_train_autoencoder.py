@@ -8,10 +8,10 @@ import torch
 
 from core.config import ModelConfig
 from core.errors import ConfigError
-from core.hub import about_weights, load_weights
+from core.model.weights import about_weights, load_weights
 from core.pipeline import LatentFace
 from training import checkpoint
-from training.command import parse
+from training.cli import parse
 from training.config import AutoencoderTraining
 from training.train_autoencoder import main, train
 

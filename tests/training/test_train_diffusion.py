@@ -12,9 +12,10 @@ from core.errors import ConfigError
 from core.pipeline import LatentFace
 from core.types import Codes
 from tests.training.frames import rendered_codes
-from training import checkpoint, sequences
+from training import checkpoint
 from training.config import DiffusionTraining
-from training.sequences import PEOPLE, PHOTOS, RENDERED
+from training.data import code_frames
+from training.data.code_frames import PEOPLE, PHOTOS, RENDERED
 from training.train_diffusion import main, time_invariant, train
 
 
@@ -26,8 +27,8 @@ def config(photo_pack, render_pack, weights):
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    from core.autoencoder import Autoencoder
-    from core.hub import save_weights
+    from core.model.autoencoder import Autoencoder
+    from core.model.weights import save_weights
 
     torch.manual_seed(0)
     model = ModelConfig(image_size=32, width=8, pose_width=8)
@@ -100,7 +101,7 @@ def test_frames_of_all_sources(config, weights, tmp_path, monkeypatch):
 
     monkeypatch.setattr("core.faces.find_faces", find_faces)
     autoencoder = LatentFace.from_pretrained(weights).autoencoder
-    frames = sequences.encode_all(autoencoder, replace(config, people=str(tmp_path), lights=2, copies=3))
+    frames = code_frames.encode_all(autoencoder, replace(config, people=str(tmp_path), lights=2, copies=3))
     people = {source: frames.person[frames.source == source] for source in range(3)}
     assert {source: (len(rows), len(rows.unique())) for source, rows in people.items()} == {
         RENDERED: (12 * 2, 2), PEOPLE: (3 * 3, 2), PHOTOS: (8 * 3, 8)}

@@ -11,9 +11,9 @@ import trimesh
 from PIL import Image, ImageSequence
 from safetensors import safe_open
 
-from app.export import KINDS, NAMES
-from app.queues import FULL
-from core.turntable import FRAMES
+from app.server.queues import FULL
+from app.session.export import KINDS, NAMES
+from core.export.turntable import FRAMES
 from tests.ui.pictures import changed, source
 
 pytestmark = pytest.mark.timeout(240)

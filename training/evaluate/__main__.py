@@ -134,7 +134,7 @@ def main(arguments: list[str]) -> None:
     from core.errors import LatentFaceError
 
     try:
-        import_module(f"training.evaluate.{options.command}").run(options)
+        import_module(f"training.evaluate.protocols.{options.command}").run(options)
     except LatentFaceError as error:
         sys.exit(str(error))
 

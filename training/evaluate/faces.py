@@ -12,7 +12,7 @@ from torch import Tensor
 from core.errors import LatentFaceError
 from core.faces.align import Crop, cut
 from core.faces.detect import locate
-from core.photo import read_photo
+from core.faces.load_image import read_photo
 
 
 def read_faces(sources: list[Path | np.ndarray], size: int, aligned: bool, cache: Path | None) -> tuple[Tensor, int]:

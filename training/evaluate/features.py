@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.autoencoder import Autoencoder
 from core.errors import ConfigError
-from core.hub import about_weights, load_weights
+from core.model.autoencoder import Autoencoder
+from core.model.weights import about_weights, load_weights
 from core.pipeline import LatentFace
 from core.types import Codes
-from training.baselines import KINDS, TwoEncoders
 from training.evaluate.metrics import pixel_pca
+from training.objective.baselines import KINDS, TwoEncoders
 
 BATCH = 64
 """Pictures that are encoded at once."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.errors import ConfigError
 from core.pipeline import LatentFace
-from training.data import decode
+from training.data.face_pack import decode
 from training.evaluate.metrics import pixel_pca, probe_accuracy, rank1
 from training.evaluate.renders import features
 

@@ -1,6 +1,6 @@
 """The figures themselves: pure functions on arrays, one definition each.
 
-Depths and maps are torch tensors in the conventions of core.geometry; features and labels are numpy arrays.
+Depths and maps are torch tensors in the conventions of core.geometry.camera; features and labels are numpy arrays.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.geometry import depth_to_normal, rotation_matrix
+from core.geometry.camera import depth_to_normal, rotation_matrix
 
 ALPHAS = np.logspace(-1, 6, 15)
 """Strengths of regularisation that a probe may choose from, on its training rows."""

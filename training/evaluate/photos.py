@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.geometry import backproject, transform
+from core.geometry.camera import backproject, transform
+from core.geometry.rasterizer import rasterize_depth
 from core.pipeline import LatentFace
-from core.rasterizer import rasterize_depth
 from core.types import Factors, View
-from training.data import FacePack
+from training.data.face_pack import FacePack
 from training.evaluate.groups import skin_tone
 from training.evaluate.measurement import Measurement, Rows
 from training.evaluate.metrics import (
@@ -32,7 +32,7 @@ from training.evaluate.metrics import (
     turns,
 )
 from training.evaluate.renders import FACE_DEPTH, features
-from training.rig import FAR_DEPTH
+from training.rig.rig import FAR_DEPTH
 
 YAW_BANDS = ((0, 8), (8, 25), (25, 60))
 """Degrees of |yaw|, for the figures of landmark depth."""

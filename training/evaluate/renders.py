@@ -10,11 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.errors import ConfigError
-from core.geometry import backproject, inverse_transform, transform
+from core.geometry.camera import backproject, inverse_transform, transform
+from core.geometry.rasterizer import rasterize_depth
+from core.geometry.shading import shade
 from core.pipeline import LatentFace
-from core.rasterizer import rasterize_depth
-from core.shading import shade
 from core.types import View, light_direction
+from training.data.renders import camera, random_background, random_light
 from training.evaluate.measurement import Measurement, Rows
 from training.evaluate.metrics import (
     albedo_error,
@@ -29,8 +30,7 @@ from training.evaluate.metrics import (
     side,
     sides,
 )
-from training.renders import camera, random_background, random_light
-from training.rig import FAR_DEPTH
+from training.rig.rig import FAR_DEPTH
 
 EROSION = 2
 """Pixels taken off every mask: at its edge half a pixel decides."""
@@ -52,7 +52,7 @@ def measure(model: LatentFace, path: Path, pack: Path | None, count: int) -> Mea
 
     Args:
         model: under test.
-        path: renders; training.evaluate.geometry says what is in the file.
+        path: renders; training.evaluate.protocols.geometry says what is in the file.
         pack: folder with renders of training people, for the expression probe; None to leave it out.
         count: renders the probe learns from.
 

@@ -15,23 +15,23 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from core import latent
-from core.carry import carry
-from core.detail import transfer
-from core.display import pixels
+from core.export.visualize import pixels
 from core.faces.detect import locate
+from core.geometry.shading import shade
+from core.model import code_ops
 from core.pipeline import LatentFace
-from core.render import draw
-from core.shading import shade
+from core.rendering.compositor import draw
+from core.rendering.reenactment import carry
+from core.rendering.texture_transfer import transfer
 from core.types import CodePart, Codes, Factors, Light
+from training.data.renders import random_light
 from training.evaluate.comparison import Row
 from training.evaluate.descriptor import Descriptor
 from training.evaluate.london import read
 from training.evaluate.metrics import albedo_error, erode, masked_mean, side
 from training.evaluate.renders import EROSION, FACE_DEPTH
 from training.render_validation import photograph
-from training.renders import random_light
-from training.rig import EXPRESSIONS, FAR_DEPTH, Rig, RigSample
+from training.rig.rig import EXPRESSIONS, FAR_DEPTH, Rig, RigSample
 
 PAIRS = 134
 """Pairs of rendered people."""
@@ -74,7 +74,7 @@ def on_renders(model: LatentFace, pairs: int = PAIRS) -> dict[str, dict[str, flo
     mean = CodePart.join([own.codes.whole, other.codes.whole]).map(lambda rows: rows.mean(0, keepdim=True))
     raw = own.codes.whole + other.codes.whole - mean
     ways = {"nothing": own, "raw": model.decode(_whole(raw), own),
-            "plain": model.decode(latent.swap(own.codes, other.codes), own),
+            "plain": model.decode(code_ops.swap(own.codes, other.codes), own),
             "swap": swapped, "limit": limit}
     ways |= {f"{name}_unclamped": _unclamped(model, ways[name]) for name in ("plain", "swap")}
     errors = {name: _errors(found, own, before, after) for name, found in ways.items()}

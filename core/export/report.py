@@ -1,0 +1,86 @@
+"""The result of an analysis as plain numbers and honest sentences."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from core.types import Factors
+
+if TYPE_CHECKING:
+    from core.faces import Face
+
+TRAINED_YAW, TRAINED_PITCH = 45, 25
+"""Degrees beyond which few training faces were turned."""
+LOW_CONFIDENCE, HIGH_ERROR = 0.910, 0.073
+"""Means over the face that 2 % of held-out photos (FairFace validation) fall below and exceed."""
+SMALL_FACE = 128
+"""Pixels of the crop's side in the photo below which its own detail is thin."""
+DISAGREEMENT = 15
+"""Degrees between the model's yaw and the detector's that are worth a word."""
+
+
+def report(factors: Factors, face: Face) -> dict:
+    """Light, pose, confidence and warnings of one face, ready for JSON.
+
+    Args:
+        factors: of one face.
+        face: what they were found in.
+
+    Returns:
+        Nested dict; angles in degrees, shifts in units of the camera distance, axes as in core.geometry.camera.
+    """
+    light, view = factors.light, factors.view
+    return {
+        "synthetic": True,
+        "source": "LatentFace: a model's estimate from one photo.",
+        "light": {"ambient": _number(light.ambient), "diffuse": _number(light.diffuse),
+                  "direction": [_number(part) for part in light.direction[0]]},
+        "pose": {**_pose(view), "shift_x": _number(view.translation[0, 0]), "shift_y": _number(view.translation[0, 1])},
+        "pose_of_detector": face.pose and _pose(face.pose),
+        "confidence": _number(mean_confidence(factors)),
+        "error": _number(mean_error(factors)),
+        "crop": {"x": face.crop.centre[0], "y": face.crop.centre[1], "side": face.crop.side,
+                 "roll": math.degrees(face.crop.roll)},
+        "warnings": cautions(factors, face),
+    }
+
+
+def mean_confidence(factors: Factors) -> float:
+    """Mean of the confidence where the face's surface covers the photo."""
+    mask = factors.recon_mask
+    return ((factors.confidence * mask).sum() / mask.sum().clamp(min=1)).item()
+
+
+def mean_error(factors: Factors) -> float:
+    """Mean absolute error of the reconstruction where the face's surface covers the photo."""
+    mask = factors.recon_mask
+    error = (factors.recon_image - factors.image).abs().mean(1, keepdim=True) * mask
+    return (error.sum() / mask.sum().clamp(min=1)).item()
+
+
+def cautions(factors: Factors, face: Face) -> list[str]:
+    """Short sentences on what to be careful with; empty where nothing is."""
+    pose, said = _pose(factors.view), []
+    if face.landmarks is None:
+        said.append("Cropped by hand: pose and shape are as good as the crop.")
+    if abs(pose["yaw"]) > TRAINED_YAW or abs(pose["pitch"]) > TRAINED_PITCH:
+        said.append("The head is turned farther than most training faces: the hidden side is guessed.")
+    if face.pose is not None and abs(_pose(face.pose)["yaw"] - pose["yaw"]) > DISAGREEMENT:
+        said.append(f"The face detector sees the head turned by {_pose(face.pose)['yaw']:+.0f}°, the model by "
+                    f"{pose['yaw']:+.0f}°.")
+    if face.crop.side < SMALL_FACE:
+        said.append(f"The face has only {face.crop.side:.0f} pixels in the photo and is enlarged: "
+                    "expect little detail.")
+    if mean_confidence(factors) < LOW_CONFIDENCE or mean_error(factors) > HIGH_ERROR:
+        said.append("The model explains this picture badly, as drawings, masks and hard shadows: trust it less.")
+    return said
+
+
+def _pose(view) -> dict:
+    degrees = view.rotation[0].rad2deg().tolist()
+    return {name: round(value, 4) for name, value in zip(("pitch", "yaw", "roll"), degrees, strict=True)}
+
+
+def _number(value) -> float:
+    return round(float(value), 6)

@@ -1,0 +1,62 @@
+"""Small image filters shared by geometry and rendering: blur, resize, interpolate."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def pool3x3(maps: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Each pixel and its eight neighbours combined; the border is repeated. Torch's pooling is far slower."""
+    maps = F.pad(maps, (1, 1, 1, 1), mode="replicate")
+    maps = combine(combine(maps[..., :-2, :], maps[..., 1:-1, :]), maps[..., 2:, :])
+    return combine(combine(maps[..., :-2], maps[..., 1:-1]), maps[..., 2:])
+
+
+def enlarge(maps: Tensor, size: int) -> Tensor:
+    """Smooth maps (B, C, h, h) to (B, C, size, size)."""
+    if maps.shape[-1] == size:
+        return maps
+    return F.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)
+
+
+def lerp(first: Tensor, second: Tensor, amount: Tensor) -> Tensor:
+    return first + (second - first) * amount
+
+
+def soft_step(x: Tensor) -> Tensor:
+    """Smooth step from 0 at 0 to 1 at 1."""
+    x = x.clamp(0, 1)
+    return x * x * (3 - 2 * x)
+
+
+def blur(maps: Tensor, sigma: float, reach: float = 2.5) -> Tensor:
+    """Gaussian blur of maps (..., h, w), sigma in pixels, cut off at `reach` sigmas; the border is repeated."""
+    height, width = maps.shape[-2:]
+    # A matrix each for columns and rows: for small maps nothing is quicker.
+    return _blur_matrix(height, sigma, reach).to(maps) @ maps @ _blur_matrix(width, sigma, reach).to(maps).mT
+
+
+@functools.cache
+@torch.inference_mode(False)
+def spline_matrix(before: int, after: int, crop: bool) -> Tensor:
+    """(after, before): the interpolating cubic spline along one axis, of a crop or else of an image of the camera.
+
+    Applied to both axes it is the same as scipy's `zoom`, and far quicker.
+    """
+    from scipy.ndimage import zoom
+
+    return torch.from_numpy(zoom(np.eye(before), (after / before, 1), order=3, mode="nearest", grid_mode=crop)).float()
+
+
+@functools.cache
+@torch.inference_mode(False)
+def _blur_matrix(size: int, sigma: float, reach: float) -> Tensor:
+    from scipy.ndimage import gaussian_filter1d
+
+    return torch.from_numpy(gaussian_filter1d(np.eye(size), sigma, axis=0, mode="nearest", truncate=reach)).float()

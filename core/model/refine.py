@@ -1,0 +1,110 @@
+"""Refinement at test time: codes, light and pose moved a little, to where they explain the photo better.
+
+The encoders answer at a glance. Refinement starts from their answer and takes a few Adam steps under what the training
+asks of photos: the likelihood of the reconstruction and of its mirrored twin under the confidence maps (paper section
+3.1), and gradient differences. A prior holds every unknown near the encoders' answer, in units of about their error.
+Pose and light move most, depth and albedo a little. Confidence stays as it was found.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.model.autoencoder import Autoencoder, mirror
+from core.model.losses import gradient_difference, laplace_nll
+from core.types import Codes, Factors, Light, View, light_direction
+
+STEPS = 20
+MIRROR = 0.5
+"""Weight of the mirrored twin's likelihood, as in training."""
+GRADIENT = 4.0
+"""Weight of the gradient differences, as in training."""
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """How far and how fast one of the factors may move."""
+
+    spread: tuple[float, ...]
+    """Unit of its moves, about the encoder's error. Codes: part of the standard deviation of the code's own values."""
+    rate: float
+    """Adam's first step, in spreads; the steps shrink to nothing (cosine)."""
+    prior: float
+    """Weight of the mean square move, in spreads."""
+
+
+UNKNOWNS = {
+    "depth_code": Unknown((0.5,), rate=0.15, prior=0.3),
+    "albedo_code": Unknown((0.5,), rate=0.1, prior=1.0),
+    # Logits of ambient and diffuse, slope of the direction.
+    "light": Unknown((0.4, 0.4, 0.3, 0.3), rate=0.3, prior=0.01),
+    # Pitch, yaw and roll in radians, shift in camera distances.
+    "view": Unknown((0.045, 0.03, 0.015, 0.004, 0.004), rate=0.3, prior=0.1),
+}
+
+
+def refine(autoencoder: Autoencoder, image: Tensor) -> Factors:
+    """Factors of aligned photos, refined; each picture's result is independent of the others in the batch.
+
+    Args:
+        autoencoder: trained, its parameters frozen.
+        image: (B, 3, H, W) RGB in [0, 1], aligned, H = W = `config.image_size`.
+
+    Returns:
+        Factors as `autoencoder` gives them, with the encoders' confidence.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        image = image.clone()  # one made in inference mode could not take part
+        with torch.no_grad():
+            start, sigmas = autoencoder.explain(image)
+        units = _units(start)
+        moves = {name: torch.zeros_like(unit, requires_grad=True) for name, unit in units.items()}
+        groups = [{"params": [moves[name]], "lr": unknown.rate} for name, unknown in UNKNOWNS.items()]
+        optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+        for _ in range(STEPS):
+            found = _moved(autoencoder, start, moves, units)
+            prior = sum(unknown.prior * moves[name].square().mean(1).sum() for name, unknown in UNKNOWNS.items())
+            optimizer.zero_grad()
+            (_misfit(found, sigmas) + prior).backward()
+            optimizer.step()
+            schedule.step()
+        with torch.no_grad():
+            return _moved(autoencoder, start, moves, units)
+
+
+def _units(start: Factors) -> dict[str, Tensor]:
+    """What a move of 1 is, for each value of each unknown."""
+    count = len(start.image)
+    units = {name: start.image.new_tensor(unknown.spread).expand(count, -1) for name, unknown in UNKNOWNS.items()}
+    for name in ("depth_code", "albedo_code"):
+        code = getattr(start.codes, name)
+        units[name] = (units[name] * code.std(1, keepdim=True)).expand_as(code)
+    return {name: unit.contiguous() for name, unit in units.items()}
+
+
+def _moved(autoencoder: Autoencoder, start: Factors, moves: dict[str, Tensor], units: dict[str, Tensor]) -> Factors:
+    """The factors after moves of the unknowns, within the ranges that the encoders keep to."""
+    depth_code, albedo_code, light, view = (moves[name] * units[name] for name in UNKNOWNS)
+    codes = Codes(start.codes.depth_code + depth_code, start.codes.albedo_code + albedo_code)
+    slope = start.light.direction[:, :2] / start.light.direction[:, 2:]
+    light = Light((start.light.ambient.logit(1e-4) + light[:, 0]).sigmoid(),
+                  (start.light.diffuse.logit(1e-4) + light[:, 1]).sigmoid(), light_direction(slope + light[:, 2:]))
+    turn, shift = math.radians(autoencoder.config.max_rotation_deg), autoencoder.config.max_translation
+    view = View((start.view.rotation + view[:, :3]).clamp(-turn, turn),
+                (start.view.translation + view[:, 3:]).clamp(-shift, shift))
+    return autoencoder.render(start.image, codes, *autoencoder.decode(codes), light, view, start.confidence)
+
+
+def _misfit(found: Factors, sigmas: Tensor) -> Tensor:
+    """What the training on photos asks of one reconstruction and its mirrored twin, summed over the pictures."""
+    image = found.image
+    twin = Autoencoder.render(image, found.codes, *mirror(found), found.light, found.view, found.confidence)
+    mean = (laplace_nll(found.recon_image - image, sigmas[:, :1], found.recon_mask)
+            + MIRROR * laplace_nll(twin.recon_image - image, sigmas[:, 1:], twin.recon_mask)
+            + GRADIENT * gradient_difference(found.recon_image, image, found.recon_mask))
+    return len(image) * mean

@@ -1,0 +1,256 @@
+"""A face at display size with the photo's own detail (method: geometry, light and view are smooth and come from the
+model; detail comes from the photo).
+
+`decode` and `transfer` prepare a `PhotoFace` once, from the model's maps alone or with the photo; `draw` (core.rendering.compositor)
+then draws it under any view and light, many times a second. Maps here are crops, see the conventions there.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.geometry.camera import crop_grid, crop_points, crop_tangent, depth_to_normal, transform
+from core.geometry.filters import blur, enlarge, lerp, soft_step, spline_matrix
+from core.geometry.rasterizer import BACKGROUND, rasterize_crop
+from core.geometry.shading import shade
+from core.rendering.compositor import FLOOR, PhotoFace, canonical_coordinates, facing
+from core.types import Factors, View
+
+GRID = 192
+"""Side of the smooth maps: depth, normals, alpha. The model's own maps have 64 or 128 pixels."""
+SHARPNESS = 2
+"""Pixels of the canonical picture per pixel of the photo: being sampled twice then costs it no detail."""
+FACE_DEPTH = 1.055
+"""Farther canonical surface is not the face: rendered training faces end at 1.07, behind jaw and ears."""
+FACE_STEEPNESS = math.cos(math.radians(65))
+"""Nor is surface seen at a flatter angle than this: it is the step down from the face to what lies behind."""
+SIDE_SLOPE = 0.9
+"""Depth per lateral unit at which the surface goes on beyond the face's edge, over ears, hair and neck."""
+REACH = 0.16
+"""How far beyond the face's edge the head fades out, as part of the crop's side."""
+RIM = 0.06
+"""Width of the fade along the edge of the photo, as part of the crop's side."""
+HIDDEN_BEHIND = 0.003
+"""Depth by which a point lies behind the visible surface when it counts as half hidden, camera-distance units."""
+SMOOTHING = 1 / 64
+"""Width by which the depth is smoothed, as part of the crop's side: lips and lids are drawn, not folded."""
+PIT = 0.008
+"""Deepest hole narrower than an open mouth, camera-distance units."""
+MIRROR_GAIN = 1.4
+"""Most by which a mirrored part is brightened or darkened for the light of the place it fills."""
+
+
+def decode(factors: Factors) -> PhotoFace:
+    """Prepare the model's own maps for drawing, nothing of the photo in them.
+
+    Args:
+        factors: B faces.
+
+    Returns:
+        B faces to `draw`; their surroundings are the reconstruction's.
+    """
+    depth, normal, distance = head_surface(factors.canon_depth)
+    albedo = F.interpolate(factors.canon_albedo, size=(GRID, GRID), mode="bicubic").clamp(0, 1)
+    picture = (albedo * shade(normal, factors.light).clamp(min=FLOOR)).clamp(max=1)
+    tangent = torch.full_like(factors.light.ambient, crop_tangent(factors.canon_depth.shape[-1]))
+    alpha = _fade(distance) * _inside(crop_grid(picture, GRID))
+    coordinates, mask, _ = canonical_coordinates(depth, tangent, factors.view, GRID)
+    behind = _out_of_focus(factors.recon_image, _shown_alpha(alpha, coordinates, mask))
+    return PhotoFace(picture, alpha, _beyond(distance), depth, normal, factors.recon_image, behind, tangent,
+                     factors.light, factors.view)
+
+
+def transfer(factors: Factors, photo: Tensor, landmarks: Tensor | None = None) -> PhotoFace:
+    """Carry a photo into the canonical frame, once per photo (method: detail).
+
+    Each canonical point shows, in this order of preference: the photo where it sees the point well, the photo where
+    it sees the mirrored point, the decoded albedo. The fillings take the light of the place they fill and, per channel,
+    the colour of what surrounds it.
+
+    Args:
+        factors: of B faces.
+        photo: (B, 3, N, N) the aligned photos at full resolution, [0, 1], N ≥ H: `Face.full`.
+        landmarks: (B, 478, 2 or 3) in pixels of `photo`: `Face.landmarks`. Only another expression needs them.
+
+    Returns:
+        B faces to `draw`.
+    """
+    if photo.dim() != 4 or photo.shape[:2] != (len(factors.image), 3) or photo.shape[2] != photo.shape[3]:
+        raise ValueError(f"photo must be ({len(factors.image)}, 3, N, N), got {tuple(photo.shape)}")
+    photo = photo.to(factors.image)
+    tangent = torch.full_like(factors.light.ambient, crop_tangent(factors.canon_depth.shape[-1]))
+    depth, normal, distance = head_surface(factors.canon_depth)
+    in_photo, seen = _visibility(depth, normal, _beyond(distance), tangent, factors.view)
+    size = photo.shape[-1] * SHARPNESS
+    own = F.grid_sample(photo, enlarge(in_photo.movedim(-1, 1), size).movedim(1, -1), mode="bicubic",
+                        padding_mode="border", align_corners=False).clamp(0, 1)
+    trust = F.grid_sample(factors.confidence, in_photo, padding_mode="border", align_corners=False)
+    picture = _filled(own, seen, trust, shade(normal, factors.light).clamp(min=FLOOR), factors.canon_albedo)
+
+    alpha = _fade(distance) * _inside(in_photo) * _inside(crop_grid(photo, GRID))
+    coordinates, mask, _ = canonical_coordinates(depth, tangent, factors.view, GRID)
+    behind = _out_of_focus(photo, _shown_alpha(alpha, coordinates, mask))
+    if landmarks is not None:
+        landmarks = _in_canonical(landmarks.to(photo), photo.shape[-1], coordinates)
+    return PhotoFace(picture, alpha, _beyond(distance), depth, normal, photo, behind, tangent, factors.light,
+                     factors.view, landmarks)
+
+
+def head_surface(canon_depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Smooth depth (B, G, G) that goes on gently beyond the face, its normals, and distance (B, 1, G, G) from the face.
+
+    The model's surface falls steeply behind jaw and ears to one far plane, which would be drawn as a curtain when the
+    head turns. Instead, ears, hair and neck ride on a surface that leaves the face's edge at `SIDE_SLOPE`.
+    The distance is in sides of the crop, 0 on the face.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    slope = SIDE_SLOPE * 2 * crop_tangent(canon_depth.shape[-1])  # the crop's side is two tangents at distance 1
+    surfaces, distances = [], []
+    for smooth in _spline(canon_depth, GRID):
+        smooth = _smoothed(smooth, SMOOTHING * GRID)
+        face = _face_region(smooth)
+        smooth = np.where(face, _without_pits(np.where(face, smooth, BACKGROUND)), smooth)
+        distance, (rows, columns) = distance_transform_edt(~face, return_indices=True)
+        distance /= GRID
+        # Depth of the edge: its mean over a stretch of it, and close by exactly that of the nearest point.
+        edge = (face & (distance_transform_edt(face) < GRID / 64)) + 1e-9
+        mean = _smoothed(edge * smooth, GRID / 12) / _smoothed(edge, GRID / 12)
+        own = (smooth - mean)[rows, columns] * np.exp(-((24 * distance) ** 2))
+        beyond = mean + own + slope * distance
+        rounded = _smoothed(beyond, GRID / 96)
+        surfaces.append(np.where(face, smooth, beyond + (distance * 64).clip(0, 1) * (rounded - beyond)))
+        distances.append(distance[None])
+    depth, distance = (torch.from_numpy(np.stack(maps)).to(canon_depth) for maps in (surfaces, distances))
+    normal = F.normalize(blur(depth_to_normal(depth).movedim(-1, 1), GRID / 96), dim=1).movedim(1, -1)
+    return depth, normal, distance
+
+
+def _without_pits(depth: np.ndarray) -> np.ndarray:
+    """A depth map (G, G) whose narrow holes, an open mouth above all, are at most `PIT` deep: walls have no picture."""
+    from scipy.ndimage import grey_opening
+
+    floor = grey_opening(depth, size=len(depth) // 8)
+    return floor + PIT * np.tanh((depth - floor) / PIT)
+
+
+def _face_region(depth: np.ndarray) -> np.ndarray:
+    """The part of a depth map (G, G) that is the face itself: near, not steep, in one piece; bool (G, G)."""
+    from scipy.ndimage import binary_fill_holes, binary_opening, label
+
+    cosine = depth_to_normal(torch.from_numpy(depth)[None])[0, ..., 2].numpy()
+    face = (depth < FACE_DEPTH) & (cosine > FACE_STEEPNESS)
+    rim = round(len(depth) * 2.5 / 64)  # the depth head pins the outer columns to a border depth
+    face[:, :rim] = face[:, -rim:] = False
+    pieces, _ = label(binary_opening(face, iterations=len(depth) // 64))
+    sizes = np.bincount(pieces.ravel(), minlength=2)[1:]
+    piece = binary_fill_holes(pieces == 1 + sizes.argmax()) if sizes.any() else np.ones_like(face)
+    return _smoothed(piece, len(depth) / 40) > 0.6
+
+
+def _visibility(depth: Tensor, normal: Tensor, beyond: Tensor, tangent: Tensor, view: View) -> tuple[Tensor, Tensor]:
+    """Where the photo shows each canonical point, crop coordinates (B, G, G, 2), and how well, (B, 1, G, G)."""
+    moved = transform(crop_points(depth, tangent), view)
+    in_photo = moved[..., :2] / moved[..., 2:] / tangent[:, None, None, None]
+    nearest, _ = rasterize_crop(moved, tangent, GRID)
+    nearest = F.grid_sample(nearest[:, None], in_photo, padding_mode="border", align_corners=False)
+    behind = (moved[..., 2][:, None] - nearest) / HIDDEN_BEHIND
+    # Beyond the face the surface is a guess: turned away, it would be taken for what the photo shows behind the head.
+    facing_enough = soft_step((facing(normal, view) - lerp(0.1, 0.35, beyond)) / lerp(0.3, 0.2, beyond))
+    seen = soft_step(1.5 - behind) * facing_enough * _inside(in_photo)
+    # Shrunk before it is feathered: at its edge a silhouette's pixels mix with what lies behind it.
+    return in_photo, blur(-F.max_pool2d(-seen, 5, 1, 2), GRID / 96)
+
+
+def _filled(own: Tensor, seen: Tensor, trust: Tensor, lit: Tensor, albedo: Tensor) -> Tensor:
+    """Fill what the photo does not show.
+
+    Args:
+        own: (B, 3, T, T) the photo, wherever the canonical points fall in it.
+        seen: (B, 1, G, G) how well it shows them.
+        trust: (B, 1, G, G) the model's confidence there.
+        lit: (B, 1, G, G) shading under the photo's light.
+        albedo: (B, 3, H, W) decoded.
+
+    Returns:
+        (B, 3, T, T) in [0, 1].
+    """
+    size, mirrored = own.shape[-1], seen.flip(-1)
+    # The mirrored side steps in only where it is clearly better seen: a frontal photo stays as it is.
+    use_other = soft_step((mirrored * (0.5 + 0.5 * trust.flip(-1)) - seen - 0.2) / 0.5)
+    # Its change of light is held within bounds: the light is an estimate, and that side may lie in shadow.
+    ratio = (lit / lit.flip(-1)).clamp(1 / MIRROR_GAIN, MIRROR_GAIN)
+    # Colours are compared in small: they and all that is laid over the photo are smooth.
+    small = F.interpolate(own, size=(GRID, GRID), mode="area")
+    ratio = ratio * _gain(small, small.flip(-1) * ratio, seen * mirrored)
+    picture = lerp(small, small.flip(-1) * ratio, use_other)
+
+    known = lerp(seen, mirrored, use_other)
+    plain = F.interpolate(albedo, size=(GRID, GRID), mode="bicubic").clamp(0, 1) * lit
+    plain = plain * _gain(picture, plain, known)
+    use_plain = soft_step(1 - known / 0.3)
+    layers = (1 - use_plain) * (1 - use_other), (1 - use_plain) * use_other * ratio, use_plain * plain
+    near, far, guessed = enlarge(torch.cat(layers, 1), size).split((1, 3, 3), 1)
+    return guessed.addcmul_(own, near).addcmul_(own.flip(-1), far).clamp_(0, 1)
+
+
+def _gain(wanted: Tensor, given: Tensor, weight: Tensor) -> Tensor:
+    """Smooth factor per channel (B, 3, G, G) that gives `given` the colour of `wanted` where `weight` says so.
+
+    Elsewhere it goes on smoothly, and far away it is the mean factor.
+    """
+    wanted, given, weight = (F.adaptive_avg_pool2d(maps, 64) for maps in (wanted, given, weight))
+    ratio = ((wanted + 0.02) / (given + 0.02)).log() * weight
+    mean = ratio.mean((2, 3), keepdim=True) / weight.mean((2, 3), keepdim=True).clamp(min=1e-4)
+    return enlarge(((blur(ratio, 3) + 0.02 * mean) / (blur(weight, 3) + 0.02)).clamp(-0.7, 0.7).exp(), GRID)
+
+
+def _shown_alpha(alpha: Tensor, coordinates: Tensor, mask: Tensor) -> Tensor:
+    """Alpha (B, 1, G, G) as a view shows it, of `canonical_coordinates`."""
+    return F.grid_sample(alpha, coordinates, align_corners=False) * mask
+
+
+def _in_canonical(landmarks: Tensor, size: int, coordinates: Tensor) -> Tensor:
+    """Crop coordinates (B, K, 2) in the canonical frame of landmarks in a photo of `size` pixels, which shows
+    `coordinates` (B, G, G, 2) of that frame."""
+    places = (landmarks[:, None, :, :2] + 0.5) / size * 2 - 1
+    found = F.grid_sample(coordinates.movedim(-1, 1), places, padding_mode="border", align_corners=False)
+    return found[:, :, 0].movedim(1, -1)
+
+
+def _out_of_focus(picture: Tensor, head: Tensor) -> Tensor:
+    """The background (B, 3, 32, 32) of a picture with the head (B, 1, G, G) taken out."""
+    weight = F.adaptive_avg_pool2d(1.001 - head, 32)
+    return blur(F.adaptive_avg_pool2d(picture, 32) * weight, 3) / blur(weight, 3)
+
+
+def _inside(coordinates: Tensor) -> Tensor:
+    """(B, 1, G, G) 1 within a crop, its corners rounded, fading to 0 at its edge; coordinates (B, G, G, 2)."""
+    radius = (coordinates**4).sum(-1).sqrt().sqrt()
+    return soft_step((1 - radius) / (2 * RIM))[:, None]
+
+
+def _beyond(distance: Tensor) -> Tensor:
+    """0 on the face itself, 1 from a little way off."""
+    return soft_step(distance / 0.03)
+
+
+def _fade(distance: Tensor) -> Tensor:
+    """Alpha of the head at a distance (in sides of the crop) from the face."""
+    return 1 - soft_step(distance / REACH)
+
+
+def _spline(maps: Tensor, size: int) -> np.ndarray:
+    """Crops (B, h, h) to (B, size, size) by the cubic spline: its normals are smooth, torch's bicubic shows a grid."""
+    matrix = spline_matrix(maps.shape[-1], size, crop=True)
+    return (matrix @ maps.detach().cpu() @ matrix.mT).numpy()
+
+
+def _smoothed(maps: np.ndarray, sigma: float) -> np.ndarray:
+    """`blur` for arrays, with longer tails."""
+    return blur(torch.from_numpy(maps).float(), sigma, 4).numpy()

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Train on a machine with a GPU that is lent for minutes: at most 64 MiB travel there and back, a run ends within
+# 9 minutes, and the next one goes on from the weights that came back.
+#
+#   here:   scripts/remote_train.sh pack OUT.tar.gz PHOTOS WEIGHTS         PHOTOS: made by training.prepare
+#   there:  tar -xzf OUT.tar.gz && bash scripts/remote_train.sh train RESULT [FLAGS of training.train_autoencoder]
+#   here:   scripts/remote_train.sh pack OUT.tar.gz PHOTOS RESULT/model.safetensors                     and so on
+#
+# Weights travel, in 8 bits a number (19 MB), and not the checkpoint (300 MB): the optimizer starts anew with its
+# warm-up. Another `train` in the same place goes on from RESULT. Renders are made there, by all processors; RENDERS
+# says how many (40000), PYTHON with which interpreter (python3). RESULT/metrics.jsonl tells `samples_per_second`:
+# choose --steps so that the learning rate has fallen when the time is over.
+#
+# So far this was run from end to end on a CPU only: train RESULT --device cpu.
+set -euo pipefail
+
+BYTES=$((64 * 1024 * 1024))
+RUN=540 RENDERING=180 FINISHING=20    # seconds: of a run, of rendering at most, of starting and ending
+TRAVEL=(tyro docstring_parser typeguard)    # Python alone, and rare where PyTorch is installed: these come along
+NEEDED=(torch numpy PIL safetensors numba tqdm yaml accelerate)
+
+say() { printf 'remote_train: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+usage() { sed -n '5,7s/^# *//p' "$0" >&2; exit 2; }
+
+# Run a command for so many seconds at most. Being stopped then is no failure.
+within() { timeout "$@" || [ $? = 124 ]; }
+
+pack() {
+    [ $# = 3 ] || usage
+    local out photos weights python folder room
+    out=$(realpath "$1") photos=$(realpath "$2") weights=$(realpath "$3")
+    [ "$(stat -c %s "$weights")" -lt $BYTES ] || die "$weights is too large: name the model.safetensors of a run."
+    cd "$(dirname "$0")/.."
+    python=${PYTHON:-.venv/bin/python}
+    folder=$(mktemp -d)
+    trap "rm -rf '$folder'" EXIT
+    git ls-files core training scripts assets/rig ':!training/evaluate' | tar -cT - | tar -xC "$folder"
+    cp "$weights" "$folder/start.safetensors"
+    "$python" - "$folder/packages" "${TRAVEL[@]}" <<'END'
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+
+for name in sys.argv[2:]:
+    copytree(Path(find_spec(name).origin).parent, Path(sys.argv[1]) / name, ignore=ignore_patterns("__pycache__"))
+END
+    room=$((BYTES - $(tar -czC "$folder" . | wc -c)))
+    "$python" -m training.tools.shrink_pack "$photos" "$folder/photos" --bytes "$room"
+    tar -czf "$out" -C "$folder" .
+    [ "$(stat -c %s "$out")" -le $BYTES ] || { rm "$out"; die "This needs more than 64 MiB: name fewer photos."; }
+    say "$out: $(du -h "$out" | cut -f 1)"
+}
+
+train() {
+    [ $# -ge 1 ] || usage
+    local result python start missing left run
+    result=$(realpath -m "$1") python=${PYTHON:-python3}
+    shift
+    cd "$(dirname "$0")/.."
+    export PYTHONPATH=$PWD/packages
+    missing=$("$python" -c 'import sys; from importlib.util import find_spec
+print(*(name for name in sys.argv[1:] if not find_spec(name)))' "${NEEDED[@]}")
+    [ -z "$missing" ] || die "Install with pip first: $missing (PIL is Pillow, yaml is PyYAML)."
+    mkdir -p "$result"
+    start=$result/model.safetensors
+    [ -f "$start" ] || start=start.safetensors
+
+    # Where time is short, what is rendered by then is enough to begin with, and the next run renders the rest.
+    within $RENDERING "$python" -m training.render_pack --count "${RENDERS:-40000}" --workers "$(nproc)" \
+        --out packs/rig64
+    left=$((RUN - SECONDS - FINISHING))
+    say "training for $left s from $start"
+    within $left "$python" -m training.train_autoencoder --config training/configs/hybrid.yaml --photos photos \
+        --start-from "$start" --device cuda --threads "$(nproc)" --checkpoint-minutes 1 "$@"
+
+    run=$(ls -d runs/*/ | tail -n 1)
+    [ -f "$run/model.safetensors" ] || die "The run ended before its first checkpoint."
+    cp "$run"/{model.safetensors,metrics.jsonl,config.json} "$result"
+    rm -f "$result"/sheet-*.png
+    find "$run" -name 'sheet-*.png' | sort | tail -n 1 | xargs -r cp -t "$result"
+    say "$result: $(tail -n 1 "$result/metrics.jsonl")"
+}
+
+command=${1:-}
+shift || true
+case $command in
+    pack) pack "$@" ;;
+    train) train "$@" ;;
+    *) usage ;;
+esac

@@ -1,0 +1,67 @@
+"""Refinement at test time, on renders of people held out of training: better, near, and whole."""
+
+import numpy as np
+import pytest
+import torch
+
+from core.model.refine import UNKNOWNS
+from core.pipeline import LatentFace
+
+SLACK = 2e-3
+"""Rounding: a picture alone and in a batch take other paths through the convolutions."""
+
+
+@pytest.fixture(scope="module")
+def model():
+    return LatentFace.from_pretrained()
+
+
+@pytest.fixture(scope="module")
+def truth(request):
+    """Three renders of each of eight people."""
+    with np.load(request.config.rootpath / "tests/data/gate.npz") as arrays:
+        return {key: torch.from_numpy(arrays[key]) for key in ("im", "view")}
+
+
+@pytest.fixture(scope="module")
+def images(truth):
+    return truth["im"].movedim(-1, 1).float() / 255
+
+
+@pytest.fixture(scope="module")
+def glance(model, images):
+    return model.analyze(images)
+
+
+@pytest.fixture(scope="module")
+def refined(model, images):
+    return model.analyze(images, refine=True)
+
+
+def test_picture_and_pose_come_nearer_the_truth(truth, glance, refined):
+    def errors(found):
+        picture = ((found.recon_image - found.image).abs() * found.recon_mask).sum() / found.recon_mask.sum() / 3
+        return torch.stack([picture, (found.view.rotation - truth["view"][:, :3]).abs().mean()])
+
+    assert (errors(refined) < torch.tensor([0.9, 1]) * errors(glance)).all()
+
+
+def test_everything_stays_near_the_first_answer(glance, refined):
+    moved = torch.cat([refined.view.rotation - glance.view.rotation,
+                       refined.view.translation - glance.view.translation], 1).abs()
+    assert (moved < 5 * torch.tensor(UNKNOWNS["view"].spread)).all()
+    assert 0 < (refined.canon_depth - glance.canon_depth).abs().mean() < 0.003
+    assert torch.equal(refined.confidence, glance.confidence)
+
+
+def test_refined_factors_belong_together(model, refined):
+    depth, albedo = model.autoencoder.decode(refined.codes)
+    assert torch.allclose(depth, refined.canon_depth, atol=1e-5)
+    assert torch.allclose(albedo, refined.canon_albedo, atol=1e-5)
+    assert not refined.recon_image.requires_grad
+
+
+def test_a_picture_does_not_depend_on_its_batch(model, images, refined):
+    alone = model.analyze(images[1:2], refine=True)
+    assert torch.allclose(alone.view.rotation, refined.view.rotation[1:2], atol=SLACK)
+    assert torch.allclose(alone.canon_depth, refined.canon_depth[1:2], atol=SLACK)

@@ -1,0 +1,39 @@
+"""The diffusion model's loss for encoders: agreeing pictures of a face cost less, and only encoders learn from it."""
+
+import pytest
+import torch
+
+from core.config import DiffusionConfig, ModelConfig
+from core.model.autoencoder import Autoencoder
+from core.model.diffusion import Diffusion
+from core.types import Codes
+from training.objective.diffusion import TimeInvariance
+
+
+@pytest.fixture
+def loss():
+    torch.manual_seed(0)
+    diffusion = Diffusion(DiffusionConfig(width=32, blocks=1))
+    for part in (diffusion.depth, diffusion.albedo):
+        part.linear.copy_(torch.eye(len(part.linear)))
+    return TimeInvariance(diffusion, Autoencoder(ModelConfig(image_size=32)))
+
+
+def pairs(difference):
+    """Codes of 8 faces, each seen twice."""
+    faces = torch.randn(8, 256, generator=torch.Generator().manual_seed(1))
+    change = torch.randn(2, 16, 256, generator=torch.Generator().manual_seed(2))
+    return Codes(*(faces.repeat(2, 1) + difference * one for one in change))
+
+
+def test_it_moves_codes_of_a_face_together_and_leaves_the_denoisers_alone(loss):
+    codes = pairs(1.0).map(lambda tensor: tensor.requires_grad_())
+    first = loss(codes)
+    first.backward()
+    moved = codes.map(lambda tensor: (tensor - 500 * tensor.grad).detach())
+    assert loss(moved) < 0.9 * first
+    assert not any(parameter.requires_grad for parameter in loss.diffusion.parameters())
+
+
+def test_the_same_step_costs_the_same_again(loss):
+    assert loss(pairs(1.0)) == loss(pairs(1.0)) != loss(pairs(0.5))

@@ -1,0 +1,284 @@
+"""How well a turned head is shown from the front: renders of people whom training never sees.
+
+    python -m training.evaluate frontalization --descriptor vladmandic-face-api-1.7.15.tgz --figures figures/
+
+A person with an expression under a light is rendered turned by 15 to 60°, and from the front: the truth. The model gets
+the turned picture alone. Its answer, decoded and with the photo's detail, stands beside the turned picture itself and
+beside that picture with its hidden half filled with the other, mirrored. Truth and answer are compared where the turned
+picture shows the surface and where it does not. Faces under four lights tell how much light stays in the albedo.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from core.errors import ConfigError
+from core.export.visualize import pixels
+from core.geometry.camera import backproject, project, sample, transform
+from core.geometry.shading import shade
+from core.model.weights import weights_path
+from core.pipeline import LatentFace
+from core.rendering.compositor import mesh_maps
+from core.rendering.texture_transfer import transfer
+from core.types import Batched, Factors, Light, View
+from training.data.renders import camera, random_light
+from training.evaluate.comparison import Row, show, table
+from training.evaluate.descriptor import Descriptor
+from training.evaluate.metrics import albedo_error, erode, masked_mean
+from training.evaluate.renders import EROSION, FACE_DEPTH
+from training.rig.rig import Rig, RigSample
+
+YAW_BANDS = ((15, 30), (30, 45), (45, 60))
+"""Degrees of |yaw|; each person is rendered once in each."""
+LIGHTS = ((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, 0.0))
+"""Slopes dx, dy of the lights of one face: from the left, the right, above and the front."""
+AMBIENT, DIFFUSE = 0.4, 0.6
+SEED = 2
+STEP = 3
+"""Pixels of a picture per pixel of the model. A render of 3 (n − 1) + 1 pixels, its border repeated, is a crop of 3 n
+pixels (core.rendering.compositor): every third pixel of the one, and every mean over 3 × 3 of the other, is one of the model's."""
+HIDDEN_BEHIND = 0.003
+"""Depth by which a point lies behind the visible surface when it is hidden, camera-distance units (2.4 mm)."""
+PART = 16
+"""Pictures that are carried over at once."""
+
+NAMES = {"decoded": "decoded", "detail": "with detail", "nothing": "turned picture", "mirror": "mirrored half"}
+BANDS = {f"{low}-{high}": (low, high) for low, high in YAW_BANDS}
+FIGURES = {"visible": Row("L1 where visible", 4, "low"), "hidden": Row("L1 where hidden", 4, "low"),
+           "distance": Row("descriptor distance", 3, "low"), "rank1": Row("rank-1 by descriptor", 2)}
+ROWS = {f"front.{key}.{band}": Row(f"yaw {band}°: {row.name}", row.digits, row.better)
+        for key, row in FIGURES.items() for band in BANDS} | {
+    "albedo.lights": Row("albedo: L1 between lights, one face", 4, "low"),
+    "albedo.people": Row("albedo: L1 between faces, one light", 4, "neither"),
+    "albedo.ratio": Row("albedo: lights as part of faces", 2, "low"),
+}
+OTHERS = "front.others"
+"""Figure without a column: mean descriptor distance between the true frontal pictures of different people."""
+
+
+@dataclass
+class Turned(Batched):
+    """B turned heads and what is true of them; crops of N pixels, see `STEP`."""
+
+    image: Tensor
+    """(B, 3, N, N), [0, 1]."""
+    truth: Tensor
+    """(B, 3, N, N) the same head from the front."""
+    visible: Tensor
+    """(B, N, N) bool, face of `truth` that `image` shows."""
+    hidden: Tensor
+    """(B, N, N) bool, face of `truth` that it does not."""
+    yaw: Tensor
+    """(B,) degrees."""
+
+
+def run(options: Namespace) -> dict:
+    """Measure, print the table, write report and sheet.
+
+    Returns:
+        What is written with --out: weights, number of people, figures.
+
+    Raises:
+        ConfigError: fewer than two people, or the file for --descriptor is another one.
+    """
+    if options.people < 2:
+        raise ConfigError("One face alone has nobody to be compared with: --people 2 or more.")
+    descriptor = Descriptor.read(options.descriptor) if options.descriptor else None
+    model = LatentFace.from_pretrained(options.weights)
+    heads = turned_heads(options.people, model.config.image_size)
+    ways = frontalizations(model, heads)
+    figures = errors(ways, heads) | (identity(descriptor, ways, heads) if descriptor else {})
+    report = {"weights": Path(weights_path(options.weights)).name, "people": options.people,
+              "figures": figures | albedo_under_lights(model, options.people)}
+    _print(report)
+    if options.out:
+        Path(options.out).write_text(json.dumps(report, indent=2) + "\n")
+    if options.figures:
+        options.figures.mkdir(parents=True, exist_ok=True)
+        sheet(ways, heads).save(options.figures / "frontalization.png")
+    return report
+
+
+def _print(report: dict) -> None:
+    figures = report["figures"]
+    result = table(ROWS, figures, f"{report['weights']}, {report['people']} people", NAMES)
+    if OTHERS in figures:
+        result.caption = f"descriptor distance between different people's truths: {figures[OTHERS]['truth']:.3f}"
+    show(result)
+
+
+def turned_heads(people: int, model_size: int) -> Turned:
+    """One head a person and band of yaw, person by person; the same numbers make the same heads."""
+    rng, generator, size = np.random.default_rng(SEED), torch.Generator().manual_seed(SEED), _render_size(model_size)
+    rig, rows = Rig.load(split="heldout"), []
+    for _ in range(people):
+        person, expression, light = rig.sample_person(rng), rig.sample_expression(rng), random_light(1, generator)
+        behind = F.interpolate(torch.rand(1, 3, 4, 4, generator=generator), (size, size), mode="bilinear")
+        for low, high in YAW_BANDS:
+            yaw, view = rng.choice((-1, 1)) * rng.uniform(low, high), rig.sample_view(rng)
+            view[1] = np.radians(yaw)
+            render = rig.render(person, expression, view, size)
+            image = _picture(render.albedo, render.normal, render.mask, light, behind)
+            truth = _picture(render.canon_albedo, render.canon_normal, render.canon_mask, light, behind)
+            face, seen = _face(render, STEP * EROSION), _seen(render)
+            rows.append(Turned(_crop(camera(image, generator)), _crop(truth), F.pad(face & seen, (1,) * 4),
+                               F.pad(face & ~seen, (1,) * 4), torch.tensor([yaw])))
+    return Turned.join(rows)
+
+
+def _render_size(model_size: int) -> int:
+    return STEP * (model_size - 1) + 1
+
+
+def _crop(picture: Tensor) -> Tensor:
+    return F.pad(picture, (1,) * 4, mode="replicate")
+
+
+def _picture(albedo: np.ndarray, normal: np.ndarray, mask: np.ndarray, light: Light, behind: Tensor) -> Tensor:
+    """(1, 3, n, n) lit render before a background."""
+    head = torch.from_numpy(albedo).movedim(-1, 0)[None] / 255 * shade(torch.from_numpy(normal)[None], light)
+    return torch.where(torch.from_numpy(mask), head, behind).clamp(0, 1)
+
+
+def _face(render: RigSample, erosion: int) -> Tensor:
+    """(1, n, n) bool, the face from the front, without neck and rim."""
+    return erode(torch.from_numpy(render.canon_mask & (render.canon_depth < FACE_DEPTH))[None], erosion)
+
+
+def _seen(render: RigSample) -> Tensor:
+    """(1, n, n) bool, points of the frontal picture that the turned one shows."""
+    view = View(*torch.from_numpy(render.view)[None].split((3, 2), 1))
+    points = transform(backproject(torch.from_numpy(render.canon_depth)[None]), view)
+    at, size = project(points, len(render.depth)), len(render.depth)
+    nearest = sample(torch.from_numpy(render.depth)[None, None], at)[:, 0]
+    return (points[..., 2] < nearest + HIDDEN_BEHIND) & ((at >= 0) & (at <= size - 1)).all(-1)
+
+
+def _with_factors(model: LatentFace, images: Tensor) -> Iterator[tuple[Factors, Tensor]]:
+    """Factors of crops (B, 3, N, N) and the crops, a few at a time."""
+    return ((model.analyze(F.avg_pool2d(part, STEP)), part) for part in images.split(PART))
+
+
+def frontalizations(model: LatentFace, heads: Turned) -> dict[str, Tensor]:
+    """(B, 3, N, N) frontal pictures by the ways of `NAMES`."""
+    size, decoded, detail = heads.image.shape[-1], [], []
+    for factors, part in _with_factors(model, heads.image):
+        decoded.append(model.render(factors, View.of(), size=size))
+        detail.append(model.render(factors, View.of(), size=size, photo=part))
+    return {"decoded": torch.cat(decoded), "detail": torch.cat(detail), "nothing": heads.image,
+            "mirror": mirrored(heads.image, heads.yaw)}
+
+
+def mirrored(images: Tensor, yaw: Tensor) -> Tensor:
+    """Pictures (B, 3, N, N) whose half on the side to which the nose points is the other half, mirrored.
+
+    Args:
+        yaw: (B,) positive turns the nose to the image's left, which hides that side.
+    """
+    left = torch.arange(images.shape[-1]) < images.shape[-1] // 2
+    return torch.where(torch.where(yaw[:, None] > 0, left, ~left)[:, None, None], images.flip(-1), images)
+
+
+def errors(ways: dict[str, Tensor], heads: Turned) -> dict[str, dict[str, float]]:
+    """L1 from the truth on what was visible and on what was hidden, per band of yaw."""
+    figures: dict[str, dict[str, float]] = {}
+    for name, found in ways.items():
+        for part, mask in (("visible", heads.visible), ("hidden", heads.hidden)):
+            error = _error(found, heads.truth, mask)
+            for band, chosen in _bands(heads.yaw):
+                figures.setdefault(f"front.{part}.{band}", {})[name] = error[chosen].nanmean().item()
+    return figures
+
+
+def _error(found: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """(B,) mean L1 of pictures within masks (B, N, N)."""
+    return masked_mean((found - truth).abs().mean(1), mask)
+
+
+def _bands(yaw: Tensor) -> Iterator[tuple[str, Tensor]]:
+    return ((name, (yaw.abs() >= low) & (yaw.abs() < high)) for name, (low, high) in BANDS.items())
+
+
+def identity(descriptor: Descriptor, ways: dict[str, Tensor], heads: Turned) -> dict[str, dict[str, float]]:
+    """Distance to the person's true frontal picture, and how often no other person's is nearer, per band of yaw.
+
+    The true picture has the turned one's light, expression and background: these flatter every way alike.
+    """
+    def describe(images: Tensor) -> Tensor:
+        return torch.cat([descriptor(part) for part in images.split(PART)])
+
+    truths = describe(heads.truth[::len(YAW_BANDS)])
+    person = torch.arange(len(heads.yaw)) // len(YAW_BANDS)
+    figures: dict[str, dict[str, float]] = {}
+    for name, found in ways.items():
+        distance = torch.cdist(describe(found), truths)
+        own, nearest = distance.gather(1, person[:, None])[:, 0], distance.argmin(1) == person
+        for band, chosen in _bands(heads.yaw):
+            figures.setdefault(f"front.distance.{band}", {})[name] = own[chosen].mean().item()
+            figures.setdefault(f"front.rank1.{band}", {})[name] = nearest[chosen].float().mean().item()
+    return figures | {OTHERS: {"truth": torch.pdist(truths).mean().item()}}
+
+
+def albedo_under_lights(model: LatentFace, people: int) -> dict[str, dict[str, float]]:
+    """How much the albedo of a frontal face changes with the light, beside how much it differs between faces.
+
+    All differences are L1 up to gain. The albedo is decoded, or the evenly lit texture that carries the photo's detail
+    (core.rendering.compositor.mesh_maps), or, for comparison, the picture itself.
+    """
+    pictures, face = _faces_under_lights(people, model.config.image_size)
+    decoded, detail = [], []
+    for factors, part in _with_factors(model, pictures):
+        decoded.append(factors.canon_albedo)
+        texture = mesh_maps(transfer(factors, part), _render_size(model.config.image_size))[1]
+        detail.append(F.avg_pool2d(texture, STEP, padding=1, count_include_pad=False))
+    ways = {"decoded": torch.cat(decoded), "detail": torch.cat(detail), "nothing": F.avg_pool2d(pictures, STEP)}
+    figures: dict[str, dict[str, float]] = {}
+    for name, maps in ways.items():
+        lit = maps.unflatten(0, (people, len(LIGHTS))).unbind(1)
+        lights = np.mean([albedo_error(one, other, face) for one in lit for other in lit if one is not other])
+        both = face & face.roll(1, 0)
+        faces = np.mean([albedo_error(one, one.roll(1, 0), both) for one in lit])
+        for key, value in (("lights", lights), ("people", faces), ("ratio", lights / faces)):
+            figures.setdefault(f"albedo.{key}", {})[name] = float(value)
+    return figures
+
+
+def _faces_under_lights(people: int, model_size: int) -> tuple[Tensor, Tensor]:
+    """Crops (people · lights, 3, N, N) of frontal faces, and their faces (people, n, n) in the model's pixels."""
+    rng, generator, size = np.random.default_rng(SEED), torch.Generator().manual_seed(SEED), _render_size(model_size)
+    rig, pictures, faces = Rig.load(split="heldout"), [], []
+    for _ in range(people):
+        render = rig.render(rig.sample_person(rng), rig.sample_expression(rng), np.zeros(5, np.float32), size)
+        behind = F.interpolate(torch.rand(1, 3, 4, 4, generator=generator), (size, size), mode="bilinear")
+        for slope in LIGHTS:
+            light = Light.of(AMBIENT, DIFFUSE, *slope)
+            picture = _picture(render.albedo, render.normal, render.mask, light, behind)
+            pictures.append(_crop(camera(picture, generator)))
+        faces.append(_face(render, STEP * EROSION)[:, ::STEP, ::STEP])
+    return torch.cat(pictures), torch.cat(faces)
+
+
+def sheet(ways: dict[str, Tensor], heads: Turned) -> Image.Image:
+    """Best, middle and worst case of each band by the error of the picture with detail.
+
+    Columns: turned picture, mirrored half, decoded, with detail, truth, truth with its hidden parts in red.
+    """
+    error = _error(ways["detail"], heads.truth, heads.visible | heads.hidden)
+    red = torch.tensor([1.0, 0.2, 0.2])[:, None, None]
+    marked = torch.where(heads.hidden[:, None], 0.5 * heads.truth + 0.5 * red, heads.truth)
+    columns = torch.cat([ways["nothing"], ways["mirror"], ways["decoded"], ways["detail"], heads.truth, marked], -1)
+    rows = []
+    for _, chosen in _bands(heads.yaw):
+        order = chosen.nonzero()[:, 0][error[chosen].argsort()]
+        rows += [columns[order[place]] for place in (0, len(order) // 2, -1)]
+    return Image.fromarray(pixels(torch.cat(rows, 1)))

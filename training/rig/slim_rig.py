@@ -1,0 +1,72 @@
+"""Cut the development rig down to the files the product carries in assets/rig.
+
+Run: python -m training.rig.slim_rig <folder with rig/ and london/> [assets/rig]
+
+Source: ICT-FaceKit geometry (MIT) and textures derived from the Face Research Lab London Set (CC BY 4.0).
+Every mode becomes integers with one step per mode: deflated, they take half the space of float16, and
+vertices move by at most MAX_STEP / 2 per unit coefficient.
+"""
+
+import argparse
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+MAX_STEP = 0.002  # cm
+TEXTURE_SIZE = 256  # a 64-pixel face covers about 100 of these texels
+
+
+def quantise(modes):
+    """Integers and a step per mode, so that `modes` ~ integers * step.
+
+    Args:
+        modes: (M, V, 3) displacements in cm.
+
+    Returns:
+        int16 (M, V * 3) and float32 (M,) steps in cm.
+    """
+    flat = modes.reshape(len(modes), -1).astype(np.float32)
+    step = np.minimum(np.abs(flat).max(1) / 127, MAX_STEP)
+    step = np.where(step > 0, step, 1).astype(np.float32)
+    return np.round(flat / step[:, None]).astype(np.int16), step
+
+
+def read_splits(path):
+    """Person id -> "rig" or "heldout", from the London Set's table."""
+    with open(path, newline="") as file:
+        return {row["person"]: row["split"] for row in csv.DictReader(file)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Slim the face rig for assets/rig.")
+    parser.add_argument("source", type=Path, help="development data folder holding rig/ and london/")
+    parser.add_argument("out", type=Path, nargs="?", default=Path("assets/rig"), help="default: assets/rig")
+    args = parser.parse_args()
+    rig, fits = np.load(args.source / "rig/ict_rig.npz"), np.load(args.source / "rig/fits.npz")
+    splits = read_splits(args.source / "london/london.csv")
+    modes = np.concatenate([rig["identity"], rig["expression"]])
+    integers, step = quantise(modes)
+    error = np.abs(integers * step[:, None] - modes.reshape(len(modes), -1)).max()
+    (args.out / "textures").mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        args.out / "rig.npz", neutral=rig["neutral"], modes=integers, mode_step=step,
+        expression_names=rig["expression_names"], triangles=rig["triangles"].astype(np.uint16),
+        triangle_uvs=rig["triangle_uvs"].astype(np.uint16), uvs=rig["uvs"],
+        triangle_material=rig["triangle_material"], materials=rig["materials"], ids=fits["ids"],
+        splits=np.array([splits[person] for person in fits["ids"]]),
+        identity_coefficients=fits["identity_coefficients"], skin=fits["skin"], hair=fits["hair"])
+    for person in fits["ids"]:
+        texture = Image.open(args.source / f"rig/textures/{person}.jpg").convert("RGB")
+        texture.resize((TEXTURE_SIZE, TEXTURE_SIZE), Image.Resampling.LANCZOS).save(
+            args.out / f"textures/{person}.jpg", quality=90)
+    for licence in ("LICENSE-ICT-FaceKit.txt", "LICENSE-London-CC-BY-4.0.md"):
+        shutil.copyfile(args.source / "rig" / licence, args.out / licence)
+    size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
+    print(f"largest error {error:.4f} cm per unit coefficient, {size / 1e6:.1f} MB in {args.out}")
+
+
+if __name__ == "__main__":
+    main()
