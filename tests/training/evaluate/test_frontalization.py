@@ -12,8 +12,8 @@ from core.config import ModelConfig
 from core.errors import ConfigError
 from core.model.autoencoder import Autoencoder
 from core.model.weights import save_weights
-from training.evaluate import frontalization as front
 from training.evaluate.__main__ import parser
+from training.evaluate.protocols import frontalization as front
 from training.rig.rig import Rig
 
 SIZE = 32

@@ -16,9 +16,9 @@ from core.errors import ConfigError
 from core.faces import Crop, find_face
 from core.pipeline import LatentFace
 from core.types import View
-from training.evaluate import limits
 from training.evaluate.__main__ import parser
 from training.evaluate.metrics import explained_variance
+from training.evaluate.protocols import limits
 
 FACES = ("131_smiling.jpg", "139_neutral.jpg")
 

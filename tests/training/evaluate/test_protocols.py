@@ -13,11 +13,11 @@ from core.config import ModelConfig
 from core.errors import ConfigError
 from core.faces import find_faces
 from core.types import Light
-from training.evaluate import expression, verification
 from training.evaluate.__main__ import parser
 from training.evaluate.datasets import read_expressions
 from training.evaluate.faces import read_faces
 from training.evaluate.features import NAMES
+from training.evaluate.protocols import expression, verification
 from training.evaluate.protocols.expression import accuracies, fine_tune, probe
 from training.evaluate.protocols.verification import best_threshold, read_pairs, verify
 from training.objective.baselines import TwoEncoders
