@@ -23,7 +23,7 @@ from app.session.session import Session
 from app.session.settings import DECODED, FRONT, OWN_DETAIL, Settings
 from core.errors import ConfigError, FaceNotFound, ImageUnreadable
 from core.export.maps import code_arrays
-from core.export.provenance import png_bytes, stamped
+from core.export.provenance import png_bytes, watermark
 from core.export.report import report
 
 SIZES = (64, 1024)
@@ -112,7 +112,7 @@ def _check_size(size: int) -> None:
 
 def _saved(array: np.ndarray, stamp: bool, title: str) -> gr.FileData:
     image, path = Image.fromarray(array), new_folder() / "face.png"
-    path.write_bytes(png_bytes(stamped(image) if stamp else image, title))
+    path.write_bytes(png_bytes(watermark(image) if stamp else image, title))
     return _file(path)
 
 

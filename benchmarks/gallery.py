@@ -18,8 +18,8 @@ from torch import Tensor
 
 from core.export.visualize import depth_grey, normal_colours, pixels
 from core.pipeline import LatentFace
-from core.rendering.compositor import draw
-from core.rendering.texture_transfer import decode, transfer
+from core.rendering.compositor import composite
+from core.rendering.texture_transfer import texture_from_model, texture_from_photo
 from core.types import Light, View
 
 EXAMPLES = Path(__file__).parents[1] / "assets" / "examples"
@@ -31,15 +31,15 @@ def row(model: LatentFace, path: Path, size: int) -> Tensor:
     """(3, size, columns · size) of one photo."""
     face = model.find_faces(path)[0]
     factors = model.analyze([face])
-    own, detailed = decode(factors), transfer(factors, face.full[None])
+    own, detailed = texture_from_model(factors), texture_from_photo(factors, face.full[None])
     frontal, left, right = View.of(), View.of(yaw=math.radians(28)), View.of(yaw=math.radians(-28))
     maps = [face.full[None], depth_grey(factors.canon_depth), normal_colours(factors.canon_normal),
             factors.canon_albedo, factors.shading]
     columns = [F.interpolate(part, (size, size), mode="bicubic", antialias=True) for part in maps]
-    columns += [draw(own, factors.view, factors.light, size)]
-    columns += [draw(detailed, view, factors.light, size) for view in (frontal, left, right)]
-    columns += [draw(detailed, frontal, Light.of(0.35, 0.75, 1.2, 0.1), size),
-                draw(detailed, right, Light.of(0.35, 0.75, -1.2, 0.1), size)]
+    columns += [composite(own, factors.view, factors.light, size)]
+    columns += [composite(detailed, view, factors.light, size) for view in (frontal, left, right)]
+    columns += [composite(detailed, frontal, Light.of(0.35, 0.75, 1.2, 0.1), size),
+                composite(detailed, right, Light.of(0.35, 0.75, -1.2, 0.1), size)]
     return torch.cat([part.expand(-1, 3, -1, -1) for part in columns], -1)[0].clamp(0, 1)
 
 

@@ -20,8 +20,8 @@ from core.geometry.camera import backproject, transform
 from core.geometry.rasterizer import rasterize_depth
 from core.model.autoencoder import Autoencoder
 from core.pipeline import LatentFace
-from core.rendering.compositor import draw
-from core.rendering.texture_transfer import decode, transfer
+from core.rendering.compositor import composite
+from core.rendering.texture_transfer import texture_from_model, texture_from_photo
 from core.types import Light, View
 
 PHOTO = Path(__file__).parents[1] / "tests" / "data" / "001_smiling.jpg"
@@ -59,19 +59,19 @@ def cases(model: LatentFace) -> dict:
     many, one = turned_grids(32, 64), turned_grids(1, 256)
     face = find_faces(PHOTO, model.config.image_size)[0]
     factors = model.analyze([face])
-    decoded, detailed = decode(factors), transfer(factors, face.full[None])
+    decoded, detailed = texture_from_model(factors), texture_from_photo(factors, face.full[None])
     view, light = View.of(0.1, 0.4), Light.of(0.4, 0.6, 0.8, 0.2)
     found = {
         "rasterize 32 grids of 64², forward + backward": lambda: train_step(many),
         "rasterize one grid of 256², forward": lambda: rasterize_depth(one, 256),
         "find and align": lambda: find_faces(PHOTO, model.config.image_size),
         "analyze": lambda: model.analyze([face]),
-        "prepare decoded (once per photo)": lambda: decode(factors),
-        "prepare detail (once per photo)": lambda: transfer(factors, face.full[None]),
+        "prepare decoded (once per photo)": lambda: texture_from_model(factors),
+        "prepare detail (once per photo)": lambda: texture_from_photo(factors, face.full[None]),
     }
     for size in (64, 256, 512):
-        found[f"draw decoded, {size} px"] = lambda size=size: draw(decoded, view, light, size)
-        found[f"draw detail, {size} px"] = lambda size=size: draw(detailed, view, light, size)
+        found[f"draw decoded, {size} px"] = lambda size=size: composite(decoded, view, light, size)
+        found[f"draw detail, {size} px"] = lambda size=size: composite(detailed, view, light, size)
     return found
 
 

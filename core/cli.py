@@ -91,11 +91,11 @@ def write_results(factors: Factors, face: Face, folder: Path) -> list[str]:
     from core.export.mesh import face_mesh, write_glb
     from core.export.report import report
     from core.export.visualize import depth_grey, normal_colours
-    from core.rendering.compositor import draw, mesh_maps
-    from core.rendering.texture_transfer import decode, transfer
+    from core.rendering.compositor import bake_texture, composite
+    from core.rendering.texture_transfer import texture_from_model, texture_from_photo
     from core.types import View
 
-    detailed, frontal = transfer(factors, face.full[None]), View.of()
+    detailed, frontal = texture_from_photo(factors, face.full[None]), View.of()
     brightest = (factors.light.ambient + factors.light.diffuse).clamp(min=1e-3)
     pictures = {
         "input.png": factors.image, "full.png": face.full[None],
@@ -104,8 +104,8 @@ def write_results(factors: Factors, face: Face, folder: Path) -> list[str]:
         "albedo.png": factors.canon_albedo, "shading.png": factors.shading / brightest,
         "canonical.png": factors.canon_image, "reconstruction.png": factors.recon_image,
         "confidence.png": factors.confidence,
-        "frontal.png": draw(decode(factors), frontal, factors.light, SIZE),
-        "frontal_detail.png": draw(detailed, frontal, factors.light, face.full.shape[-1]),
+        "frontal.png": composite(texture_from_model(factors), frontal, factors.light, SIZE),
+        "frontal_detail.png": composite(detailed, frontal, factors.light, face.full.shape[-1]),
     }
     images = {name: map_image(maps, SIZE) for name, maps in pictures.items()}
     images["depth16.png"] = depth16(factors.canon_depth[0])
@@ -115,7 +115,7 @@ def write_results(factors: Factors, face: Face, folder: Path) -> list[str]:
         for name, image in images.items():
             (folder / name).write_bytes(png_bytes(image, FILES[name], name not in ("input.png", "full.png")))
         (folder / "analysis.json").write_text(json.dumps(results, indent=2, ensure_ascii=False), encoding="utf-8")
-    depth, texture, mask = mesh_maps(detailed)
+    depth, texture, mask = bake_texture(detailed)
     write_glb(face_mesh(depth[0], texture[0], mask[0]), folder / "face.glb")
     return results["warnings"]
 

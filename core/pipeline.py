@@ -16,7 +16,7 @@ from core.model.autoencoder import Autoencoder
 from core.model.diffusion import Diffusion
 from core.model.refine import refine as refined
 from core.model.weights import diffusion_path, load_diffusion, load_weights, weights_path
-from core.types import CodePart, Codes, Factors, Light, View
+from core.types import CodePair, Codes, Factors, Light, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,14 +95,14 @@ class LatentFace:
         """
         find = partial(refined, self.autoencoder) if refine else self.autoencoder
         parts = [find(part) for part in self._batches(images)]
-        factors = parts[0] if len(parts) == 1 else Factors.join(parts)
+        factors = parts[0] if len(parts) == 1 else Factors.cat(parts)
         factors.codes.find_identity = self._find_identity
         return factors
 
     @torch.inference_mode()
     def encode(self, images: Tensor | np.ndarray | list[Face]) -> Codes:
         """Codes of aligned pictures, with their identity and expression; arguments and errors as in `analyze`."""
-        codes = Codes.join([self.autoencoder.encode(part) for part in self._batches(images)])
+        codes = Codes.cat([self.autoencoder.encode(part) for part in self._batches(images)])
         codes.find_identity = self._find_identity
         return codes
 
@@ -180,7 +180,7 @@ class LatentFace:
 
         Args:
             identity_from, expression_from: as in `swap`.
-            landmarks: (B, 478, 2) where brows, lips and all else are on the first face, `PhotoFace.landmarks`; where
+            landmarks: (B, 478, 2) where brows, lips and all else are on the first face, `TexturedFace.landmarks`; where
                 they are not known, the mean head's count.
 
         Returns:
@@ -196,11 +196,11 @@ class LatentFace:
         return known if known and known.known else None
 
     @property
-    def _expressive(self) -> Callable[[CodePart], CodePart] | None:
+    def _expressive(self) -> Callable[[CodePair], CodePair] | None:
         return self._expressions and self._expressions.part
 
     @torch.inference_mode()
-    def _find_identity(self, codes: Codes) -> CodePart:
+    def _find_identity(self, codes: Codes) -> CodePair:
         if self.diffusion is None:
             raise WeightsMissing("There are no diffusion weights made for these autoencoder weights, so that identity "
                                  "and expression cannot be told apart: train them with "
@@ -222,15 +222,15 @@ class LatentFace:
         Returns:
             (B, 3, size, size), [0, 1].
         """
-        from core.rendering.compositor import draw
-        from core.rendering.texture_transfer import decode, transfer
+        from core.rendering.compositor import composite
+        from core.rendering.texture_transfer import texture_from_model, texture_from_photo
 
         count = len(factors.image)
         view = _repeat(view or factors.view, count)
         light = _repeat(light or factors.light, count)
         if photo is None:
-            return draw(decode(factors), view, light, size)
-        return draw(transfer(factors, photo[None] if photo.dim() == 3 else photo), view, light, size)
+            return composite(texture_from_model(factors), view, light, size)
+        return composite(texture_from_photo(factors, photo[None] if photo.dim() == 3 else photo), view, light, size)
 
     def _batches(self, images: Tensor | np.ndarray | list[Face]):
         images = torch.stack([face.image for face in images]) if isinstance(images, list) else torch.as_tensor(images)
@@ -245,4 +245,4 @@ class LatentFace:
 
 def _repeat(values, count: int):
     """One view or light for all faces."""
-    return values.map(lambda tensor: tensor.expand(count, *tensor.shape[1:]))
+    return values.apply(lambda tensor: tensor.expand(count, *tensor.shape[1:]))

@@ -5,8 +5,10 @@ Shapes use B for the batch and H, W for the model's image size. Angles are radia
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -15,40 +17,75 @@ from torch import Tensor
 from core.errors import WeightsMissing
 
 
-class Batched:
-    """Indexing, joining and moving for dataclasses of batched tensors, such dataclasses, or what all faces share."""
+class TensorDataclass:
+    """Base of dataclasses whose fields are batched tensors, or such dataclasses.
 
-    def map(self, function):
+    They behave like a list of B entries: `len`, iteration and indexing give structures of the same type; an integer
+    index keeps a batch of one. `==` is true where all tensors are equal.
+    """
+
+    def apply(self, function: Callable[[Tensor], Tensor]) -> Self:
         """Apply `function` to every tensor and return the same structure."""
         def change(value):
-            if isinstance(value, Batched):
-                return value.map(function)
+            if isinstance(value, TensorDataclass):
+                return value.apply(function)
             return function(value) if isinstance(value, Tensor) else value
 
-        return type(self)(*(change(getattr(self, entry.name)) for entry in fields(self)))
+        return type(self)(*(change(getattr(self, entry.name)) for entry in fields(self)))  # type: ignore[arg-type]
 
-    def __getitem__(self, index):
-        """Select along the batch; an integer keeps a batch of one."""
-        index = slice(index, index + 1 or None) if isinstance(index, int) else index
-        return self.map(lambda tensor: tensor[index])
+    def tensors(self) -> Iterator[Tensor]:
+        """Every tensor, in the order of the fields."""
+        for entry in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, entry.name)
+            if isinstance(value, TensorDataclass):
+                yield from value.tensors()
+            elif isinstance(value, Tensor):
+                yield value
+
+    def __len__(self) -> int:
+        return len(next(self.tensors()))
+
+    def __iter__(self) -> Iterator[Self]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: Any) -> Self:
+        """Select along the batch.
+
+        Raises:
+            IndexError: an integer outside −B … B − 1.
+        """
+        if hasattr(index, "__index__") and not isinstance(index, Tensor | bool):
+            index, count = operator.index(index), len(self)
+            if not -count <= index < count:
+                raise IndexError(f"index {index} is out of range: there are {count}")
+            index = slice(index, index + 1 or None)
+        return self.apply(lambda tensor: tensor[index])
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        mine, theirs = list(self.tensors()), list(other.tensors())
+        return len(mine) == len(theirs) and all(map(torch.equal, mine, theirs))
+
+    __hash__ = None  # type: ignore[assignment]  # compared by value, and tensors can change
 
     @classmethod
-    def join(cls, parts: list):
-        """Join structures along the batch. A field that is no tensor is the first part's."""
+    def cat(cls, parts: Sequence[Self]) -> Self:
+        """Concatenate along the batch. A field that is None in any part is None in the result."""
         def together(values):
-            if isinstance(values[0], Batched):
-                return type(values[0]).join(values)
-            return torch.cat(values) if isinstance(values[0], Tensor) else values[0]
+            if any(value is None for value in values):
+                return None
+            return type(values[0]).cat(values) if isinstance(values[0], TensorDataclass) else torch.cat(values)
 
-        return cls(*(together([getattr(part, entry.name) for part in parts]) for entry in fields(cls)))
+        return cls(*(together([getattr(part, entry.name) for part in parts]) for entry in fields(cls)))  # type: ignore
 
-    def to(self, device):
+    def to(self, device: torch.device | str) -> Self:
         """Move every tensor to `device`."""
-        return self.map(lambda tensor: tensor.to(device))
+        return self.apply(lambda tensor: tensor.to(device))
 
 
-@dataclass
-class Light(Batched):
+@dataclass(eq=False)
+class Light(TensorDataclass):
     """One directional light in the canonical camera frame.
 
     Convention: a surface facing the camera has normal (0, 0, +1), and the direction uses the same sense, so that
@@ -74,8 +111,8 @@ def light_direction(slope: Tensor) -> Tensor:
     return F.normalize(F.pad(slope, (0, 1), value=1.0), dim=-1)
 
 
-@dataclass
-class View(Batched):
+@dataclass(eq=False)
+class View(TensorDataclass):
     """Pose of the face: rotation Rz·Ry·Rx about the pivot (0, 0, 1), then a shift in the image plane."""
 
     rotation: Tensor
@@ -90,8 +127,8 @@ class View(Batched):
                    torch.tensor([[tx, ty]], dtype=torch.float32))
 
 
-@dataclass
-class CodePart(Batched):
+@dataclass(eq=False)
+class CodePair(TensorDataclass):
     """One part of the codes of a face: its identity or its expression."""
 
     depth: Tensor
@@ -99,39 +136,39 @@ class CodePart(Batched):
     albedo: Tensor
     """(B, 256)."""
 
-    def __add__(self, other: CodePart) -> CodePart:
-        return CodePart(self.depth + other.depth, self.albedo + other.albedo)
+    def __add__(self, other: CodePair) -> CodePair:
+        return CodePair(self.depth + other.depth, self.albedo + other.albedo)
 
-    def __sub__(self, other: CodePart) -> CodePart:
-        return CodePart(self.depth - other.depth, self.albedo - other.albedo)
+    def __sub__(self, other: CodePair) -> CodePair:
+        return CodePair(self.depth - other.depth, self.albedo - other.albedo)
 
 
-@dataclass
-class Codes(Batched):
+@dataclass(eq=False)
+class Codes(TensorDataclass):
     """Latent codes of a face; code = identity + expression (paper section 3.2)."""
 
     depth_code: Tensor
     """(B, 256)."""
     albedo_code: Tensor
     """(B, 256)."""
-    find_identity: Callable[[Codes], CodePart] | None = field(default=None, repr=False, compare=False)
+    find_identity: Callable[[Codes], CodePair] | None = field(default=None, repr=False, compare=False)
     """Asked once, when the identity is wanted: most uses of codes never want it."""
-    known_identity: CodePart | None = field(default=None, repr=False)
+    known_identity: CodePair | None = field(default=None, repr=False)
     """The identity where it has been found, or was given."""
 
     @classmethod
-    def of(cls, identity: CodePart, expression: CodePart) -> Codes:
+    def of(cls, identity: CodePair, expression: CodePair) -> Codes:
         """Codes put together from their two parts; no clamp, so that the parts come back."""
         whole = identity + expression
         return cls(whole.depth, whole.albedo, known_identity=identity)
 
     @property
-    def whole(self) -> CodePart:
+    def whole(self) -> CodePair:
         """Both codes as they are."""
-        return CodePart(self.depth_code, self.albedo_code)
+        return CodePair(self.depth_code, self.albedo_code)
 
     @property
-    def identity(self) -> CodePart:
+    def identity(self) -> CodePair:
         """What stays the same over the photos of one person.
 
         Raises:
@@ -145,13 +182,13 @@ class Codes(Batched):
         return self.known_identity
 
     @property
-    def expression(self) -> CodePart:
+    def expression(self) -> CodePair:
         """What the code adds to the identity in this photo; errors as of `identity`."""
         return self.whole - self.identity
 
 
-@dataclass
-class Factors(Batched):
+@dataclass(eq=False)
+class Factors(TensorDataclass):
     """Everything the autoencoder finds in a photo. `canon_*` live in the canonical frame, `recon_*` in the photo's."""
 
     image: Tensor

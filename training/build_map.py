@@ -26,7 +26,7 @@ from core.faces import Crop, Face, face_from_crop
 from core.faces.detect import locate
 from core.faces.load_image import read_photo
 from core.geometry.shading import shade
-from core.latent_map.builder import ESTIMATES, PICTURE, MapMaker, add_photo
+from core.latent_map.builder import ESTIMATES, PICTURE, MapBuilder, add_photo
 from core.latent_map.map import BUNDLED, LatentMap
 from core.pipeline import LatentFace
 from training.data.renders import random_light
@@ -96,7 +96,7 @@ def again(old: LatentMap, size: int) -> Iterator[tuple[Face, str, dict]]:
 def build(options: argparse.Namespace) -> None:
     """Make the map of the command line's options and write it."""
     model = LatentFace.from_pretrained(options.weights)
-    maker, size, sources = MapMaker(model), model.config.image_size, []
+    maker, size, sources = MapBuilder(model), model.config.image_size, []
     if options.again:
         old = LatentMap.read(options.out)
         sources.append((old.credit, again(old, size)))

@@ -54,26 +54,26 @@ class Batches:
         """
         import torch
 
-        from training.data.augment import Moves, draw_copies, move_heads, random_turn
+        from training.data.augment import HeadEdit, augment, random_turn, warp_heads
 
         device = self.config.device
         generator = torch.Generator().manual_seed(self.config.seed * 10_000_019 + part)
         images = self._photos((self.config.batch - self.rendered) // 2, generator).to(device)
         depth, view = teacher(images)
         turn = random_turn(view, generator)
-        still = Moves.none(len(turn), self.size)
+        still = HeadEdit.none(len(turn), self.size)
         motion = still.expression, torch.zeros(len(turn), 3, self.size, self.size)
         if self.expressions:
             motion = self.expressions.draw(len(turn), generator)
-        moved, moves = move_heads(images, depth, view, *(part.to(device) for part in (turn, *motion)))
+        moved, moves = warp_heads(images, depth, view, *(part.to(device) for part in (turn, *motion)))
         # The first copies stay near the photo, since photos are what will be asked about.
         change = torch.ones(2 * len(turn))
         change[:len(turn)] = LITTLE_CHANGE
-        photos = draw_copies(torch.cat([images, moved]).cpu(), self.size, generator,
-                             Moves.join([still, moves.to("cpu")]), change)
+        photos = augment(torch.cat([images, moved]).cpu(), self.size, generator,
+                             HeadEdit.cat([still, moves.to("cpu")]), change)
         renders = None
         if self.rendered:
-            behind = draw_copies(self._photos(self.rendered // 2, generator), self.size, generator).image
+            behind = augment(self._photos(self.rendered // 2, generator), self.size, generator).image
             renders = self.render_pack.draw(self.rendered, behind, generator).to(device)
         return photos.to(device), renders
 
@@ -233,9 +233,9 @@ def _save(run: Path, objective, averaged, optimizer, done: int, before: int, con
 
 def _steps_before(config: AutoencoderTraining) -> int:
     """Steps that the weights to start from had already."""
-    from core.model.weights import about_weights, weights_path
+    from core.model.weights import read_metadata, weights_path
 
-    return int(about_weights(weights_path(config.start_from)).get("steps", 0)) if config.start_from else 0
+    return int(read_metadata(weights_path(config.start_from)).get("steps", 0)) if config.start_from else 0
 
 
 def main(arguments: list[str]) -> None:

@@ -70,15 +70,15 @@ class Copies:
         """(batch / 2, 3, H, W) pictures twice: the same ones in the same order, changed otherwise."""
         import torch
 
-        from training.data.augment import draw_copies
+        from training.data.augment import augment
 
         generator = torch.Generator().manual_seed(self.config.seed * 10_000_019 + step)
         count = self.config.batch // 4 if self.renders else self.config.batch // 2
         parts = [self.photos[torch.randint(len(self.photos), (count,), generator=generator)]]
         if self.renders:
-            behind = draw_copies(parts[0], self.size, generator).image
+            behind = augment(parts[0], self.size, generator).image
             parts.append(self.renders.draw(count, behind, generator).image)
-        first, second = (torch.cat([draw_copies(part, self.size, generator).image for part in parts])
+        first, second = (torch.cat([augment(part, self.size, generator).image for part in parts])
                          for _ in range(2))
         return first, second
 

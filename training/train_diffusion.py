@@ -76,7 +76,7 @@ def all_codes(config: DiffusionTraining, run: Path):
     """Frames of all sources, encoded once for a run, in the whitened basis that the run's autoencoder is given."""
     from safetensors.torch import load_file, save_file
 
-    from core.model.weights import about_weights, save_weights
+    from core.model.weights import read_metadata, save_weights
     from core.pipeline import LatentFace
     from training.data.code_frames import Frames, encode_all
     from training.fitting.whitening import whiten
@@ -86,7 +86,7 @@ def all_codes(config: DiffusionTraining, run: Path):
     autoencoder = LatentFace.from_pretrained(run / AUTOENCODER).autoencoder
     frames = encode_all(autoencoder, config)
     frames = whiten(autoencoder, frames)
-    save_weights(run / AUTOENCODER, autoencoder.state_dict(), autoencoder.config, about_weights(run / AUTOENCODER))
+    save_weights(run / AUTOENCODER, autoencoder.state_dict(), autoencoder.config, read_metadata(run / AUTOENCODER))
     save_file(vars(frames), run / CODES)
     return frames
 
@@ -156,11 +156,11 @@ def train(config: DiffusionTraining, run: Path, state: dict | None = None) -> No
 
 def save_diffusion(run: Path, diffusion, steps: int) -> None:
     """Weights for use, bound to the autoencoder beside them."""
-    from core.model.weights import diffusion_path, encoder_print, load_weights, save_weights
+    from core.model.weights import diffusion_path, fingerprint_autoencoder, load_weights, save_weights
 
     _, state = load_weights(run / AUTOENCODER)
     save_weights(diffusion_path(run / AUTOENCODER), diffusion.state_dict(), diffusion.config,
-                 {"stage": "diffusion", "steps": str(steps), "encoders": encoder_print(state)})
+                 {"stage": "diffusion", "steps": str(steps), "encoders": fingerprint_autoencoder(state)})
 
 
 def main(arguments: list[str]) -> None:

@@ -23,10 +23,10 @@ from app.widgets.menu import menu
 from core.export import turntable
 from core.export.maps import codes_json, codes_npz, depth16, map_image
 from core.export.mesh import face_mesh, write_glb, write_obj
-from core.export.provenance import DEPTH16, png_bytes, stamped
+from core.export.provenance import DEPTH16, png_bytes, watermark
 from core.export.session_file import read_session, write_session
 from core.export.visualize import normal_colours
-from core.rendering.compositor import mesh_maps
+from core.rendering.compositor import bake_texture
 
 Kind = Literal["picture", "turntable", "turntable-mp4", "glb", "obj", "depth", "normals", "albedo", "codes-npz",
                "codes-json", "session"]
@@ -81,7 +81,7 @@ def writing(kind: Kind, session: Session, settings: Settings, stamp: bool, folde
     path, factors = folder / NAMES[kind], session.factors
     if kind in ("glb", "obj"):
         yield "Making the mesh …"
-        depth, colours, mask = mesh_maps(session.detailed, texture)
+        depth, colours, mask = bake_texture(session.detailed, texture)
         mesh = face_mesh(depth[0], colours[0], mask[0])
         yield "Packing the texture …"
         {"glb": write_glb, "obj": write_obj}[kind](mesh, path)
@@ -165,7 +165,7 @@ class Export:
 
 def _picture(session: Session, settings: Settings, stamp: bool) -> bytes:
     image = Image.fromarray(state.picture(session, settings, SIZE))
-    return png_bytes(stamped(image) if stamp else image, "the face in a chosen pose and light")
+    return png_bytes(watermark(image) if stamp else image, "the face in a chosen pose and light")
 
 
 def _turning(session: Session, settings: Settings, stamp: bool) -> Iterator[Image.Image]:
@@ -174,7 +174,7 @@ def _turning(session: Session, settings: Settings, stamp: bool) -> Iterator[Imag
     light = settings.lamp.light(session.factors.light)
     for array in turntable.turntable(face, light, TURNTABLE_SIZE, background):
         image = Image.fromarray(array)
-        yield stamped(image) if stamp else image
+        yield watermark(image) if stamp else image
 
 
 def _map(maps: torch.Tensor, title: str) -> bytes:

@@ -20,7 +20,7 @@ from app.widgets.images import pixels
 from app.widgets.latent_map import drawing, picture
 from core.faces import Crop, face_from_crop
 from core.latent_map import builder
-from core.latent_map.builder import MapMaker, add_photo, warm_up
+from core.latent_map.builder import MapBuilder, add_photo, warm_up
 from core.latent_map.map import LatentMap, canonical_image
 from core.types import Codes, Light
 
@@ -99,7 +99,7 @@ def map_photos(paths: list[Path]) -> Iterator[str | tuple[LatentMap, list[tuple[
     Raises:
         FaceNotFound: too few faces.
     """
-    maker, start = MapMaker(state.model()), time.monotonic()
+    maker, start = MapBuilder(state.model()), time.monotonic()
     warming = threading.Thread(target=_warm_up_once, daemon=True)
     if len(paths) >= builder.FEWEST:
         warming.start()

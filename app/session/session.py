@@ -22,8 +22,8 @@ from core.faces import Crop, Face, face_from_crop, find_faces
 from core.faces.load_image import read_photo
 from core.model.weights import weights_path
 from core.pipeline import LatentFace
-from core.rendering.compositor import PhotoFace, draw, draw_layer
-from core.rendering.texture_transfer import decode, transfer
+from core.rendering.compositor import TexturedFace, composite, render_layer
+from core.rendering.texture_transfer import texture_from_model, texture_from_photo
 from core.types import Factors
 
 EXPIRED = "This photo has been forgotten, as nobody used the page for long: please choose it again."
@@ -50,22 +50,22 @@ class Session:
     """Which example it is."""
     refined: bool = False
     """Whether the factors were moved to where they explain the photo better, see core.model.refine."""
-    changed: PhotoFace | None = None
+    changed: TexturedFace | None = None
     """The face ready to be drawn with detail, where the factors are no longer those of the photo."""
 
     @functools.cached_property
-    def decoded(self) -> PhotoFace:
+    def decoded(self) -> TexturedFace:
         """The face ready to be drawn from the model's maps alone; made when it is first asked for."""
         with torch.inference_mode():
-            return decode(self.factors)
+            return texture_from_model(self.factors)
 
     @functools.cached_property
-    def detailed(self) -> PhotoFace:
+    def detailed(self) -> TexturedFace:
         """The same with the photo's own detail."""
         with torch.inference_mode():
             found = self.face.landmarks
             landmarks = None if found is None else torch.from_numpy(found)[None]
-            return self.changed or transfer(self.factors, self.face.full[None], landmarks)
+            return self.changed or texture_from_photo(self.factors, self.face.full[None], landmarks)
 
     @property
     def settings(self) -> Settings:
@@ -218,8 +218,8 @@ def picture(session: Session, settings: Settings, size: int) -> np.ndarray:
     view, light = settings.pose.view(session.factors.view), settings.lamp.light(session.factors.light)
     background = BACKGROUNDS[settings.background]
     if background is None:
-        return pixels(torch.cat(draw_layer(face, view, light, size), 1)[0])
-    return pixels(draw(face, view, light, size, background)[0])
+        return pixels(torch.cat(render_layer(face, view, light, size), 1)[0])
+    return pixels(composite(face, view, light, size, background)[0])
 
 
 def warm_up_in_background() -> None:

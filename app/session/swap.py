@@ -18,9 +18,9 @@ from core.export.session_file import SavedSession
 from core.export.visualize import pixels
 from core.model import code_ops
 from core.model.diffusion import SEED, Diffusion
-from core.rendering.compositor import PhotoFace, draw
+from core.rendering.compositor import TexturedFace, composite
 from core.rendering.reenactment import carry
-from core.rendering.texture_transfer import decode
+from core.rendering.texture_transfer import texture_from_model
 from core.types import Codes, Factors
 
 MOST = 1.5
@@ -109,7 +109,7 @@ class Pair:
         return identified(self.own, self.seed), identified(self.other, self.seed)
 
     @functools.cached_property
-    def quick(self) -> tuple[PhotoFace, PhotoFace]:
+    def quick(self) -> tuple[TexturedFace, TexturedFace]:
         """Both with half the detail, to be drawn four times as fast."""
         return quick(self.own), quick(self.other)
 
@@ -122,7 +122,7 @@ class Pair:
     def picture(self, amounts: Amounts, size: int) -> np.ndarray:
         """The swapped face in the first photo, (size, size, 3) uint8."""
         after = self.swapped(amounts)
-        face = decode(after) if amounts.detail == DECODED else self._with_expression(after, amounts, size <= QUICK)
+        face = texture_from_model(after) if amounts.detail == DECODED else self._with_expression(after, amounts, size <= QUICK)
         return self._draw(face, size)
 
     @torch.inference_mode()
@@ -139,7 +139,7 @@ class Pair:
             return [self.picture(Amounts(part, part, detail=detail), size) for part in parts]
         (own, other), (face, _) = self.factors, self._faces(size <= QUICK)
         ways = [state.model().interpolate(own, other, part, what) for part in parts]
-        return [self._draw(decode(after) if detail == DECODED else carry(face, own, after), size) for after in ways]
+        return [self._draw(texture_from_model(after) if detail == DECODED else carry(face, own, after), size) for after in ways]
 
     def _giver(self, whose: str) -> Factors:
         """Who gives the expression: the other, or the first face itself without its own."""
@@ -152,15 +152,15 @@ class Pair:
         own, landmarks = self.factors[0], self.own.detailed.landmarks
         return {whose: state.model().motion(own, self._giver(whose), landmarks) for whose in (THEIRS, NONE)}
 
-    def _draw(self, face: PhotoFace, size: int) -> np.ndarray:
+    def _draw(self, face: TexturedFace, size: int) -> np.ndarray:
         """A changed face in the first photo."""
         own = self.own.factors
-        return pixels(draw(face, own.view, own.light, size)[0])
+        return pixels(composite(face, own.view, own.light, size)[0])
 
-    def _faces(self, quick: bool) -> tuple[PhotoFace, PhotoFace]:
+    def _faces(self, quick: bool) -> tuple[TexturedFace, TexturedFace]:
         return self.quick if quick else (self.own.detailed, self.other.detailed)
 
-    def _with_expression(self, after: Factors, amounts: Amounts, quick: bool = False) -> PhotoFace:
+    def _with_expression(self, after: Factors, amounts: Amounts, quick: bool = False) -> TexturedFace:
         """The first face with the expression it is given and the photo's detail, or half of it."""
         (own, _), (face, donor) = self.factors, self._faces(quick)
         motion = self._motions[amounts.whose]
@@ -193,7 +193,7 @@ def identified(session: Session, seed: int = SEED) -> Factors:
 
 
 @torch.inference_mode()
-def quick(session: Session) -> PhotoFace:
+def quick(session: Session) -> TexturedFace:
     """A face with half of its photo's detail."""
     face = session.detailed
     half = {name: F.interpolate(getattr(face, name), scale_factor=0.5, mode="area")
@@ -230,7 +230,7 @@ class Spread:
 @torch.inference_mode()
 def spread(session: Session, seed: int) -> Spread:
     """What the photo leaves open about the identity: the spread over `SAMPLES` seeds."""
-    samples = _diffusion().sample(session.factors.codes, SAMPLES, seed).map(lambda tensor: tensor[:, 0])
+    samples = _diffusion().sample(session.factors.codes, SAMPLES, seed).apply(lambda tensor: tensor[:, 0])
     found = _decoded(Codes.of(samples, samples - samples), session)
     return Spread(pixels(found.canon_image.mean(0)), found.canon_albedo.std(0).mean(0), found.canon_depth.std(0))
 

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from core.export import visualize
-from core.export.provenance import stamped
+from core.export.provenance import watermark
 
 SCALES = {
     "grey": [(0, 0, 0), (255, 255, 255)],
@@ -68,7 +68,7 @@ def png_url(array: np.ndarray, stamp: bool = False) -> str:
     about.add_text("Description", SYNTHETIC)
     about.add_text("Creation Time", datetime.now().astimezone().isoformat())
     image = Image.fromarray(array)
-    return _url(stamped(image) if stamp else image, "png", compress_level=1, pnginfo=about)
+    return _url(watermark(image) if stamp else image, "png", compress_level=1, pnginfo=about)
 
 
 def _url(image: Image.Image, kind: str, **options) -> str:

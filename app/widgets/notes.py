@@ -6,7 +6,7 @@ from html import escape
 
 from app.session.session import Session
 from app.session.settings import Lamp, Pose
-from core.export.report import TRAINED_PITCH, TRAINED_YAW, cautions, mean_confidence, mean_error
+from core.export.report import TRAINED_PITCH, TRAINED_YAW, mean_confidence, mean_error, warnings_of
 from core.rendering.texture_transfer import FACE_DEPTH
 from core.types import Factors
 
@@ -39,7 +39,7 @@ def asymmetry(factors: Factors) -> float:
 
 def warnings(session: Session) -> str:
     """HTML of short sentences on what to be careful with; empty where nothing is."""
-    said = cautions(session.factors, session.face)
+    said = warnings_of(session.factors, session.face)
     if len(session.faces) > 1:
         said.insert(0, f"{len(session.faces)} faces were found. The marked one is shown: choose another with a click.")
     return "".join(f"<p>{escape(sentence)}</p>" for sentence in said)

@@ -43,7 +43,7 @@ def png_bytes(image: Image.Image, title: str, synthetic: bool = True) -> bytes:
     return file.getvalue()
 
 
-def stamped(image: Image.Image) -> Image.Image:
+def watermark(image: Image.Image) -> Image.Image:
     """A copy with "synthetic" written in its lower left corner, for every eye to see."""
     from PIL import ImageDraw, ImageFont
 

@@ -42,7 +42,7 @@ def report(factors: Factors, face: Face) -> dict:
         "error": _number(mean_error(factors)),
         "crop": {"x": face.crop.centre[0], "y": face.crop.centre[1], "side": face.crop.side,
                  "roll": math.degrees(face.crop.roll)},
-        "warnings": cautions(factors, face),
+        "warnings": warnings_of(factors, face),
     }
 
 
@@ -59,7 +59,7 @@ def mean_error(factors: Factors) -> float:
     return (error.sum() / mask.sum().clamp(min=1)).item()
 
 
-def cautions(factors: Factors, face: Face) -> list[str]:
+def warnings_of(factors: Factors, face: Face) -> list[str]:
     """Short sentences on what to be careful with; empty where nothing is."""
     pose, said = _pose(factors.view), []
     if face.landmarks is None:

@@ -21,7 +21,7 @@ from core.faces import Crop, Face
 from core.faces.load_image import MAX_BYTES, read_photo
 from core.geometry.landmark_warp import LANDMARKS
 from core.model.autoencoder import Autoencoder
-from core.types import CodePart, Codes, Factors, Light, View
+from core.types import CodePair, Codes, Factors, Light, View
 
 FORMAT = "LatentFace session 1"
 LOSSLESS_BYTES = 10 * 2**20
@@ -134,7 +134,7 @@ def _restored(arrays: _Arrays, about: dict) -> SavedSession:
     view = View(take("rotation", 1, 3, low=-4, high=4), take("translation", 1, 2, low=-1, high=1))
     codes = Codes(take("depth_code", 1, code, low=-1e4, high=1e4), take("albedo_code", 1, code, low=-1e4, high=1e4))
     if "identity_depth" in arrays:
-        codes.known_identity = CodePart(*(take(f"identity_{name}", 1, code, low=-1e4, high=1e4)
+        codes.known_identity = CodePair(*(take(f"identity_{name}", 1, code, low=-1e4, high=1e4)
                                           for name in ("depth", "albedo")))
     factors = Autoencoder.render(
         take("image", 1, 3, size, size, low=0, high=1), codes,

@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.export.provenance import SYNTHETIC, writing
 from core.export.visualize import pixels
-from core.rendering.compositor import PhotoFace, draw
+from core.rendering.compositor import TexturedFace, composite
 from core.types import Light, View
 
 YAW, PITCH = math.radians(40), math.radians(8)
@@ -30,7 +30,7 @@ COLOURS = 255
 
 
 @torch.inference_mode()
-def turntable(face: PhotoFace, light: Light, size: int, background="photo") -> Iterator[np.ndarray]:
+def turntable(face: TexturedFace, light: Light, size: int, background="photo") -> Iterator[np.ndarray]:
     """Draw one face from all sides that one photo knows something of.
 
     Args:
@@ -44,7 +44,7 @@ def turntable(face: PhotoFace, light: Light, size: int, background="photo") -> I
     """
     for turn in np.arange(FRAMES) / FRAMES * 2 * math.pi:
         view = View.of(pitch=PITCH * math.sin(2 * turn), yaw=YAW * math.sin(turn))
-        yield pixels(draw(face, view, light, size, background)[0])
+        yield pixels(composite(face, view, light, size, background)[0])
 
 
 def write_gif(pictures: list[Image.Image], path: str | Path) -> None:

@@ -18,7 +18,7 @@ ROUNDS = 4
 """Steps in which the place before a motion is found; motions are smooth, and each step halves the error at least."""
 
 
-def unfolded(motion: Tensor) -> Tensor:
+def regularize(motion: Tensor) -> Tensor:
     """A motion (B, 3, H, W) that folds nothing: smoothed where it squeezes or stretches a face too much, as brows that
     rise far do."""
     size = motion.shape[-1]
@@ -28,7 +28,7 @@ def unfolded(motion: Tensor) -> Tensor:
     return lerp(motion, blur(motion, size / 16), blur(where, NEAR / 2))
 
 
-def move(canon_depth: Tensor, motion: Tensor) -> Tensor:
+def displace(canon_depth: Tensor, motion: Tensor) -> Tensor:
     """Canonical points (B, H, W, 3) of a surface that has moved.
 
     Args:
@@ -38,7 +38,7 @@ def move(canon_depth: Tensor, motion: Tensor) -> Tensor:
     return backproject(canon_depth) + motion.movedim(1, -1)
 
 
-def unmove(points: Tensor, motion: Tensor) -> Tensor:
+def undisplace(points: Tensor, motion: Tensor) -> Tensor:
     """Where points (B, h, w, 3) of a surface that has moved were before; see `move`."""
     before = points
     for _ in range(ROUNDS):
@@ -46,8 +46,8 @@ def unmove(points: Tensor, motion: Tensor) -> Tensor:
     return before
 
 
-def moved_depth(canon_depth: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
+def displaced_depth(canon_depth: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
     """Canonical depth (B, H, W) after a motion, and the canonical pixel (B, H, W, 2) where each of its places was."""
     size = canon_depth.shape[-1]
-    depth, _ = rasterize_depth(move(canon_depth, motion), size)
-    return depth, project(unmove(backproject(depth), motion), size)
+    depth, _ = rasterize_depth(displace(canon_depth, motion), size)
+    return depth, project(undisplace(backproject(depth), motion), size)

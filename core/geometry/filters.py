@@ -18,7 +18,7 @@ def pool3x3(maps: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor
     return combine(combine(maps[..., :-2], maps[..., 1:-1]), maps[..., 2:])
 
 
-def enlarge(maps: Tensor, size: int) -> Tensor:
+def upsample(maps: Tensor, size: int) -> Tensor:
     """Smooth maps (B, C, h, h) to (B, C, size, size)."""
     if maps.shape[-1] == size:
         return maps
@@ -29,7 +29,7 @@ def lerp(first: Tensor, second: Tensor, amount: Tensor) -> Tensor:
     return first + (second - first) * amount
 
 
-def soft_step(x: Tensor) -> Tensor:
+def smoothstep(x: Tensor) -> Tensor:
     """Smooth step from 0 at 0 to 1 at 1."""
     x = x.clamp(0, 1)
     return x * x * (3 - 2 * x)

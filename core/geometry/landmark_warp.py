@@ -29,7 +29,7 @@ SMOOTHING = 1e-3
 """Of the spline between two faces: landmarks are not exact."""
 
 
-def registered(maps: Tensor, on: Tensor, landmarks: Tensor) -> Tensor:
+def tps_warp(maps: Tensor, on: Tensor, landmarks: Tensor) -> Tensor:
     """Maps of one face as they lie on others, by a thin-plate spline between their landmarks (Bookstein 1989).
 
     Args:

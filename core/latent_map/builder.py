@@ -31,10 +31,10 @@ ESTIMATES = ("yaw", "light", "confidence")
 SMILE = ("mouthSmileLeft", "mouthSmileRight")
 
 
-class MapMaker:
+class MapBuilder:
     """Takes faces one by one, keeps little of each, and lays them out in the end.
 
-    maker = MapMaker(model)
+    maker = MapBuilder(model)
     for face in faces:
         maker.add(face, "holiday.jpg")
     for kind in maker.lay_out(): ...    # seconds each; the first one of a process takes a minute, see `warm_up`
@@ -104,7 +104,7 @@ class MapMaker:
         self._waiting.clear()
 
     def _all_codes(self) -> Codes:
-        self._codes[:] = [Codes.join(self._codes)]
+        self._codes[:] = [Codes.cat(self._codes)]
         return self._codes[0]
 
     def _columns(self) -> dict[str, np.ndarray]:
@@ -116,7 +116,7 @@ class MapMaker:
                 if any(value is not None for value in column)}
 
 
-def add_photo(maker: MapMaker, photo, name: str) -> str:
+def add_photo(maker: MapBuilder, photo, name: str) -> str:
     """Find the largest face of a photo and take it.
 
     Args:

@@ -27,7 +27,7 @@ from core.errors import MapUnreadable, WeightsMissing
 from core.export.provenance import SYNTHETIC
 from core.geometry.camera import depth_to_normal
 from core.geometry.shading import shade
-from core.types import CodePart, Codes, Light
+from core.types import CodePair, Codes, Light
 
 if TYPE_CHECKING:
     from core.pipeline import LatentFace
@@ -90,7 +90,7 @@ class LatentMap:
     def project(self, codes: Codes, kind: str) -> np.ndarray:
         """(2,) where a face with these codes belongs."""
         order, similarity = self.nearest(codes, kind, NEIGHBOURS + 1)
-        return _shepard(np.sqrt(np.maximum(2 - 2 * similarity, 0))) @ self.positions[kind][order]
+        return idw_weights(np.sqrt(np.maximum(2 - 2 * similarity, 0))) @ self.positions[kind][order]
 
     def face_at(self, position: tuple[float, float], kind: str, subject: Codes | None = None) -> Codes:
         """The face at a position of a layout, mixed smoothly from its neighbours.
@@ -106,14 +106,14 @@ class LatentMap:
         """
         distance = np.linalg.norm(self.positions[kind] - np.asarray(position, np.float32), axis=1)
         order = np.argsort(distance, kind="stable")[: NEIGHBOURS + 1]
-        weights = torch.from_numpy(_shepard(distance[order]))[None]
+        weights = torch.from_numpy(idw_weights(distance[order]))[None]
         near = self.codes[torch.from_numpy(order)]
-        mixed = getattr(near, KINDS[kind]).map(lambda rows: weights @ rows)
+        mixed = getattr(near, KINDS[kind]).apply(lambda rows: weights @ rows)
         if kind == "code":
             return Codes(mixed.depth, mixed.albedo)
         if kind == "identity":
             return Codes.of(mixed, subject.expression if subject else mixed - mixed)
-        identity = subject.identity if subject else self.codes.identity.map(lambda rows: rows.mean(0, keepdim=True))
+        identity = subject.identity if subject else self.codes.identity.apply(lambda rows: rows.mean(0, keepdim=True))
         return Codes.of(identity, mixed)
 
     def check_weights(self, model: LatentFace) -> None:
@@ -194,7 +194,7 @@ def _codes(arrays: dict[str, np.ndarray]) -> Codes:
     """Codes out of a map's file."""
     halves = {part: torch.from_numpy(arrays[part]).float().chunk(2, 1) for part in ("whole", "identity")
               if part in arrays}
-    return Codes(*halves["whole"], known_identity=CodePart(*halves["identity"]) if "identity" in halves else None)
+    return Codes(*halves["whole"], known_identity=CodePair(*halves["identity"]) if "identity" in halves else None)
 
 
 @torch.inference_mode()
@@ -229,7 +229,7 @@ class Space:
         return self.rows @ self._unit(row)
 
 
-def _shepard(distance: np.ndarray) -> np.ndarray:
+def idw_weights(distance: np.ndarray) -> np.ndarray:
     """(k,) weights, sum 1, of the neighbours at ascending distances; the last one, at the edge, gets none."""
     near, reach = np.maximum(distance, 1e-6), max(distance[-1], 2e-6)
     weights = np.maximum(reach - near, 0) ** 2 / (reach * near) ** 2

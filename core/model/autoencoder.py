@@ -12,20 +12,20 @@ from core.config import ModelConfig
 from core.geometry.camera import backproject, canonical_pixels, depth_to_normal, project, sample, transform
 from core.geometry.rasterizer import rasterize_depth
 from core.geometry.shading import shade
-from core.model.networks import CodeBasis, Decoder, EigenDecoder, Encoder, EncoderDecoder
+from core.model.networks import CodeBasis, Decoder, Encoder, EncoderDecoder, PCADecoder
 from core.types import Codes, Factors, Light, View, light_direction
 
 MIN_SIGMA = 0.02
 """Least expected error per pixel: keeps the likelihood bounded."""
 LIGHT, VIEW = 4, 5
 """Numbers in which the encoders tell light and view."""
-LEAK = 0.3
+GRAD_LEAK = 0.3
 """Part of a gradient that gets through where a code is 0."""
-UNLIT = 7
+ALBEDO_INPUT_CHANNELS = 7
 """Maps that an albedo is told from."""
-COMPARED = 16
+CORRECTION_INPUT_CHANNELS = 16
 """Maps in which a photo and a guess are compared."""
-DARKEST = 0.2
+MIN_SHADING = 0.2
 """Least shading that an albedo is freed of: in deeper shadow there is only noise."""
 
 
@@ -43,14 +43,14 @@ class Autoencoder(nn.Module):
         self.config = config
         size, code = config.image_size, config.code_size
         self.depth_encoder = Encoder(size, config.width, code)
-        self.albedo_encoder = Encoder(size, config.width, code, UNLIT)
+        self.albedo_encoder = Encoder(size, config.width, code, ALBEDO_INPUT_CHANNELS)
         self.depth_basis, self.albedo_basis = CodeBasis(code), CodeBasis(code)
         self.depth_decoder = Decoder(size, config.width, code, 1)
-        self.albedo_decoder = EigenDecoder(size, config.width, code, 3)
+        self.albedo_decoder = PCADecoder(size, config.width, code, 3)
         self.light_encoder = Encoder(size, config.pose_width, LIGHT)
         self.view_encoder = Encoder(size, config.pose_width, VIEW)
         self.confidence_net = EncoderDecoder(size, config.pose_width, 2)
-        self.correction_encoder = Encoder(size, config.width, 2 * code + LIGHT + VIEW, COMPARED)
+        self.correction_encoder = Encoder(size, config.width, 2 * code + LIGHT + VIEW, CORRECTION_INPUT_CHANNELS)
         # At first nothing is corrected, until there is something to compare with.
         nn.init.zeros_(self.correction_encoder.head.weight)
         nn.init.zeros_(self.correction_encoder.head.bias)
@@ -62,13 +62,13 @@ class Autoencoder(nn.Module):
             image: (B, 3, H, W) RGB in [0, 1], aligned, H = W = `config.image_size`.
 
         Returns:
-            Factors; `confidence` is that of the image, see `explain` for its mirror's.
+            Factors; `confidence` is that of the image, see `forward_with_sigma` for its mirror's.
         """
-        return self.explain(image)[0]
+        return self.forward_with_sigma(image)[0]
 
-    def explain(self, image: Tensor) -> tuple[Factors, Tensor]:
+    def forward_with_sigma(self, image: Tensor) -> tuple[Factors, Tensor]:
         """Factors of `forward`, and the expected errors of `sigmas` that their confidence comes from."""
-        codes, light, view = self.look(image)
+        codes, light, view = self.encode_raw(image)
         sigmas = self.sigmas(image)
         confidence = 1 / (1 + sigmas[:, :1])
         return self.render(image, codes, *self.decode(codes), light, view, confidence), sigmas
@@ -85,28 +85,28 @@ class Autoencoder(nn.Module):
         return Factors(image, canon_depth, canon_albedo, canon_normal, shading, canon_image, recon_depth,
                        recon_mask[:, None].to(image.dtype), recon_image, confidence, light, view, codes)
 
-    def look(self, image: Tensor) -> tuple[Codes, Light, View]:
+    def encode_raw(self, image: Tensor) -> tuple[Codes, Light, View]:
         """Codes (B, 256) of depth and of albedo, light and view: a guess, and its correction."""
-        guess, rendered = self._guess(image)
-        return self._read(guess + self.correction_encoder(_compare(image, rendered)).float())
+        guess, rendered = self._initial_estimate(image)
+        return self._split_heads(guess + self.correction_encoder(_correction_input(image, rendered)).float())
 
     def encode(self, image: Tensor) -> Codes:
         """Codes (B, 256) of depth and of albedo."""
-        return self.look(image)[0]
+        return self.encode_raw(image)[0]
 
-    def _guess(self, image: Tensor) -> tuple[Tensor, Factors]:
+    def _initial_estimate(self, image: Tensor) -> tuple[Tensor, Factors]:
         """What the encoders say at first sight, (B, 521): codes, light and view before their ranges; and its render,
         with confidence 0, which no picture depends on."""
         encoders = self.depth_encoder, self.light_encoder, self.view_encoder
         depth, light, view = (encoder(image * 2 - 1).float() for encoder in encoders)
         canon_depth = self.decode_depth(self._depth_code(depth))
-        unlit = _unlit(image, canon_depth, self._light(light), self._view(view))
+        unlit = _albedo_input(image, canon_depth, self._light(light), self._view(view))
         guess = torch.cat([depth, self.albedo_encoder(unlit).float(), light, view], 1)
-        codes, light, view = self._read(guess)
+        codes, light, view = self._split_heads(guess)
         return guess, self.render(image, codes, canon_depth, self.decode_albedo(codes.albedo_code), light, view,
                                   torch.zeros_like(image[:, :1]))
 
-    def _read(self, raw: Tensor) -> tuple[Codes, Light, View]:
+    def _split_heads(self, raw: Tensor) -> tuple[Codes, Light, View]:
         """Codes, light (canonical frame) and view (radians, camera-distance units) of what the encoders say."""
         depth, albedo, light, view = raw.split([self.config.code_size] * 2 + [LIGHT, VIEW], 1)
         codes = Codes(self._depth_code(depth), self.albedo_basis(albedo))
@@ -130,7 +130,7 @@ class Autoencoder(nn.Module):
     def decode_depth(self, depth_code: Tensor) -> Tensor:
         """Canonical depth (B, H, W), 0.9 to 1.1, from depth codes (B, 256); what a sum of codes has below 0, where no
         encoder answers, counts as 0."""
-        return self.draw_depth(_rectified(self.depth_basis.back(depth_code)))
+        return self.draw_depth(_rectified(self.depth_basis.decode(depth_code)))
 
     def draw_depth(self, raw: Tensor) -> Tensor:
         """`decode_depth` of codes (B, 256) as the encoder gives them."""
@@ -142,7 +142,7 @@ class Autoencoder(nn.Module):
 
     def decode_albedo(self, albedo_code: Tensor) -> Tensor:
         """Albedo (B, 3, H, W), [0, 1], from albedo codes (B, 256)."""
-        return self.albedo_decoder(self.albedo_basis.back(albedo_code)).float().sigmoid()
+        return self.albedo_decoder(self.albedo_basis.decode(albedo_code)).float().sigmoid()
 
     def sigmas(self, image: Tensor) -> Tensor:
         """Expected absolute error per pixel (B, 2, H, W): of the reconstruction and of its mirrored twin."""
@@ -151,27 +151,27 @@ class Autoencoder(nn.Module):
 
 def _rectified(raw: Tensor) -> Tensor:
     """ReLU whose gradient leaks: in the first steps all of a code may fall below 0, where it would stay for ever."""
-    return raw.relu() + LEAK * (raw - raw.detach()) * (raw <= 0)
+    return raw.relu() + GRAD_LEAK * (raw - raw.detach()) * (raw <= 0)
 
 
-def _unlit(image: Tensor, canon_depth: Tensor, light: Light, view: View) -> Tensor:
-    """What an albedo is told from, (B, UNLIT, H, W), about [−1, 1], without gradients: an image as it is; the same
+def _albedo_input(image: Tensor, canon_depth: Tensor, light: Light, view: View) -> Tensor:
+    """What an albedo is told from, (B, ALBEDO_INPUT_CHANNELS, H, W), about [−1, 1], without gradients: an image as it is; the same
     brought to the canonical place and freed of its shading; and that shading."""
     shading = shade(depth_to_normal(canon_depth), light)
-    unlit = _brought_back(image, canon_depth, view) / shading.clamp(min=DARKEST)
+    unlit = _unwarp_to_canonical(image, canon_depth, view) / shading.clamp(min=MIN_SHADING)
     return (torch.cat([image, unlit.clamp(max=1.5), shading], 1) * 2 - 1).detach()
 
 
-def _compare(image: Tensor, guess: Factors) -> Tensor:
-    """An image and what a guess makes of it, (B, COMPARED, H, W), about [−1, 1], without gradients: both in the
+def _correction_input(image: Tensor, guess: Factors) -> Tensor:
+    """An image and what a guess makes of it, (B, CORRECTION_INPUT_CHANNELS, H, W), about [−1, 1], without gradients: both in the
     image's place, then both in the canonical place."""
-    brought_back = _brought_back(image, guess.canon_depth, guess.view)
+    brought_back = _unwarp_to_canonical(image, guess.canon_depth, guess.view)
     pictures = torch.cat([image, guess.recon_image, brought_back, guess.canon_albedo, guess.shading], 1)
     depths = torch.stack([guess.recon_depth, guess.canon_depth], 1)
     return torch.cat([pictures * 2 - 1, (depths - 1) * 10, guess.recon_mask], 1).detach()
 
 
-def _brought_back(image: Tensor, canon_depth: Tensor, view: View) -> Tensor:
+def _unwarp_to_canonical(image: Tensor, canon_depth: Tensor, view: View) -> Tensor:
     """An image (B, 3, H, W) in the canonical place, by depth and view; what it does not see holds what covers it."""
     return sample(image, project(transform(backproject(canon_depth), view), image.shape[-1]))
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from core.types import CodePart, Codes
+from core.types import CodePair, Codes
 
 What = Literal["identity", "expression", "code"]
 
 
 def swap(identity_from: Codes, expression_from: Codes, depth: float = 1.0, albedo: float = 1.0,
-         expressive: Callable[[CodePart], CodePart] | None = None) -> Codes:
+         expressive: Callable[[CodePair], CodePair] | None = None) -> Codes:
     """The face of one with the expression of the other.
 
     Args:
@@ -26,12 +26,12 @@ def swap(identity_from: Codes, expression_from: Codes, depth: float = 1.0, albed
     """
     change = (expressive(expression_from.whole - identity_from.whole) if expressive
               else expression_from.expression - identity_from.expression)
-    part = CodePart(change.depth * depth, change.albedo * albedo)
+    part = CodePair(change.depth * depth, change.albedo * albedo)
     return Codes.of(identity_from.identity, identity_from.expression + part)
 
 
 def interpolate(a: Codes, b: Codes, t: float, what: What = "code",
-                expressive: Callable[[CodePart], CodePart] | None = None) -> Codes:
+                expressive: Callable[[CodePair], CodePair] | None = None) -> Codes:
     """Codes on the straight way from `a` (t = 0) to `b` (t = 1); what is not named stays that of `a`.
 
     The way of the expression ends where `swap` does; `expressive` is as there.
@@ -39,8 +39,8 @@ def interpolate(a: Codes, b: Codes, t: float, what: What = "code",
     if what == "expression":
         return swap(a, b, t, t, expressive)
 
-    def between(first: CodePart, second: CodePart) -> CodePart:
-        return CodePart(first.depth.lerp(second.depth, t), first.albedo.lerp(second.albedo, t))
+    def between(first: CodePair, second: CodePair) -> CodePair:
+        return CodePair(first.depth.lerp(second.depth, t), first.albedo.lerp(second.albedo, t))
 
     return Codes.of(between(a.identity, b.identity), between(a.expression, b.expression) if what == "code"
                     else a.expression)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from core.config import DiffusionConfig
 from core.model.expression_basis import Expressions
-from core.types import CodePart, Codes
+from core.types import CodePair, Codes
 
 SEED = 0
 """Of the noise that a sample starts from: the same for every photo, so that answers do not change from run to run."""
@@ -101,7 +101,7 @@ class Diffusion(nn.Module):
         self.expressions = Expressions(config)
 
     def identity(self, codes: Codes, seed: int = SEED,
-                 callback: Callable[[int, CodePart], None] | None = None) -> CodePart:
+                 callback: Callable[[int, CodePair], None] | None = None) -> CodePair:
         """The time-invariant codes: the mean of `config.samples` samples.
 
         Args:
@@ -112,17 +112,17 @@ class Diffusion(nn.Module):
         Returns:
             B identities.
         """
-        def tell(step: int, reached: CodePart) -> None:
-            callback(step, reached.map(lambda tensor: tensor.mean(0)))
+        def tell(step: int, reached: CodePair) -> None:
+            callback(step, reached.apply(lambda tensor: tensor.mean(0)))
 
-        return self.sample(codes, self.config.samples, seed, callback and tell).map(lambda tensor: tensor.mean(0))
+        return self.sample(codes, self.config.samples, seed, callback and tell).apply(lambda tensor: tensor.mean(0))
 
-    def spread(self, codes: Codes, samples: int = 16) -> CodePart:
+    def spread(self, codes: Codes, samples: int = 16) -> CodePair:
         """Standard deviation over samples, (B, 256) each: what the photo leaves open."""
-        return self.sample(codes, samples).map(lambda tensor: tensor.std(0))
+        return self.sample(codes, samples).apply(lambda tensor: tensor.std(0))
 
     def sample(self, codes: Codes, count: int, seed: int = SEED,
-               callback: Callable[[int, CodePart], None] | None = None) -> CodePart:
+               callback: Callable[[int, CodePair], None] | None = None) -> CodePair:
         """Samples (count, B, 256) of the time-invariant codes; see `identity`."""
         generator = torch.Generator().manual_seed(seed)
         pairs = [(part, part.coordinates(code).expand(count, -1, -1))
@@ -134,7 +134,7 @@ class Diffusion(nn.Module):
         for step, level in enumerate(scheduler.timesteps, 1):
             noisy = [scheduler.step(part.denoiser(x, level, known), level, x).prev_sample
                      for (part, known), x in zip(pairs, noisy, strict=True)]
-            reached = CodePart(*(part.restore(x, known) for (part, known), x in zip(pairs, noisy, strict=True)))
+            reached = CodePair(*(part.restore(x, known) for (part, known), x in zip(pairs, noisy, strict=True)))
             if callback:
                 callback(step, reached)
         return reached

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from core.config import DiffusionConfig
-from core.geometry.landmark_warp import LANDMARKS, registered
-from core.types import CodePart
+from core.geometry.landmark_warp import LANDMARKS, tps_warp
+from core.types import CodePair
 
 
 class Expressions(nn.Module):
@@ -31,16 +31,16 @@ class Expressions(nn.Module):
         """Whether training knew any: without renders it does not."""
         return bool(self.reader.any())
 
-    def read(self, change: CodePart) -> Tensor:
+    def read(self, change: CodePair) -> Tensor:
         """Expression weights (B, 57) to be expected from changes of codes (B, 256) each: 1 is an expression at full
         strength that the face did not have. What is unsure is expected to be small."""
         return torch.cat([change.depth, change.albedo], 1) @ self.reader
 
-    def changes(self, weights: Tensor) -> CodePart:
+    def changes(self, weights: Tensor) -> CodePair:
         """What expression weights (B, 57) add to the codes."""
-        return CodePart(*(weights @ self.effects).chunk(2, 1))
+        return CodePair(*(weights @ self.effects).chunk(2, 1))
 
-    def part(self, change: CodePart) -> CodePart:
+    def part(self, change: CodePair) -> CodePair:
         """The part of changes of codes that expressions make."""
         return self.changes(self.read(change))
 
@@ -52,4 +52,4 @@ class Expressions(nn.Module):
         on the mean head.
         """
         motion = torch.einsum("bk,kcyx->bcyx", (weights * self.gain).clamp(-1, 1), self.motion)
-        return motion if landmarks is None else registered(motion, self.landmarks, landmarks)
+        return motion if landmarks is None else tps_warp(motion, self.landmarks, landmarks)

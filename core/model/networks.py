@@ -84,7 +84,7 @@ class Decoder(nn.Module):
         return self.layers(self.head(code))
 
 
-class EigenDecoder(Decoder):
+class PCADecoder(Decoder):
     """A decoder beside a linear model of its maps (eigenfaces, Turk and Pentland 1991).
 
     Convolutions soon draw what all faces share, and take long over what tells them apart: eyes, brows, teeth. The
@@ -136,7 +136,7 @@ class CodeBasis(nn.Module):
         with torch.autocast(raw.device.type, enabled=False):
             return (raw.float() - self.mean) @ self.basis
 
-    def back(self, code: Tensor) -> Tensor:
+    def decode(self, code: Tensor) -> Tensor:
         """Undo `forward`."""
         with torch.autocast(code.device.type, enabled=False):
             return code.float() @ self.inverse + self.mean

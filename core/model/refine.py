@@ -1,4 +1,4 @@
-"""Refinement at test time: codes, light and pose moved a little, to where they explain the photo better.
+"""Refinement at test time: codes, light and pose moved a little, to where they forward_with_sigma the photo better.
 
 The encoders answer at a glance. Refinement starts from their answer and takes a few Adam steps under what the training
 asks of photos: the likelihood of the reconstruction and of its mirrored twin under the confidence maps (paper section
@@ -60,7 +60,7 @@ def refine(autoencoder: Autoencoder, image: Tensor) -> Factors:
     with torch.inference_mode(False), torch.enable_grad():
         image = image.clone()  # one made in inference mode could not take part
         with torch.no_grad():
-            start, sigmas = autoencoder.explain(image)
+            start, sigmas = autoencoder.forward_with_sigma(image)
         units = _units(start)
         moves = {name: torch.zeros_like(unit, requires_grad=True) for name, unit in units.items()}
         groups = [{"params": [moves[name]], "lr": unknown.rate} for name, unknown in UNKNOWNS.items()]

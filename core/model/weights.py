@@ -39,7 +39,7 @@ def diffusion_path(path: str | Path) -> Path:
     return Path(path).with_name("diffusion.safetensors")
 
 
-def encoder_print(state: dict[str, torch.Tensor]) -> str:
+def fingerprint_autoencoder(state: dict[str, torch.Tensor]) -> str:
     """Fingerprint of what gives an autoencoder's codes, its decoders included, by which guesses are corrected:
     diffusion weights mean nothing beside others."""
     found = hashlib.sha256()
@@ -75,7 +75,7 @@ def load_diffusion(path: Path, autoencoder: dict[str, torch.Tensor]) -> Diffusio
     if not path.is_file():
         return None
     config, state, about = _read(path, DiffusionConfig)
-    if about.get("encoders") != encoder_print(autoencoder):
+    if about.get("encoders") != fingerprint_autoencoder(autoencoder):
         return None
     diffusion = Diffusion(config)
     try:
@@ -106,7 +106,7 @@ def load_weights(path: str | Path) -> tuple[ModelConfig, dict[str, torch.Tensor]
     return config, state
 
 
-def about_weights(path: str | Path) -> dict[str, str]:
+def read_metadata(path: str | Path) -> dict[str, str]:
     """How weights were made: the `about` of `save_weights`."""
     from safetensors import safe_open
 

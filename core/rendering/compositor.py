@@ -1,6 +1,6 @@
 """Render a textured face under any view and light.
 
-Convention: maps and renders are crops (see core.geometry.camera); only `mesh_maps` answers in the camera's convention.
+Convention: maps and renders are crops (see core.geometry.camera); only `bake_texture` answers in the camera's convention.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.geometry.camera import FIELD_OF_VIEW, crop_grid, crop_points, inverse_transform, rotation_matrix, transform
-from core.geometry.filters import blur, enlarge, lerp, pool3x3, soft_step
+from core.geometry.filters import blur, lerp, pool3x3, smoothstep, upsample
 from core.geometry.rasterizer import rasterize_crop
 from core.geometry.shading import shade
-from core.types import Batched, Light, View
+from core.types import Light, TensorDataclass, View
 
 FLOOR = 0.15
 """Least shading that is divided by."""
@@ -29,8 +29,8 @@ STILL_DEGREES = 4.0
 """Turn after which the photo's surroundings have gone out of focus."""
 
 
-@dataclass
-class PhotoFace(Batched):
+@dataclass(eq=False)
+class TexturedFace(TensorDataclass):
     """A face ready to be drawn. Maps are crops in the canonical frame unless they say otherwise, see the module."""
 
     picture: Tensor
@@ -68,7 +68,7 @@ class PhotoFace(Batched):
         return {}
 
 
-def draw_layer(face: PhotoFace, view: View, light: Light, size: int) -> tuple[Tensor, Tensor]:
+def render_layer(face: TexturedFace, view: View, light: Light, size: int) -> tuple[Tensor, Tensor]:
     """Draw faces without a background.
 
     Args:
@@ -84,12 +84,12 @@ def draw_layer(face: PhotoFace, view: View, light: Light, size: int) -> tuple[Te
     return colour, alpha
 
 
-def _relit_layer(face: PhotoFace, view: View, light: Light, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """`draw_layer` and (B, 1, size, size) by how much the light has changed."""
+def _relit_layer(face: TexturedFace, view: View, light: Light, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """`render_layer` and (B, 1, size, size) by how much the light has changed."""
     coordinates, mask, step = canonical_coordinates(face.depth, face.tangent, view, size)
     ratio = shade(face.normal, light).clamp(min=FLOOR) / shade(face.normal, face.light).clamp(min=FLOOR)
     # Ears, hair and neck fade as they turn away: drawn on a guessed surface they would frame the far cheek.
-    alpha = face.alpha * (1 - face.beyond * soft_step((0.6 - facing(face.normal, view)) / 0.3))
+    alpha = face.alpha * (1 - face.beyond * smoothstep((0.6 - facing(face.normal, view)) / 0.3))
     ratio, alpha = F.grid_sample(torch.cat([ratio, alpha], 1), coordinates, padding_mode="border",
                                  align_corners=False).split(1, 1)
     # Two texels a pixel: bilinear reading is then an average over the pixel.
@@ -100,7 +100,7 @@ def _relit_layer(face: PhotoFace, view: View, light: Light, size: int) -> tuple[
     return colour, alpha, ratio
 
 
-def draw(face: PhotoFace, view: View, light: Light, size: int, background="photo") -> Tensor:
+def composite(face: TexturedFace, view: View, light: Light, size: int, background="photo") -> Tensor:
     """Draw faces over a background.
 
     Args:
@@ -122,7 +122,7 @@ def draw(face: PhotoFace, view: View, light: Light, size: int, background="photo
     return lerp(behind, colour, alpha).clamp(0, 1)
 
 
-def mesh_maps(face: PhotoFace, size: int = 1024) -> tuple[Tensor, Tensor, Tensor]:
+def bake_texture(face: TexturedFace, size: int = 1024) -> tuple[Tensor, Tensor, Tensor]:
     """What `core.export.mesh.face_mesh` makes a mesh of, in the convention of the camera.
 
     Args:
@@ -163,7 +163,7 @@ def _spread(ratio: Tensor, alpha: Tensor) -> Tensor:
     return (blur(ratio, 3) + 1e-3) / (blur(alpha, 3) + 1e-3)
 
 
-def _photo_background(face: PhotoFace, view: View, ratio: Tensor, size: int) -> Tensor:
+def _photo_background(face: TexturedFace, view: View, ratio: Tensor, size: int) -> Tensor:
     """Surroundings (B, 3, size, size): the photo, out of focus once the view has left the photo's.
 
     ratio: (B, 1, 32, 32) by how much the light has changed.
@@ -171,13 +171,13 @@ def _photo_background(face: PhotoFace, view: View, ratio: Tensor, size: int) -> 
     turn = (view.rotation - face.view.rotation).norm(dim=-1).rad2deg()
     shift = (view.translation - face.view.translation).norm(dim=-1) / face.tangent * 50
     still = (-(((turn + shift) / STILL_DEGREES) ** 2)).exp()[:, None, None, None]
-    blurred = enlarge(_relit(face.blurred, ratio), size)
+    blurred = upsample(_relit(face.blurred, ratio), size)
     if still.max() < 0.01:
         return blurred
     sharp = face.reduced("surroundings", size)
     if sharp.shape[-1] < size:
         sharp = F.interpolate(sharp, (size, size), mode="bicubic")
-    return lerp(blurred, _relit(sharp, enlarge(ratio, size)), still)
+    return lerp(blurred, _relit(sharp, upsample(ratio, size)), still)
 
 
 def canonical_coordinates(depth: Tensor, tangent: Tensor, view: View, size: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -198,7 +198,7 @@ def canonical_coordinates(depth: Tensor, tangent: Tensor, view: View, size: int)
     # Nothing beyond the silhouette has a colour, so the soft edge lies within.
     soft = (2 / 9 * pool3x3(mask, torch.add) - 1).clamp(min=0)
     slope = (pool3x3(seen, torch.maximum) - pool3x3(seen, torch.minimum)) * size / (4 * tangent)
-    return coordinates, soft, soft_step(slope / 3 - 1)
+    return coordinates, soft, smoothstep(slope / 3 - 1)
 
 
 def facing(normal: Tensor, view: View) -> Tensor:

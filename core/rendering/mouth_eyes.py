@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.geometry.camera import crop_grid
-from core.geometry.filters import blur, lerp, soft_step
+from core.geometry.filters import blur, lerp, smoothstep
 from core.geometry.landmark_warp import LIDS, LIPS
-from core.rendering.compositor import PhotoFace
+from core.rendering.compositor import TexturedFace
 
 LIP = 0.05
 """How far from the line between the lips their own motion is read, in crop coordinates: half a lip's height."""
@@ -40,7 +40,7 @@ SHARE = 0.7
 
 
 @dataclass
-class Opening:
+class Contours:
     """The mouth or an eye of B faces, between two rims of K points, canonical frame, crop coordinates."""
 
     upper: Tensor
@@ -49,12 +49,12 @@ class Opening:
     """(B, K, 2)."""
 
     @classmethod
-    def mouth(cls, landmarks: Tensor) -> Opening:
+    def mouth(cls, landmarks: Tensor) -> Contours:
         """Between the lips of landmarks (B, 478, 2)."""
         return cls(*(landmarks[:, rim] for rim in LIPS))
 
     @classmethod
-    def eyes(cls, landmarks: Tensor) -> list[Opening]:
+    def eyes(cls, landmarks: Tensor) -> list[Contours]:
         """Between the lids of landmarks (B, 478, 2), the eye on the image's left first."""
         return [cls(*(landmarks[:, rim] for rim in rims)) for rims in LIDS]
 
@@ -69,7 +69,7 @@ class Opening:
         """(B, K) between the rims, crop coordinates; lips may touch, and never cross."""
         return (self.lower - self.upper)[..., 1].clamp(min=0)
 
-    def gap_of(self, other: Opening) -> Tensor:
+    def gap_of(self, other: Contours) -> Tensor:
         """(B, K) the gap of another one, were it as wide as this one."""
         (left, right), (other_left, other_right) = self.ends, other.ends
         return other.gap * (right - left) / (other_right - other_left).clamp(min=1e-3)
@@ -78,12 +78,12 @@ class Opening:
     def shut(self) -> Tensor:
         """(B, 1) how far an eye is closed: 0 open, also where it is narrowed, 1 closed."""
         left, right = self.ends
-        return 1 - soft_step((self.gap.amax(1, keepdim=True) / (right - left) - SHUT[0]) / (SHUT[1] - SHUT[0]))
+        return 1 - smoothstep((self.gap.amax(1, keepdim=True) / (right - left) - SHUT[0]) / (SHUT[1] - SHUT[0]))
 
     @property
     def opened(self) -> Tensor:
         """(B, 1) how far it is open: 0 closed, 1 from `OPEN` on."""
-        return soft_step(self.gap.amax(1, keepdim=True) / OPEN)
+        return smoothstep(self.gap.amax(1, keepdim=True) / OPEN)
 
     def heights(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """y (B, K) of both rims at places x (B, K) across; beyond the corners those of the corners."""
@@ -95,14 +95,14 @@ class Opening:
         left, right = self.ends
         across = torch.minimum(x - left, right - x)[:, None]
         between = torch.minimum(y - upper[:, None], lower[:, None] - y)
-        return soft_step(torch.minimum(between, across) / EDGE)[:, None]
+        return smoothstep(torch.minimum(between, across) / EDGE)[:, None]
 
     def below(self, size: int) -> Tensor:
         """(B, 1, size, size) true below the line between the rims, and below its ends beside them."""
         _, y, (upper, lower) = self.over(size)
         return (y > (upper + lower)[:, None] / 2)[:, None]
 
-    def places_in(self, other: Opening, size: int) -> Tensor:
+    def places_in(self, other: Contours, size: int) -> Tensor:
         """(B, size, size, 2) for each place in this one, that in another one: as far across, as far down."""
         x, y, (upper, lower) = self.over(size)
         (left, right), (other_left, other_right) = self.ends, other.ends
@@ -127,7 +127,7 @@ def _height(rim: Tensor, x: Tensor) -> Tensor:
     return lerp(y0, y1, ((x - x0) / (x1 - x0).clamp(min=1e-6)).clamp(0, 1))
 
 
-def above_and_below(motion: Tensor, mouth: Opening) -> tuple[Tensor, Tensor]:
+def split_at_lips(motion: Tensor, mouth: Contours) -> tuple[Tensor, Tensor]:
     """A motion (B, 3, H, W) as the face above the lips goes on across the mouth, and as the face below does."""
     size = motion.shape[-1]
     x, y, (upper, lower) = mouth.over(size)
@@ -139,8 +139,8 @@ def above_and_below(motion: Tensor, mouth: Opening) -> tuple[Tensor, Tensor]:
                                padding_mode="border", align_corners=False) for side in sides)
 
 
-def further_apart(sides: tuple[Tensor, Tensor], mouth: Opening, step: Tensor) -> tuple[Tensor, Tensor]:
-    """Both motions of `above_and_below` with the lips further from each other.
+def retarget_lips(sides: tuple[Tensor, Tensor], mouth: Contours, step: Tensor) -> tuple[Tensor, Tensor]:
+    """Both motions of `split_at_lips` with the lips further from each other.
 
     Args:
         sides: (B, 3, H, W) each.
@@ -157,14 +157,14 @@ def further_apart(sides: tuple[Tensor, Tensor], mouth: Opening, step: Tensor) ->
     return tuple(result)
 
 
-def close_eyes(face: PhotoFace, donor: PhotoFace, amount: float) -> Tensor:
+def retarget_eyes(face: TexturedFace, donor: TexturedFace, amount: float) -> Tensor:
     """The picture (B, 3, T, T) of a face whose lids come down as the donor's do; eyes that are closed stay closed."""
     picture, size = face.picture, face.picture.shape[-1]
-    closing = [donor_eye.shut * min(1, amount) for donor_eye in Opening.eyes(donor.landmarks)]
+    closing = [donor_eye.shut * min(1, amount) for donor_eye in Contours.eyes(donor.landmarks)]
     if max(part.max() for part in closing) < LEAST:
         return picture
     places = crop_grid(picture, size).expand(len(picture), -1, -1, -1)
-    for eye, part in zip(Opening.eyes(face.landmarks), closing, strict=True):
+    for eye, part in zip(Contours.eyes(face.landmarks), closing, strict=True):
         x, y, (upper, lower) = eye.over(size)
         left, right = eye.ends
         down = (part * (lower - upper).clamp(min=0))[:, None]
@@ -176,12 +176,12 @@ def close_eyes(face: PhotoFace, donor: PhotoFace, amount: float) -> Tensor:
     return F.grid_sample(picture, places, padding_mode="border", align_corners=False)
 
 
-def show_inside(picture: Tensor, mouth: Opening, donor: PhotoFace, amount: Tensor) -> Tensor:
+def blend_mouth_interior(picture: Tensor, mouth: Contours, donor: TexturedFace, amount: Tensor) -> Tensor:
     """Put the inside of the donor's mouth between the lips of a picture (B, 3, T, T), as bright as that face is.
 
     amount: (B, 1) how much of it; the rest is what was there before.
     """
-    theirs, size = Opening.mouth(donor.landmarks), picture.shape[-1]
+    theirs, size = Contours.mouth(donor.landmarks), picture.shape[-1]
     shown = F.grid_sample(donor.picture, mouth.places_in(theirs, size), padding_mode="border", align_corners=False)
     own, its = (_around(maps, part) for maps, part in ((picture, mouth), (donor.picture, theirs)))
     # Of odds, not of values: teeth stay below white, and within bounds, since dark photos have no colours to brighten.
@@ -190,7 +190,7 @@ def show_inside(picture: Tensor, mouth: Opening, donor: PhotoFace, amount: Tenso
     return lerp(picture, shown, mouth.inside(size) * amount[:, :, None, None])
 
 
-def _around(picture: Tensor, mouth: Opening, size: int = 64) -> Tensor:
+def _around(picture: Tensor, mouth: Contours, size: int = 64) -> Tensor:
     """(B, 1, 1, 1) mean brightness of a picture about a mouth."""
     mask = mouth.inside(size)
     ring = blur(F.max_pool2d(mask, 13, 1, 6) - F.max_pool2d(mask, 5, 1, 2), 1) + 1e-6

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.geometry.camera import crop_grid, crop_points, pixel_grid, transform
-from core.geometry.displacement import moved_depth, unfolded
-from core.geometry.filters import blur, enlarge, lerp
+from core.geometry.displacement import displaced_depth, regularize
+from core.geometry.filters import blur, lerp, upsample
 from core.geometry.shading import shade
-from core.rendering.compositor import FLOOR, PhotoFace
-from core.rendering.mouth_eyes import Opening, above_and_below, close_eyes, further_apart, show_inside
+from core.rendering.compositor import FLOOR, TexturedFace
+from core.rendering.mouth_eyes import Contours, blend_mouth_interior, retarget_eyes, retarget_lips, split_at_lips
 from core.rendering.texture_transfer import head_surface
 from core.types import Factors
 
@@ -31,8 +31,8 @@ LARGEST_CHANGE = 0.7
 """Most by which the remaining change brightens or darkens, natural logarithm."""
 
 
-def carry(face: PhotoFace, before: Factors, after: Factors, motion: Tensor | None = None,
-          donor: PhotoFace | None = None, amount: float = 1.0) -> PhotoFace:
+def carry(face: TexturedFace, before: Factors, after: Factors, motion: Tensor | None = None,
+          donor: TexturedFace | None = None, amount: float = 1.0) -> TexturedFace:
     """Change a prepared face as its factors have changed.
 
     Args:
@@ -45,7 +45,7 @@ def carry(face: PhotoFace, before: Factors, after: Factors, motion: Tensor | Non
         amount: how much of the motion, 0 … 1.5.
 
     Returns:
-        B faces to `draw`, in the pose and light of `face`.
+        B faces to `composite`, in the pose and light of `face`.
     """
     depth, normal, _ = head_surface(after.canon_depth)
     on_face = face.alpha * (1 - face.beyond)
@@ -53,11 +53,11 @@ def carry(face: PhotoFace, before: Factors, after: Factors, motion: Tensor | Non
     own, flow, mouth = face.picture, shown, None
     if motion is not None and face.landmarks is not None and (donor is None or donor.landmarks is not None):
         flow, mouth = _parted(face, donor, before.canon_depth, motion, amount)
-        own = close_eyes(face, donor, amount) if donor else own
+        own = retarget_eyes(face, donor, amount) if donor else own
     elif motion is not None:
         flow = _flow(before.canon_depth, motion * amount)
-    wide = enlarge(flow, max(flow.shape[-1], on_face.shape[-1]))
-    wide = wide * enlarge(on_face, wide.shape[-1])  # hair, ears and what is behind keep still
+    wide = upsample(flow, max(flow.shape[-1], on_face.shape[-1]))
+    wide = wide * upsample(on_face, wide.shape[-1])  # hair, ears and what is behind keep still
     picture = moved(own, wide)
 
     left = (after.canon_albedo + 0.02).log() - moved((before.canon_albedo + 0.02).log(), shown)
@@ -66,35 +66,35 @@ def carry(face: PhotoFace, before: Factors, after: Factors, motion: Tensor | Non
     seen = transform(crop_points(depth, face.tangent), face.view)
     seen = seen[..., :2] / seen[..., 2:] / face.tangent[:, None, None, None]
     trust = F.grid_sample(after.confidence, seen, padding_mode="border", align_corners=False) * on_face
-    change = enlarge(left, trust.shape[-1]).clamp(-LARGEST_CHANGE, LARGEST_CHANGE) + (shading / moved_shading).log()
-    picture = (picture * enlarge((change * trust).exp(), picture.shape[-1])).clamp(0, 1)
+    change = upsample(left, trust.shape[-1]).clamp(-LARGEST_CHANGE, LARGEST_CHANGE) + (shading / moved_shading).log()
+    picture = (picture * upsample((change * trust).exp(), picture.shape[-1])).clamp(0, 1)
     if mouth and donor:
-        picture = show_inside(picture, mouth, donor, 1 - Opening.mouth(face.landmarks).opened * max(0, 1 - amount))
-    return PhotoFace(picture, face.alpha, face.beyond, depth, normal, face.surroundings, face.blurred, face.tangent,
+        picture = blend_mouth_interior(picture, mouth, donor, 1 - Contours.mouth(face.landmarks).opened * max(0, 1 - amount))
+    return TexturedFace(picture, face.alpha, face.beyond, depth, normal, face.surroundings, face.blurred, face.tangent,
                      face.light, face.view)
 
 
 def _flow(canon_depth: Tensor, motion: Tensor) -> Tensor:
     """(B, 2, H, W) from each place of a moved face to where it was, crop coordinates."""
     size = canon_depth.shape[-1]
-    _, origin = moved_depth(canon_depth, motion)
+    _, origin = displaced_depth(canon_depth, motion)
     return ((origin - pixel_grid(size, origin.device)) * (2 / size)).movedim(-1, 1)
 
 
-def _parted(face: PhotoFace, donor: PhotoFace | None, canon_depth: Tensor, motion: Tensor,
-            amount: float) -> tuple[Tensor, Opening]:
+def _parted(face: TexturedFace, donor: TexturedFace | None, canon_depth: Tensor, motion: Tensor,
+            amount: float) -> tuple[Tensor, Contours]:
     """The same at the picture's size, with lips that part where they are, as far as the donor's; and the mouth then."""
-    def after(sides: tuple[Tensor, Tensor]) -> Opening:
-        return Opening(*(_moved_places(rim, canon_depth, side, face.tangent)
+    def after(sides: tuple[Tensor, Tensor]) -> Contours:
+        return Contours(*(_moved_places(rim, canon_depth, side, face.tangent)
                        for rim, side in zip((before.upper, before.lower), sides, strict=True)))
 
-    size, before = face.picture.shape[-1], Opening.mouth(face.landmarks)
-    sides = tuple(unfolded(side) for side in above_and_below(motion * amount, before))
-    theirs = before.gap_of(Opening.mouth(donor.landmarks)) if donor else torch.zeros_like(before.gap)
+    size, before = face.picture.shape[-1], Contours.mouth(face.landmarks)
+    sides = tuple(regularize(side) for side in split_at_lips(motion * amount, before))
+    theirs = before.gap_of(Contours.mouth(donor.landmarks)) if donor else torch.zeros_like(before.gap)
     wanted = lerp(before.gap, theirs, amount).clamp(min=0)
-    sides = further_apart(sides, before, (wanted - after(sides).gap) * face.tangent[:, None])
+    sides = retarget_lips(sides, before, (wanted - after(sides).gap) * face.tangent[:, None])
     mouth = after(sides)
-    above, below = (enlarge(_flow(canon_depth, side), size) for side in sides)
+    above, below = (upsample(_flow(canon_depth, side), size) for side in sides)
     return torch.where(mouth.below(size), below, above), mouth
 
 
@@ -115,7 +115,7 @@ def find_flow(before: Tensor, after: Tensor) -> Tensor:
     flow = before.new_zeros(len(before), 2, LEVELS[0], LEVELS[0])
     for level in LEVELS:
         first, second = (F.interpolate(maps, (level, level), mode="area") for maps in (before, after))
-        flow = enlarge(flow, level)
+        flow = upsample(flow, level)
         for _ in range(ROUNDS):
             found = moved(first, flow)
             slope_y, slope_x = torch.gradient(found, dim=(2, 3))
@@ -131,5 +131,5 @@ def find_flow(before: Tensor, after: Tensor) -> Tensor:
 def moved(maps: Tensor, flow: Tensor) -> Tensor:
     """Read maps (B, C, h, h) at each place plus `flow` (B, 2, g, g); the result has the size of the maps."""
     size = maps.shape[-1]
-    grid = crop_grid(maps, size) + enlarge(flow, size).movedim(1, -1)
+    grid = crop_grid(maps, size) + upsample(flow, size).movedim(1, -1)
     return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)

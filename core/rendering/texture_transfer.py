@@ -1,7 +1,7 @@
 """A face at display size with the photo's own detail (method: geometry, light and view are smooth and come from the
 model; detail comes from the photo).
 
-`decode` and `transfer` prepare a `PhotoFace` once, from the model's maps alone or with the photo; `draw` (core.rendering.compositor)
+`texture_from_model` and `texture_from_photo` prepare a `TexturedFace` once, from the model's maps alone or with the photo; `composite` (core.rendering.compositor)
 then draws it under any view and light, many times a second. Maps here are crops, see the conventions there.
 """
 
@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.geometry.camera import crop_grid, crop_points, crop_tangent, depth_to_normal, transform
-from core.geometry.filters import blur, enlarge, lerp, soft_step, spline_matrix
+from core.geometry.filters import blur, lerp, smoothstep, spline_matrix, upsample
 from core.geometry.rasterizer import BACKGROUND, rasterize_crop
 from core.geometry.shading import shade
-from core.rendering.compositor import FLOOR, PhotoFace, canonical_coordinates, facing
+from core.rendering.compositor import FLOOR, TexturedFace, canonical_coordinates, facing
 from core.types import Factors, View
 
 GRID = 192
@@ -45,14 +45,14 @@ MIRROR_GAIN = 1.4
 """Most by which a mirrored part is brightened or darkened for the light of the place it fills."""
 
 
-def decode(factors: Factors) -> PhotoFace:
+def texture_from_model(factors: Factors) -> TexturedFace:
     """Prepare the model's own maps for drawing, nothing of the photo in them.
 
     Args:
         factors: B faces.
 
     Returns:
-        B faces to `draw`; their surroundings are the reconstruction's.
+        B faces to `composite`; their surroundings are the reconstruction's.
     """
     depth, normal, distance = head_surface(factors.canon_depth)
     albedo = F.interpolate(factors.canon_albedo, size=(GRID, GRID), mode="bicubic").clamp(0, 1)
@@ -61,11 +61,11 @@ def decode(factors: Factors) -> PhotoFace:
     alpha = _fade(distance) * _inside(crop_grid(picture, GRID))
     coordinates, mask, _ = canonical_coordinates(depth, tangent, factors.view, GRID)
     behind = _out_of_focus(factors.recon_image, _shown_alpha(alpha, coordinates, mask))
-    return PhotoFace(picture, alpha, _beyond(distance), depth, normal, factors.recon_image, behind, tangent,
+    return TexturedFace(picture, alpha, _beyond(distance), depth, normal, factors.recon_image, behind, tangent,
                      factors.light, factors.view)
 
 
-def transfer(factors: Factors, photo: Tensor, landmarks: Tensor | None = None) -> PhotoFace:
+def texture_from_photo(factors: Factors, photo: Tensor, landmarks: Tensor | None = None) -> TexturedFace:
     """Carry a photo into the canonical frame, once per photo (method: detail).
 
     Each canonical point shows, in this order of preference: the photo where it sees the point well, the photo where
@@ -78,7 +78,7 @@ def transfer(factors: Factors, photo: Tensor, landmarks: Tensor | None = None) -
         landmarks: (B, 478, 2 or 3) in pixels of `photo`: `Face.landmarks`. Only another expression needs them.
 
     Returns:
-        B faces to `draw`.
+        B faces to `composite`.
     """
     if photo.dim() != 4 or photo.shape[:2] != (len(factors.image), 3) or photo.shape[2] != photo.shape[3]:
         raise ValueError(f"photo must be ({len(factors.image)}, 3, N, N), got {tuple(photo.shape)}")
@@ -87,7 +87,7 @@ def transfer(factors: Factors, photo: Tensor, landmarks: Tensor | None = None) -
     depth, normal, distance = head_surface(factors.canon_depth)
     in_photo, seen = _visibility(depth, normal, _beyond(distance), tangent, factors.view)
     size = photo.shape[-1] * SHARPNESS
-    own = F.grid_sample(photo, enlarge(in_photo.movedim(-1, 1), size).movedim(1, -1), mode="bicubic",
+    own = F.grid_sample(photo, upsample(in_photo.movedim(-1, 1), size).movedim(1, -1), mode="bicubic",
                         padding_mode="border", align_corners=False).clamp(0, 1)
     trust = F.grid_sample(factors.confidence, in_photo, padding_mode="border", align_corners=False)
     picture = _filled(own, seen, trust, shade(normal, factors.light).clamp(min=FLOOR), factors.canon_albedo)
@@ -97,7 +97,7 @@ def transfer(factors: Factors, photo: Tensor, landmarks: Tensor | None = None) -
     behind = _out_of_focus(photo, _shown_alpha(alpha, coordinates, mask))
     if landmarks is not None:
         landmarks = _in_canonical(landmarks.to(photo), photo.shape[-1], coordinates)
-    return PhotoFace(picture, alpha, _beyond(distance), depth, normal, photo, behind, tangent, factors.light,
+    return TexturedFace(picture, alpha, _beyond(distance), depth, normal, photo, behind, tangent, factors.light,
                      factors.view, landmarks)
 
 
@@ -161,8 +161,8 @@ def _visibility(depth: Tensor, normal: Tensor, beyond: Tensor, tangent: Tensor, 
     nearest = F.grid_sample(nearest[:, None], in_photo, padding_mode="border", align_corners=False)
     behind = (moved[..., 2][:, None] - nearest) / HIDDEN_BEHIND
     # Beyond the face the surface is a guess: turned away, it would be taken for what the photo shows behind the head.
-    facing_enough = soft_step((facing(normal, view) - lerp(0.1, 0.35, beyond)) / lerp(0.3, 0.2, beyond))
-    seen = soft_step(1.5 - behind) * facing_enough * _inside(in_photo)
+    facing_enough = smoothstep((facing(normal, view) - lerp(0.1, 0.35, beyond)) / lerp(0.3, 0.2, beyond))
+    seen = smoothstep(1.5 - behind) * facing_enough * _inside(in_photo)
     # Shrunk before it is feathered: at its edge a silhouette's pixels mix with what lies behind it.
     return in_photo, blur(-F.max_pool2d(-seen, 5, 1, 2), GRID / 96)
 
@@ -182,7 +182,7 @@ def _filled(own: Tensor, seen: Tensor, trust: Tensor, lit: Tensor, albedo: Tenso
     """
     size, mirrored = own.shape[-1], seen.flip(-1)
     # The mirrored side steps in only where it is clearly better seen: a frontal photo stays as it is.
-    use_other = soft_step((mirrored * (0.5 + 0.5 * trust.flip(-1)) - seen - 0.2) / 0.5)
+    use_other = smoothstep((mirrored * (0.5 + 0.5 * trust.flip(-1)) - seen - 0.2) / 0.5)
     # Its change of light is held within bounds: the light is an estimate, and that side may lie in shadow.
     ratio = (lit / lit.flip(-1)).clamp(1 / MIRROR_GAIN, MIRROR_GAIN)
     # Colours are compared in small: they and all that is laid over the photo are smooth.
@@ -193,9 +193,9 @@ def _filled(own: Tensor, seen: Tensor, trust: Tensor, lit: Tensor, albedo: Tenso
     known = lerp(seen, mirrored, use_other)
     plain = F.interpolate(albedo, size=(GRID, GRID), mode="bicubic").clamp(0, 1) * lit
     plain = plain * _gain(picture, plain, known)
-    use_plain = soft_step(1 - known / 0.3)
+    use_plain = smoothstep(1 - known / 0.3)
     layers = (1 - use_plain) * (1 - use_other), (1 - use_plain) * use_other * ratio, use_plain * plain
-    near, far, guessed = enlarge(torch.cat(layers, 1), size).split((1, 3, 3), 1)
+    near, far, guessed = upsample(torch.cat(layers, 1), size).split((1, 3, 3), 1)
     return guessed.addcmul_(own, near).addcmul_(own.flip(-1), far).clamp_(0, 1)
 
 
@@ -207,7 +207,7 @@ def _gain(wanted: Tensor, given: Tensor, weight: Tensor) -> Tensor:
     wanted, given, weight = (F.adaptive_avg_pool2d(maps, 64) for maps in (wanted, given, weight))
     ratio = ((wanted + 0.02) / (given + 0.02)).log() * weight
     mean = ratio.mean((2, 3), keepdim=True) / weight.mean((2, 3), keepdim=True).clamp(min=1e-4)
-    return enlarge(((blur(ratio, 3) + 0.02 * mean) / (blur(weight, 3) + 0.02)).clamp(-0.7, 0.7).exp(), GRID)
+    return upsample(((blur(ratio, 3) + 0.02 * mean) / (blur(weight, 3) + 0.02)).clamp(-0.7, 0.7).exp(), GRID)
 
 
 def _shown_alpha(alpha: Tensor, coordinates: Tensor, mask: Tensor) -> Tensor:
@@ -232,17 +232,17 @@ def _out_of_focus(picture: Tensor, head: Tensor) -> Tensor:
 def _inside(coordinates: Tensor) -> Tensor:
     """(B, 1, G, G) 1 within a crop, its corners rounded, fading to 0 at its edge; coordinates (B, G, G, 2)."""
     radius = (coordinates**4).sum(-1).sqrt().sqrt()
-    return soft_step((1 - radius) / (2 * RIM))[:, None]
+    return smoothstep((1 - radius) / (2 * RIM))[:, None]
 
 
 def _beyond(distance: Tensor) -> Tensor:
     """0 on the face itself, 1 from a little way off."""
-    return soft_step(distance / 0.03)
+    return smoothstep(distance / 0.03)
 
 
 def _fade(distance: Tensor) -> Tensor:
     """Alpha of the head at a distance (in sides of the crop) from the face."""
-    return 1 - soft_step(distance / REACH)
+    return 1 - smoothstep(distance / REACH)
 
 
 def _spline(maps: Tensor, size: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from PIL import Image
 from core.config import ModelConfig
 from core.errors import WeightsDamaged, WeightsMissing
 from core.model.autoencoder import Autoencoder
-from core.model.weights import BUNDLED, encoder_print, load_weights, save_weights
+from core.model.weights import BUNDLED, fingerprint_autoencoder, load_weights, save_weights
 from core.pipeline import LatentFace
 from core.types import Light, View
 
@@ -94,7 +94,7 @@ def test_stored_weights_are_stored_the_same_again(tmp_path):
     _, read = load_weights(first)
     save_weights(second, read, config, {})
     assert first.read_bytes() == second.read_bytes()
-    assert encoder_print(read) == encoder_print(state)
+    assert fingerprint_autoencoder(read) == fingerprint_autoencoder(state)
     assert read.keys() == state.keys()
     for name, tensor in state.items():
         torch.testing.assert_close(read[name], tensor, rtol=1e-3, atol=max(1e-6, tensor.abs().max().item() / 200))

@@ -13,7 +13,7 @@ from PIL import Image
 from core.config import DiffusionConfig, ModelConfig
 from core.model.autoencoder import Autoencoder
 from core.model.diffusion import Diffusion
-from core.model.weights import diffusion_path, encoder_print, save_weights
+from core.model.weights import diffusion_path, fingerprint_autoencoder, save_weights
 from training import checkpoint
 from training.render_pack import render_shard
 
@@ -54,7 +54,7 @@ def split_weights(tmp_path_factory):
     config, diffusion = ModelConfig(image_size=32, width=8, pose_width=8), DiffusionConfig(width=32, blocks=1)
     state = Autoencoder(config).state_dict()
     save_weights(path, state, config, {})
-    save_weights(diffusion_path(path), Diffusion(diffusion).state_dict(), diffusion, {"encoders": encoder_print(state)})
+    save_weights(diffusion_path(path), Diffusion(diffusion).state_dict(), diffusion, {"encoders": fingerprint_autoencoder(state)})
     return path
 
 

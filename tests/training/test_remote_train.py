@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigError
-from core.model.weights import about_weights
+from core.model.weights import read_metadata
 from tests.training.packs import write_photos
 from training import checkpoint
 from training.data.face_pack import FacePack
@@ -70,7 +70,7 @@ def test_packed_code_trains_and_goes_on(script, photos, render_pack, split_weigh
     trained = script(there, "train", result, *TINY)
     assert trained.returncode == 0, trained.stderr
     assert {path.name for path in result.iterdir()} == {"model.safetensors", "metrics.jsonl", "config.json"}
-    assert about_weights(result / "model.safetensors")["steps"] == "2"
+    assert read_metadata(result / "model.safetensors")["steps"] == "2"
     assert json.loads((result / "config.json").read_text())["start_from"] == str(result / "model.safetensors")
 
 

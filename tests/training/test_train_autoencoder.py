@@ -8,7 +8,7 @@ import torch
 
 from core.config import ModelConfig
 from core.errors import ConfigError
-from core.model.weights import about_weights, load_weights
+from core.model.weights import load_weights, read_metadata
 from core.pipeline import LatentFace
 from training import checkpoint
 from training.cli import parse
@@ -61,7 +61,7 @@ def test_a_run_starts_from_weights(config, tmp_path):
     train(still, second)
     (_, before), (_, after) = (load_weights(run / "model.safetensors") for run in (first, second))
     assert not [name for name in before if not torch.equal(before[name], after[name])]
-    assert about_weights(second / "model.safetensors")["steps"] == "8"
+    assert read_metadata(second / "model.safetensors")["steps"] == "8"
     with pytest.raises(ConfigError, match="another model"):
         train(replace(still, model=replace(config.model, width=16)), second)
 

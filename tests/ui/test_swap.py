@@ -67,8 +67,8 @@ def test_what_is_saved_says_that_it_is_synthetic(desktop):
             desktop.locator("#swap-picture .save").click()
         saved.append(Image.open(download.value.path()))
     assert all(image.text["Description"].startswith("Synthetic") for image in saved)
-    plain, stamped = (np.asarray(image, float)[-40:, :120] for image in saved)
-    assert np.abs(plain - stamped).max() > 50
+    plain, watermark = (np.asarray(image, float)[-40:, :120] for image in saved)
+    assert np.abs(plain - watermark).max() > 50
 
 
 def test_a_file_that_is_no_photo_is_refused_and_the_picture_stays(desktop):

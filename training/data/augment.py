@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.geometry.camera import backproject, intrinsics, inverse_transform, pixel_grid, project, transform
-from core.geometry.displacement import move, moved_depth, unmove
+from core.geometry.displacement import displace, displaced_depth, undisplace
 from core.geometry.rasterizer import rasterize_depth
 from core.model.autoencoder import Autoencoder, autocast
-from core.types import Batched, View
+from core.types import TensorDataclass, View
 from training.data.expression_motion import mirrored_expression
 from training.data.renders import EXPRESSIONS, camera, uniform
 
@@ -28,8 +28,8 @@ MAX_YAW_DEG = 50.0
 """No head is turned further to the side."""
 
 
-@dataclass
-class Moves(Batched):
+@dataclass(eq=False)
+class HeadEdit(TensorDataclass):
     """What was done to the heads of photos, canonical frame."""
 
     turn: Tensor
@@ -42,14 +42,14 @@ class Moves(Batched):
     """(B, H, W, 2) the canonical pixel where each place was before."""
 
     @staticmethod
-    def none(count: int, size: int) -> Moves:
+    def none(count: int, size: int) -> HeadEdit:
         """Of `count` heads that stay as they were, canonical maps of `size` pixels."""
-        return Moves(torch.zeros(count, 2), torch.zeros(count, EXPRESSIONS), torch.zeros(count, size, size),
+        return HeadEdit(torch.zeros(count, 2), torch.zeros(count, EXPRESSIONS), torch.zeros(count, size, size),
                      pixel_grid(size).expand(count, -1, -1, -1))
 
 
-@dataclass
-class Photos(Batched):
+@dataclass(eq=False)
+class Photos(TensorDataclass):
     """Changed copies of photos; in pairs, the first half and the second half show the same photos in the same order."""
 
     image: Tensor
@@ -62,7 +62,7 @@ class Photos(Batched):
     """(B, 2) shift of the copy to the right and down, camera-distance units, after the turn."""
     tint: Tensor
     """(B, 3, 1, 1) gain per channel relative to their mean."""
-    moves: Moves
+    moves: HeadEdit
     """What was done to the head before all this."""
 
     def original_view(self, view: View) -> View:
@@ -92,7 +92,7 @@ def find_heads(model: Autoencoder, images: Tensor, bf16: bool) -> tuple[Tensor, 
     """Canonical depth (B, H, W) and pose that a model finds in aligned images (B, 3, N, N), H ≤ N."""
     size = model.config.image_size
     with torch.no_grad(), autocast(bf16, images.device.type):
-        codes, _, view = model.look(F.interpolate(images, (size, size), mode="area"))
+        codes, _, view = model.encode_raw(F.interpolate(images, (size, size), mode="area"))
         return model.decode_depth(codes.depth_code), view
 
 
@@ -104,8 +104,8 @@ def random_turn(view: View, generator: torch.Generator) -> Tensor:
     return torch.stack([turn[:, 0], (yaw + turn[:, 1]).clamp(-limit, limit) - yaw.clamp(-limit, limit)], -1)
 
 
-def move_heads(images: Tensor, depth: Tensor, view: View, turn: Tensor, expression: Tensor,
-               motion: Tensor) -> tuple[Tensor, Moves]:
+def warp_heads(images: Tensor, depth: Tensor, view: View, turn: Tensor, expression: Tensor,
+               motion: Tensor) -> tuple[Tensor, HeadEdit]:
     """Photos as they would be with the heads turned and moved: each pixel shows what the photo shows of that surface.
 
     Args:
@@ -120,19 +120,19 @@ def move_heads(images: Tensor, depth: Tensor, view: View, turn: Tensor, expressi
         (B, 3, N, N), in which what the surface does not cover stays as it was, and what was done.
     """
     size, turned = depth.shape[-1], View(view.rotation + F.pad(turn, (0, 1)), view.translation)
-    seen, covered = rasterize_depth(transform(move(depth, motion), turned), size)
-    points = unmove(inverse_transform(backproject(seen), turned), motion)
+    seen, covered = rasterize_depth(transform(displace(depth, motion), turned), size)
+    points = undisplace(inverse_transform(backproject(seen), turned), motion)
     # In pixel edges, as photos are cropped; the steps are smooth and can be magnified, unlike the photo.
     step = (project(transform(points, view), size) - pixel_grid(size, depth.device)) * (2 / size) * covered[..., None]
     step = F.interpolate(step.movedim(-1, 1), images.shape[-2:], mode="bilinear").movedim(1, -1)
     identity = torch.eye(2, 3, device=images.device).expand(len(images), -1, -1)
     grid = F.affine_grid(identity, images.shape, align_corners=False) + step
-    after, origin = moved_depth(depth, motion)
+    after, origin = displaced_depth(depth, motion)
     return (F.grid_sample(images, grid, padding_mode="reflection", align_corners=False),
-            Moves(turn, expression, after - depth, origin))
+            HeadEdit(turn, expression, after - depth, origin))
 
 
-def draw_copies(images: Tensor, size: int, generator: torch.Generator, moves: Moves | None = None,
+def augment(images: Tensor, size: int, generator: torch.Generator, moves: HeadEdit | None = None,
                 change: Tensor | None = None) -> Photos:
     """Copies of photos, mirrored, turned, shifted, re-lit from the side, tinted and brightened at random.
 
@@ -160,7 +160,7 @@ def draw_copies(images: Tensor, size: int, generator: torch.Generator, moves: Mo
     image = _move(images, mirrored, roll, shift, size) * (1 + slope * change * axis) * gain * tint
     focal, _ = intrinsics(size)
     return Photos(camera(image.clamp(0, 1), generator), mirrored, roll, shift * size / focal, tint,
-                  moves or Moves.none(count, size))
+                  moves or HeadEdit.none(count, size))
 
 
 def _move(images: Tensor, mirrored: Tensor, roll: Tensor, shift: Tensor, size: int) -> Tensor:

@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from core.errors import ConfigError, FaceNotFound
 from core.model.autoencoder import Autoencoder, autocast
-from core.types import Batched
+from core.types import TensorDataclass
 from training.config import DiffusionTraining
-from training.data.augment import draw_copies, find_heads, move_heads, random_turn
+from training.data.augment import augment, find_heads, random_turn, warp_heads
 from training.data.expression_motion import AddedExpressions, mirrored_expression
 from training.data.face_pack import FacePack
 from training.data.renders import EXPRESSIONS, RenderPack, photograph, read_shard
@@ -34,8 +34,8 @@ RENDERED, PEOPLE, PHOTOS = range(3)
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
-@dataclass
-class Frames(Batched):
+@dataclass(eq=False)
+class Frames(TensorDataclass):
     """Pictures, or their codes, with whose they are."""
 
     data: Tensor
@@ -67,11 +67,11 @@ def encode_all(autoencoder: Autoencoder, config: DiffusionTraining) -> Frames:
         sources.append(people_frames(config.people, size, config.copies, generator))
     parts, people, takes = [], 0, 0
     for source in sources:
-        found = Frames.join([encode(autoencoder, frames) for frames in source])
+        found = Frames.cat([encode(autoencoder, frames) for frames in source])
         found.person, found.take = found.person + people, found.take + takes
         people, takes = int(found.person.max()) + 1, int(found.take.max()) + 1
         parts.append(found)
-    frames = Frames.join(parts)
+    frames = Frames.cat(parts)
     return frames[frames.person.argsort(stable=True)]
 
 
@@ -122,9 +122,9 @@ def photo_frames(photos: Tensor, copies: int, generator: torch.Generator, autoen
         for _ in range(copies):
             image, moves = part, None
             if expressions:
-                image, moves = move_heads(part, depth, view, random_turn(view, generator),
+                image, moves = warp_heads(part, depth, view, random_turn(view, generator),
                                           *expressions.draw(len(part), generator))
-            copy = draw_copies(image, size, generator, moves)
+            copy = augment(image, size, generator, moves)
             given = copy.unmirror_expression(copy.moves.expression) if expressions else _unknown(len(part))
             yield Frames(copy.image, number, number, torch.full_like(number, PHOTOS), given)
 
@@ -146,7 +146,7 @@ def people_frames(folder: str, size: int, copies: int, generator: torch.Generato
             continue
         photo = F.interpolate(full[None], size=(2 * size, 2 * size), mode="area").expand(copies, -1, -1, -1)
         person = torch.full((copies,), names.index(path.parent.name))
-        yield Frames(draw_copies(photo, size, generator).image, person, torch.full_like(person, take),
+        yield Frames(augment(photo, size, generator).image, person, torch.full_like(person, take),
                      torch.full_like(person, PEOPLE), _unknown(copies))
     if take < 0:
         raise ConfigError(f"There are no photos in {folder}: it must hold a folder of pictures for each person.")

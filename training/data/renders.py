@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from core.errors import ConfigError
 from core.geometry.shading import shade
-from core.types import Batched, Light, View, light_direction
+from core.types import Light, TensorDataclass, View, light_direction
 from training.render_pack import decode_depth
 from training.rig.rasterizer import LAYERS
 from training.rig.rig import FAR_DEPTH
@@ -28,8 +28,8 @@ SHADOW = 9
 """Pixels over which hair darkens the skin beside it."""
 
 
-@dataclass
-class Renders(Batched):
+@dataclass(eq=False)
+class Renders(TensorDataclass):
     """A batch of lit renders with everything that is known about them."""
 
     image: Tensor

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.errors import ConfigError
 from core.model.autoencoder import Autoencoder
-from core.model.weights import about_weights, load_weights
+from core.model.weights import load_weights, read_metadata
 from core.pipeline import LatentFace
 from core.types import Codes
 from training.evaluate.metrics import pixel_pca
@@ -124,7 +124,7 @@ def read_baseline(path: Path, size: int) -> tuple[str, TwoEncoders]:
     if not Path(path).is_file():
         raise ConfigError(f"There is no {path}: train it with `python -m training.train_baselines`.")
     config, state = load_weights(path)
-    kind = about_weights(path).get("kind")
+    kind = read_metadata(path).get("kind")
     if kind not in KINDS or config.image_size != size:
         raise ConfigError(f"{path} is no baseline for pictures of {size} px: name the model.safetensors of a run of "
                           "training.train_baselines.")

@@ -20,10 +20,10 @@ from core.faces.detect import locate
 from core.geometry.shading import shade
 from core.model import code_ops
 from core.pipeline import LatentFace
-from core.rendering.compositor import draw
+from core.rendering.compositor import composite
 from core.rendering.reenactment import carry
-from core.rendering.texture_transfer import transfer
-from core.types import CodePart, Codes, Factors, Light
+from core.rendering.texture_transfer import texture_from_photo
+from core.types import CodePair, Codes, Factors, Light
 from training.data.renders import random_light
 from training.evaluate.comparison import Row
 from training.evaluate.descriptor import Descriptor
@@ -71,7 +71,7 @@ def on_renders(model: LatentFace, pairs: int = PAIRS) -> dict[str, dict[str, flo
     before, donor, after = _render_pairs(pairs, model.config.image_size)
     own, other, limit = (model.analyze(truth["image"]) for truth in (before, donor, after))
     swapped = model.swap(own, other)
-    mean = CodePart.join([own.codes.whole, other.codes.whole]).map(lambda rows: rows.mean(0, keepdim=True))
+    mean = CodePair.cat([own.codes.whole, other.codes.whole]).apply(lambda rows: rows.mean(0, keepdim=True))
     raw = own.codes.whole + other.codes.whole - mean
     ways = {"nothing": own, "raw": model.decode(_whole(raw), own),
             "plain": model.decode(code_ops.swap(own.codes, other.codes), own),
@@ -84,12 +84,12 @@ def on_renders(model: LatentFace, pairs: int = PAIRS) -> dict[str, dict[str, flo
 def _unclamped(model: LatentFace, found: Factors) -> Factors:
     """The same codes, decoded with what their depth codes have below 0."""
     autoencoder = model.autoencoder
-    depth = autoencoder.draw_depth(autoencoder.depth_basis.back(found.codes.depth_code))
+    depth = autoencoder.draw_depth(autoencoder.depth_basis.decode(found.codes.depth_code))
     return autoencoder.render(found.image, found.codes, depth, found.canon_albedo, found.light, found.view,
                               found.confidence)
 
 
-def _whole(part: CodePart) -> Codes:
+def _whole(part: CodePair) -> Codes:
     return Codes(part.depth, part.albedo)
 
 
@@ -184,11 +184,11 @@ def swaps(model: LatentFace, own: Tensor, other: Tensor) -> dict[str, Tensor]:
         mine, theirs = (model.analyze(_shrunk(part, model.config.image_size)) for part in photos)
         swapped = model.swap(mine, theirs)
         decoded.append(model.render(swapped, size=DISPLAY))
-        faces = [transfer(factors, part, landmarks(part)) for factors, part in
+        faces = [texture_from_photo(factors, part, landmarks(part)) for factors, part in
                  zip((mine, theirs), photos, strict=True)]
         motion = model.motion(mine, theirs, faces[0].landmarks)
         carried = carry(faces[0], mine, swapped, motion, faces[1])
-        full.append(draw(carried, mine.view, mine.light, DISPLAY))
+        full.append(composite(carried, mine.view, mine.light, DISPLAY))
     return {"decoded": torch.cat(decoded), "full": torch.cat(full)}
 
 

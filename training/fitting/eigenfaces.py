@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from core.model.networks import EigenDecoder
+from core.model.networks import PCADecoder
 
 EXTREME = 0.03
 """Colours are kept this far from black and white, whose logits are infinite."""
 
 
-def set_eigenfaces(decoder: EigenDecoder, pictures: Tensor) -> None:
+def set_eigenfaces(decoder: PCADecoder, pictures: Tensor) -> None:
     """Let a decoder draw the principal components of pictures, each with its standard deviation.
 
     Args:

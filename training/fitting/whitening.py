@@ -33,7 +33,7 @@ def whiten(autoencoder: Autoencoder, frames: Frames) -> Frames:
     """
     parts = []
     for number, basis in enumerate((autoencoder.depth_basis, autoencoder.albedo_basis)):
-        raw = basis.back(frames.data[:, number])
+        raw = basis.decode(frames.data[:, number])
         basis.set(raw.mean(0), within_person_basis(raw, frames.person))
         parts.append(basis(raw))
     return replace(frames, data=torch.stack(parts, 1).half())

@@ -41,7 +41,7 @@ class Objective(nn.Module):
         """Terms of the loss, each a mean over pictures: those of several processes or parts may be averaged."""
         count = len(photos.image)
         images = photos.image if renders is None else torch.cat([photos.image, renders.image])
-        found, sigmas = self.model.explain(images)
+        found, sigmas = self.model.forward_with_sigma(images)
         terms = self._on_photos(found[:count], sigmas[:count], photos)
         return terms if renders is None else terms | self._on_renders(found[count:], sigmas[count:], renders)
 
@@ -50,10 +50,10 @@ class Objective(nn.Module):
         weights, image = self.weights, found.image
         # A head that is found less turned than it is has less to explain. Where renders and known turns teach the pose,
         # the picture's error leaves it alone.
-        view = found.view if self.mean_depth is None else found.view.map(Tensor.detach)
+        view = found.view if self.mean_depth is None else found.view.apply(Tensor.detach)
         plain, mirrored = (self.model.render(image, found.codes, *surface, found.light, view, found.confidence)
                            for surface in ((found.canon_depth, found.canon_albedo), mirror(found)))
-        extra = losses.same_face(found, photos)
+        extra = losses.consistency_losses(found, photos)
         if self.mean_depth is not None:
             extra["mean_head"] = losses.mean_head(found.canon_depth, self.mean_depth)
             first, second = photos.unmirror_expression(self._expression(found)).chunk(2)
@@ -73,7 +73,7 @@ class Objective(nn.Module):
         weights, image = self.weights, found.image
         # Behind a rendered head is another photo, which says nothing about this face.
         mask = found.recon_mask * (0.2 + 0.8 * renders.mask)
-        known = losses.known_factors(found, renders)
+        known = losses.supervised_losses(found, renders)
         known["expression"] = (self._expression(found) - renders.expression).square().sum(1).mean()
         pairs = self._of_pairs(found.codes, renders.person)
         return {**{f"render_{name}": term for name, term in pairs.items()},

@@ -58,7 +58,7 @@ def view_distance(rotation_error: Tensor, translation_error: Tensor) -> Tensor:
     return rotation_error.abs().mean() + 3 * translation_error.abs().mean()
 
 
-def known_factors(factors: Factors, truth: Renders) -> dict[str, Tensor]:
+def supervised_losses(factors: Factors, truth: Renders) -> dict[str, Tensor]:
     """What a render's known depth, albedo, light and view ask of the factors found in it (method, hybrid regime)."""
     mask = truth.canon_mask
     # Where the neck lies is for the picture's own view to say: its canonical depth is only a bound.
@@ -81,7 +81,7 @@ def known_factors(factors: Factors, truth: Renders) -> dict[str, Tensor]:
     }
 
 
-def same_face(factors: Factors, photos: Photos) -> dict[str, Tensor]:
+def consistency_losses(factors: Factors, photos: Photos) -> dict[str, Tensor]:
     """What two changed copies of a photo ask of each other: one pose, one shape but for the expression that was added
     to the second, one albedo up to tint and what that moved."""
     view = photos.original_view(factors.view)

@@ -59,7 +59,7 @@ class Accessories:
                    np.concatenate([mesh.grain for mesh in meshes]).astype(np.float32))
 
 
-class Wardrobe:
+class AccessorySampler:
     """Draws accessories for heads of the rig's topology.
 
     Args:

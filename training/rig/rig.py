@@ -19,7 +19,7 @@ from PIL import Image
 from core.config import ASSETS
 from core.geometry.camera import intrinsics
 from core.geometry.rasterizer import BACKGROUND
-from training.rig.accessories import Wardrobe
+from training.rig.accessories import AccessorySampler
 from training.rig.rasterizer import (
     LAYERS,
     OVERSAMPLE,
@@ -151,7 +151,7 @@ class Rig:
         part = dict(zip(arrays["materials"], range(len(arrays["materials"])), strict=True))
         skin, *eyes = (self.triangles[np.isin(self.triangle_material, [part[name] for name in names])]
                        for names in (("Face", "BackHead"), ("ScleraLeft",), ("ScleraRight",)))
-        self.wardrobe = Wardrobe(arrays["neutral"], skin, [np.unique(eye) for eye in eyes])
+        self.wardrobe = AccessorySampler(arrays["neutral"], skin, [np.unique(eye) for eye in eyes])
         self._library = [self.activations(shape) for shape in EXPRESSIONS.values()]
         self._random = np.array([not name.startswith(NEVER_RANDOM) for name in self.expression_names])
 

@@ -41,9 +41,9 @@ def test_every_file_says_that_it_is_synthetic(kind, mark, session, settings, tmp
 
 
 def test_the_stamp_is_on_the_picture_where_it_is_wanted(session, settings, tmp_path):
-    plain, stamped = (np.asarray(Image.open(write("picture", session, settings, stamp, tmp_path)), int)
+    plain, watermark = (np.asarray(Image.open(write("picture", session, settings, stamp, tmp_path)), int)
                       for stamp in (False, True))
-    assert (plain[:470] == stamped[:470]).all() and (plain != stamped).any()
+    assert (plain[:470] == watermark[:470]).all() and (plain != watermark).any()
     assert np.array_equal(plain, state.picture(session, settings, 512))
 
 

@@ -16,11 +16,11 @@ from core.errors import OutputUnwritable
 from core.export import turntable
 from core.export.maps import codes_json, codes_npz, depth16
 from core.export.mesh import face_mesh, write_obj
-from core.export.provenance import png_bytes, stamped
+from core.export.provenance import png_bytes, watermark
 from core.faces import Crop, face_from_crop
 from core.model.autoencoder import Autoencoder
 from core.pipeline import LatentFace
-from core.rendering.texture_transfer import decode
+from core.rendering.texture_transfer import texture_from_model
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_the_photo_itself_is_not_called_synthetic():
 
 def test_a_stamp_is_seen_and_leaves_the_face_alone():
     plain = Image.new("RGB", (512, 512), (90, 90, 90))
-    changed = np.abs(np.asarray(stamped(plain), int) - 90).max(-1) > 0
+    changed = np.abs(np.asarray(watermark(plain), int) - 90).max(-1) > 0
     rows, columns = np.nonzero(changed)
     assert rows.min() > 470 and columns.max() < 130 and 300 < changed.sum() < 2000
 
@@ -84,7 +84,7 @@ def test_the_obj_opens_with_its_texture(tmp_path, monkeypatch):
 
 def test_the_turntable_is_an_endless_gif_that_looks_both_ways(factors, tmp_path, monkeypatch):
     monkeypatch.setattr(turntable, "FRAMES", 8)
-    pictures = list(turntable.turntable(decode(factors), factors.light, 64))
+    pictures = list(turntable.turntable(texture_from_model(factors), factors.light, 64))
     assert [picture.shape for picture in pictures] == [(64, 64, 3)] * 8
     assert np.abs(pictures[2].astype(int) - pictures[6]).mean() > 1
     turntable.write_gif([Image.fromarray(picture) for picture in pictures], tmp_path / "turn.gif")

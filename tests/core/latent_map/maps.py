@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from core.latent_map.map import KINDS, LatentMap
-from core.types import CodePart, Codes
+from core.types import CodePair, Codes
 
 COUNT = 40
 
@@ -14,7 +14,7 @@ def small_map() -> LatentMap:
     generator = torch.Generator().manual_seed(0)
     places = {kind: torch.rand(COUNT, 2, generator=generator) * 2 - 1 for kind in KINDS}
     spread = {kind: torch.randn(2, 512, generator=generator) for kind in KINDS}
-    identity, expression = (CodePart(*(places[kind] @ spread[kind]).chunk(2, 1)) for kind in ("identity", "expression"))
+    identity, expression = (CodePair(*(places[kind] @ spread[kind]).chunk(2, 1)) for kind in ("identity", "expression"))
     numbers = np.linspace(0, 1, COUNT, dtype=np.float32)
     numbers[3] = np.nan
     return LatentMap(np.array([f"face <{number}>" for number in range(COUNT)]), Codes.of(identity, expression),

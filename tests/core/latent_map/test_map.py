@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.errors import FaceNotFound, MapUnreadable
 from core.faces import Crop, face_from_crop
-from core.latent_map.builder import MapMaker
+from core.latent_map.builder import MapBuilder
 from core.latent_map.map import BUNDLED, KINDS, LatentMap, Space, code_rows
 from core.pipeline import LatentFace
 from core.types import Codes
@@ -149,7 +149,7 @@ def test_the_bundled_map_keeps_neighbours_together_and_has_pictures_with_credit(
 def test_a_map_is_made_of_faces(model, monkeypatch):
     rng = np.random.default_rng(0)
     monkeypatch.setattr("core.latent_map.builder.lay_out", lambda rows: rng.uniform(-1, 1, (len(rows), 2)).astype(np.float32))
-    maker = MapMaker(model)
+    maker = MapBuilder(model)
     faces = [face_from_crop(rng.integers(0, 255, (64, 64, 3), np.uint8), Crop((31.5, 31.5), 64), 64) for _ in range(35)]
     for number, face in enumerate(faces[:11]):
         maker.add(face, f"{number}")

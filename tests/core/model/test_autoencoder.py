@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core.config import ModelConfig
-from core.model.autoencoder import COMPARED, Autoencoder, _compare, mirror
+from core.model.autoencoder import CORRECTION_INPUT_CHANNELS, Autoencoder, _correction_input, mirror
 from core.types import Light, View
 
 
@@ -72,8 +72,8 @@ def test_a_guess_that_explains_the_photo_shows_no_difference(model):
     y, x = torch.meshgrid(*[torch.linspace(0, 1, size)] * 2, indexing="ij")
     guess = model.render(found.image, found.codes, 1.02 + 0.02 * (y[None] - 0.5).square(), x.expand(1, 3, -1, -1),
                          Light.of(0.4, 0.6, 0.5, 0.1), view, found.confidence)
-    compared = _compare(guess.recon_image, guess)
-    assert compared.shape == (1, COMPARED, size, size)
+    compared = _correction_input(guess.recon_image, guess)
+    assert compared.shape == (1, CORRECTION_INPUT_CHANNELS, size, size)
     image, recon, brought_back, albedo = (compared[:, k : k + 3] / 2 + 0.5 for k in (0, 3, 6, 9))
     assert torch.allclose(image, recon)
     middle = slice(size // 4, -size // 4)  # what the photo sees
@@ -83,10 +83,10 @@ def test_a_guess_that_explains_the_photo_shows_no_difference(model):
 
 def test_a_new_correction_changes_nothing_and_learns(model):
     image = torch.rand(2, 3, *[model.config.image_size] * 2)
-    _, _, view = model.look(image)
-    torch.testing.assert_close(view.rotation, model._read(model._guess(image)[0])[2].rotation)
+    _, _, view = model.encode_raw(image)
+    torch.testing.assert_close(view.rotation, model._split_heads(model._initial_estimate(image)[0])[2].rotation)
     model.requires_grad_(True)
-    model.look(image)[2].rotation.sum().backward()
+    model.encode_raw(image)[2].rotation.sum().backward()
     for network in (model.view_encoder, model.correction_encoder):
         assert network.head.weight.grad.abs().max() > 0
     assert model.depth_decoder.head[0].weight.grad is None  # the guess is looked at, not taught by what it is asked

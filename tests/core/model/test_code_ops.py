@@ -8,15 +8,15 @@ from core.errors import WeightsMissing
 from core.model.autoencoder import Autoencoder
 from core.model.code_ops import interpolate, neutral, swap
 from core.model.diffusion import Diffusion
-from core.model.weights import diffusion_path, encoder_print, save_weights
+from core.model.weights import diffusion_path, fingerprint_autoencoder, save_weights
 from core.pipeline import LatentFace
-from core.types import CodePart, Codes
+from core.types import CodePair, Codes
 
 
 def codes_of(count, seed):
     generator = torch.Generator().manual_seed(seed)
     parts = torch.randn(4, count, 8, generator=generator)
-    return Codes.of(CodePart(*parts[:2]), CodePart(*parts[2:]))
+    return Codes.of(CodePair(*parts[:2]), CodePair(*parts[2:]))
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def b():
     return codes_of(2, seed=2)
 
 
-def assert_same(one: CodePart, other: CodePart):
+def assert_same(one: CodePair, other: CodePair):
     torch.testing.assert_close(one.depth, other.depth)
     torch.testing.assert_close(one.albedo, other.albedo)
 
@@ -58,7 +58,7 @@ def test_interpolation_moves_what_is_named(a, b, what):
     half = interpolate(a, b, 0.5, what)
     for name in ("identity", "expression"):
         first, second = getattr(a, name), getattr(b, name)
-        wanted = CodePart(*(x / 2 for x in vars(first + second).values())) if what in (name, "code") else first
+        wanted = CodePair(*(x / 2 for x in vars(first + second).values())) if what in (name, "code") else first
         assert_same(getattr(half, name), wanted)
     assert_same(interpolate(a, b, 0.0, what).whole, a.whole)
 
@@ -68,7 +68,7 @@ def test_neutral_is_the_identity_alone(a):
 
 
 def test_parts_survive_choosing_and_joining(a, b):
-    both = Codes.join([a, b])
+    both = Codes.cat([a, b])
     assert_same(both[3].identity, b[1].identity)
 
 
@@ -77,7 +77,7 @@ def test_identity_is_looked_for_once_and_when_wanted():
 
     def find(codes):
         asked.append(codes)
-        return CodePart(codes.depth_code / 2, codes.albedo_code / 4)
+        return CodePair(codes.depth_code / 2, codes.albedo_code / 4)
 
     codes = Codes(torch.ones(1, 8), torch.ones(1, 8), find)
     assert not asked
@@ -96,7 +96,7 @@ def folder(tmp_path_factory):
     save_weights(path, state, config, {})
     small = DiffusionConfig(width=32, blocks=1)
     # What is stored in half precision is what codes are made with.
-    save_weights(diffusion_path(path), Diffusion(small).state_dict(), small, {"encoders": encoder_print(state)})
+    save_weights(diffusion_path(path), Diffusion(small).state_dict(), small, {"encoders": fingerprint_autoencoder(state)})
     return folder
 
 

@@ -5,7 +5,7 @@ import torch
 
 from core.config import DiffusionConfig
 from core.model.diffusion import Diffusion
-from core.types import CodePart, Codes
+from core.types import CodePair, Codes
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def codes_of(count, seed=1):
     return Codes(*torch.rand(2, count, 256, generator=generator))
 
 
-def distance(one: CodePart, other: CodePart) -> float:
+def distance(one: CodePair, other: CodePair) -> float:
     return max((one.depth - other.depth).abs().max().item(), (one.albedo - other.albedo).abs().max().item())
 
 

@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 
 from core.geometry.camera import intrinsics, transform
-from core.geometry.displacement import unfolded
-from core.geometry.landmark_warp import ANCHORS, LANDMARKS, LIDS, LIPS, registered
-from core.rendering.compositor import draw
-from core.rendering.mouth_eyes import Opening, above_and_below
+from core.geometry.displacement import regularize
+from core.geometry.landmark_warp import ANCHORS, LANDMARKS, LIDS, LIPS, tps_warp
+from core.rendering.compositor import composite
+from core.rendering.mouth_eyes import Contours, split_at_lips
 from core.rendering.reenactment import carry
-from core.rendering.texture_transfer import transfer
+from core.rendering.texture_transfer import texture_from_photo
 from core.types import View
 from tests.core.rendering.test_reenactment import SIZE, X, Y, blob, factors_of, photo_of, skin
 
@@ -46,13 +46,13 @@ def lips_apart(width: float) -> torch.Tensor:
 
 
 def face_of(photo, gap, eye=0.1):
-    return transfer(factors_of(skin()), photo, in_pixels(landmarks_of(gap, eye)))
+    return texture_from_photo(factors_of(skin()), photo, in_pixels(landmarks_of(gap, eye)))
 
 
 def shown(face, motion, donor, amount=1.0):
     """(256, 256) brightness of the face with the expression."""
     factors = factors_of(skin())
-    return draw(carry(face, factors, factors, motion, donor, amount), factors.view, factors.light, 256)[0].mean(0)
+    return composite(carry(face, factors, factors, motion, donor, amount), factors.view, factors.light, 256)[0].mean(0)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_lids_come_down_only_as_those_that_are_shut(plain, eye, seen):
 
 
 def test_each_side_of_the_lips_keeps_to_itself():
-    above, below = above_and_below(lips_apart(0.1), Opening.mouth(landmarks_of(0.0)))
+    above, below = split_at_lips(lips_apart(0.1), Contours.mouth(landmarks_of(0.0)))
     inside = blob(0.0, 0.5, 0.2) > 0.9
     assert (above[0, 1][inside] < 0).all() and (below[0, 1][inside] > 0).all()
     beside = X.abs() > 0.4
@@ -110,19 +110,19 @@ def test_landmarks_are_found_back_on_the_canonical_face(plain):
     """A surface is seen turned; where its landmarks are then seen, they are on the frontal face."""
     factors, landmarks = factors_of(skin()), landmarks_of(0.1) * 0.5
     turned = replace(factors, view=View.of(yaw=0.3, pitch=-0.1))
-    face = transfer(turned, plain)
+    face = texture_from_photo(turned, plain)
     tangent = face.tangent[:, None, None]
     depth = F.grid_sample(face.depth[:, None], landmarks[:, None], align_corners=False)[:, 0, 0, :, None]
     points = transform(F.pad(landmarks * tangent, (0, 1), value=1.0) * depth, turned.view)
     seen = points[..., :2] / points[..., 2:] / tangent
-    found = transfer(turned, plain, in_pixels(seen)).landmarks
+    found = texture_from_photo(turned, plain, in_pixels(seen)).landmarks
     assert (found - landmarks).norm(dim=-1).median() < 0.01
 
 
 def test_a_map_lies_where_the_landmarks_are():
     """The blob about a mouth is wanted on a face whose mouth is higher and to the right."""
     on = landmarks_of(0.1)[0]
-    wanted = registered(blob(0.0, 0.5)[None, None], on, on[None] * 0.8 + torch.tensor([0.1, -0.2]))
+    wanted = tps_warp(blob(0.0, 0.5)[None, None], on, on[None] * 0.8 + torch.tensor([0.1, -0.2]))
     place = wanted[0, 0].flatten().argmax()
     assert (X.flatten()[place] - 0.1).abs() < 0.03 and (Y.flatten()[place] - 0.2).abs() < 0.03
     assert len(set(ANCHORS)) == len(ANCHORS)
@@ -131,7 +131,7 @@ def test_a_map_lies_where_the_landmarks_are():
 def test_a_motion_that_would_fold_a_face_is_smoothed_and_no_other():
     gentle, steep = (torch.stack([torch.zeros_like(Y), -lift * blob(0.0, -0.3, 0.15), torch.zeros_like(Y)])[None]
                      for lift in (0.004, 0.03))
-    torch.testing.assert_close(unfolded(gentle), gentle)
+    torch.testing.assert_close(regularize(gentle), gentle)
     focal, _ = intrinsics(SIZE)
-    slope = [(torch.gradient(motion[0, 1] * focal, dim=0)[0]).abs().max() for motion in (steep, unfolded(steep))]
+    slope = [(torch.gradient(motion[0, 1] * focal, dim=0)[0]).abs().max() for motion in (steep, regularize(steep))]
     assert slope[0] > 1 > slope[1]

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from core.geometry.camera import backproject, depth_to_normal, transform
 from core.geometry.rasterizer import rasterize_depth
 from core.geometry.shading import shade
-from core.rendering.compositor import draw
+from core.rendering.compositor import composite
 from core.rendering.reenactment import carry, find_flow, moved
-from core.rendering.texture_transfer import transfer
+from core.rendering.texture_transfer import texture_from_photo
 from core.types import Codes, Factors, Light, View
 
 SIZE = 64
@@ -46,7 +46,7 @@ def photo_of(factors):
 
 def test_unchanged_factors_leave_the_photo_alone():
     factors = factors_of(skin((0.1, 0.2)))
-    face = transfer(factors, photo_of(factors))
+    face = texture_from_photo(factors, photo_of(factors))
     torch.testing.assert_close(carry(face, factors, factors).picture, face.picture, atol=2e-3, rtol=0)
 
 
@@ -64,7 +64,7 @@ def test_the_photos_detail_moves_with_the_face():
     before, after = factors_of(skin((-0.1, 0.0))), factors_of(skin((0.0, 0.0)))
     photo = photo_of(before)
     photo[..., 64:192, 113:117] = 0.9  # at x = -0.1
-    changed = draw(carry(transfer(before, photo), before, after), before.view, before.light, 256)
+    changed = composite(carry(texture_from_photo(before, photo), before, after), before.view, before.light, 256)
     line = changed[0].mean(0)[118:138].mean(0)[90:170].argmax() + 90
     assert abs(line.item() - 128) <= 4
 
@@ -72,7 +72,7 @@ def test_the_photos_detail_moves_with_the_face():
 @pytest.mark.parametrize("confidence, least, most", [(0.9, 0.15, 0.5), (0.05, -0.03, 0.06)])
 def test_what_is_left_darkens_where_the_model_is_confident(confidence, least, most):
     before, after = factors_of(skin()), factors_of(skin((0.0, 0.2)), confidence)
-    face = transfer(before, photo_of(before))
+    face = texture_from_photo(before, photo_of(before))
     darker = (face.picture - carry(face, before, after).picture).mean(1)[0]
     middle = darker.shape[-1] // 2
     assert least < darker[int(1.2 * middle), middle] < most
@@ -85,14 +85,14 @@ def test_an_expression_moves_the_photo_as_it_moves_the_face():
     photo[..., 113:117, 64:192] = 0.2  # at y = -0.1
     raised = torch.stack([torch.zeros_like(X), -0.1 * blob(0.0, -0.1, 0.4) * math.tan(math.radians(5)),
                           torch.zeros_like(X)])[None]
-    face = transfer(factors, photo)
-    lines = [draw(carry(face, factors, factors, motion), factors.view, factors.light, 256)[0].mean(0)[60:150, 118:138]
+    face = texture_from_photo(factors, photo)
+    lines = [composite(carry(face, factors, factors, motion), factors.view, factors.light, 256)[0].mean(0)[60:150, 118:138]
              .mean(1).argmin().item() + 60 for motion in (None, raised)]
     assert abs(lines[0] - 115) <= 1 and abs(lines[1] - 102) <= 2
 
 
 def test_hair_and_background_keep_still():
     before, after = factors_of(skin((0.9, 0.0))), factors_of(skin((0.8, 0.0)))
-    face = transfer(before, photo_of(before))
+    face = texture_from_photo(before, photo_of(before))
     face = replace(face, alpha=torch.zeros_like(face.alpha))
     assert torch.equal(carry(face, before, after).picture, face.picture)

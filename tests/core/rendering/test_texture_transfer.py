@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from core.geometry.camera import backproject, canonical_pixels, depth_to_normal, sample, transform
 from core.geometry.rasterizer import rasterize_depth
 from core.geometry.shading import shade
-from core.rendering.compositor import _relit, draw, draw_layer, mesh_maps
-from core.rendering.texture_transfer import decode, transfer
+from core.rendering.compositor import _relit, bake_texture, composite, render_layer
+from core.rendering.texture_transfer import texture_from_model, texture_from_photo
 from core.types import Codes, Factors, Light, View
 from training.rig.rig import Rig
 
@@ -91,7 +91,7 @@ def test_a_renders_depth_light_and_view_reproduce_its_image(rig_face, yaw):
 def test_own_view_and_light_give_the_photo_back(rig_face, size):
     factors, photo, _, _ = rig_face(-20)
     wanted = F.interpolate(photo, size=(size, size), mode="area")
-    picture, alpha = draw_layer(transfer(factors, photo), factors.view, factors.light, size)
+    picture, alpha = render_layer(texture_from_photo(factors, photo), factors.view, factors.light, size)
     head = alpha[0, 0] > 0.99
     assert head.float().mean() > 0.4
     assert (picture - wanted).abs().mean(1)[0][head].mean() < 0.004
@@ -103,7 +103,7 @@ def test_own_view_and_light_give_the_photo_back(rig_face, size):
 
 def test_over_its_own_surroundings_the_whole_photo_comes_back(rig_face):
     factors, photo, _, _ = rig_face(-20)
-    picture = draw(transfer(factors, photo), factors.view, factors.light, 512)
+    picture = composite(texture_from_photo(factors, photo), factors.view, factors.light, 512)
     assert (picture - photo).abs().mean() < 0.004
     assert (picture - photo).abs().mean(1).quantile(0.99) < 0.1
 
@@ -111,7 +111,7 @@ def test_over_its_own_surroundings_the_whole_photo_comes_back(rig_face):
 @pytest.mark.parametrize("yaw", [-30, 30])
 def test_frontalized_is_far_nearer_to_the_true_frontal_face_than_the_photo(rig_face, yaw):
     factors, photo, frontal, mask = rig_face(yaw)
-    picture, alpha = draw_layer(transfer(factors, photo), FRONTAL, factors.light, 512)
+    picture, alpha = render_layer(texture_from_photo(factors, photo), FRONTAL, factors.light, 512)
     inside = mask & (alpha[0, 0] > 0.9)
     far_side = torch.arange(512).expand(512, -1) * (1 if yaw < 0 else -1) > (300 if yaw < 0 else -212)
     for part, most in ((inside, 0.35), (inside & far_side, 0.35)):
@@ -121,18 +121,18 @@ def test_frontalized_is_far_nearer_to_the_true_frontal_face_than_the_photo(rig_f
 
 def test_the_wall_does_not_turn_with_the_head(rig_face):
     factors, photo, _, _ = rig_face(0)
-    face = transfer(factors, photo)
+    face = texture_from_photo(factors, photo)
     shown = green(photo).mean()
     for yaw in (-0.5, 0.5):
-        picture, alpha = draw_layer(face, View.of(yaw=yaw), factors.light, 256)
+        picture, alpha = render_layer(face, View.of(yaw=yaw), factors.light, 256)
         assert (green(picture) * alpha[0]).mean() < 0.5 * shown
     assert alpha[0, 0, :, :20].max() < 1 and alpha.max() > 0.99
 
 
 def test_light_from_the_left_brightens_the_left(rig_face):
     factors, photo, _, _ = rig_face(0)
-    face = transfer(factors, photo)
-    left, right = (draw(face, FRONTAL, Light.of(0.4, 0.6, dx, 0), 256)[0].mean(0) for dx in (1.5, -1.5))
+    face = texture_from_photo(factors, photo)
+    left, right = (composite(face, FRONTAL, Light.of(0.4, 0.6, dx, 0), 256)[0].mean(0) for dx in (1.5, -1.5))
     cheek = (slice(130, 180), slice(50, 80))
     assert (left - right)[cheek].mean() > 0.05
     assert (left - right).flip(-1)[cheek].mean() < -0.05
@@ -148,18 +148,18 @@ def test_relighting_neither_explodes_nor_burns_out():
 
 def test_decoded_at_the_models_size_is_the_reconstruction(rig_face):
     factors, *_ = rig_face(-20)
-    picture = draw(decode(factors), factors.view, factors.light, 64)
+    picture = composite(texture_from_model(factors), factors.view, factors.light, 64)
     error = (picture - factors.recon_image).abs().mean(1)[0]
     assert error.median() < 0.005 and error.mean() < 0.03  # its rim is drawn smoother on purpose
 
 
 def test_faces_of_a_batch_do_not_meet(rig_face):
     (one, first, *_), (other, second, *_) = rig_face(-20), rig_face(30)
-    both = Factors.join([one, other])
-    view, light = View.of(0.1, 0.2).map(twice), LIGHT.map(twice)
-    together = draw(transfer(both, torch.cat([first, second])), view, light, 96)
+    both = Factors.cat([one, other])
+    view, light = View.of(0.1, 0.2).apply(twice), LIGHT.apply(twice)
+    together = composite(texture_from_photo(both, torch.cat([first, second])), view, light, 96)
     for k, (factors, photo) in enumerate(((one, first), (other, second))):
-        torch.testing.assert_close(together[k : k + 1], draw(transfer(factors, photo), view[k], light[k], 96),
+        torch.testing.assert_close(together[k : k + 1], composite(texture_from_photo(factors, photo), view[k], light[k], 96),
                                    atol=1e-4, rtol=0)
 
 
@@ -169,7 +169,7 @@ def twice(tensor):
 
 def test_background_is_the_chosen_colour(rig_face):
     factors, *_ = rig_face(0)
-    picture = draw(decode(factors), View.of(yaw=0.7), factors.light, 64, background=(1.0, 0.0, 0.5))
+    picture = composite(texture_from_model(factors), View.of(yaw=0.7), factors.light, 64, background=(1.0, 0.0, 0.5))
     torch.testing.assert_close(picture[0, :, 2, 2], torch.tensor([1.0, 0.0, 0.5]))
 
 
@@ -177,10 +177,10 @@ def test_mesh_maps_are_in_the_cameras_convention(rig_face):
     """Corner texels of the texture sit on the field of view, half a model pixel inside the crop."""
     factors, photo, _, _ = rig_face(0)
     ramp = torch.linspace(-1, 1, 1025)[:-1] + 1 / 1024  # crop coordinate of each texel
-    face = transfer(factors, photo)
+    face = texture_from_photo(factors, photo)
     face.picture = ramp.expand(1, 3, 1024, 1024).contiguous()
     face.light = Light.of(0.8, 0, 0, 0)
-    depth, texture, mask = mesh_maps(face, 65)
+    depth, texture, mask = bake_texture(face, 65)
     assert depth.shape == mask.shape and mask.max() <= 1
     inner = texture[0, 0, 32, 33:]  # positive part: colours are clamped below nothing
     torch.testing.assert_close(inner[:20], (torch.linspace(-1, 1, 65) * 63 / 64)[33:53], atol=2e-3, rtol=0)
@@ -189,4 +189,4 @@ def test_mesh_maps_are_in_the_cameras_convention(rig_face):
 def test_photos_of_another_shape_are_refused(rig_face):
     factors, photo, _, _ = rig_face(0)
     with pytest.raises(ValueError, match="photo must be"):
-        transfer(factors, photo[0])
+        texture_from_photo(factors, photo[0])

@@ -7,10 +7,10 @@ import pytest
 import torch
 from scipy.ndimage import binary_erosion
 
+import training.data.augment as module
 from core.geometry.camera import sample
 from core.types import View
-from training.data import augment
-from training.data.augment import Moves, draw_copies, move_heads, random_turn
+from training.data.augment import HeadEdit, augment, random_turn, warp_heads
 from training.data.expression_motion import AddedExpressions, mirrored_expression
 from training.rig.rig import EXPRESSIONS, FAR_DEPTH, apply_view
 
@@ -33,9 +33,9 @@ def centroids(image):
 
 def test_original_view_undoes_the_change(dots, monkeypatch):
     """A frontal flat card: where a copy shows a dot, its claimed pose puts the dot."""
-    monkeypatch.setattr(augment, "camera", lambda image, generator: image)
+    monkeypatch.setattr(module, "camera", lambda image, generator: image)
     image, places = dots
-    copies = draw_copies(image.expand(12, -1, -1, -1), 64, torch.Generator().manual_seed(4))
+    copies = augment(image.expand(12, -1, -1, -1), 64, torch.Generator().manual_seed(4))
     assert (copies.mirrored < 0).any() and (copies.mirrored > 0).any()
     start = (places + 0.5) / 2 - 0.5 - 31.5
     focal = 31.5 / math.tan(math.radians(5))
@@ -60,9 +60,9 @@ def test_original_view_of_a_turned_head():
     seen = apply_view(points, view) * [mirrored, 1, 1]
     turn = np.array([[math.cos(roll), -math.sin(roll)], [math.sin(roll), math.cos(roll)]])
     seen[:, :2] = seen[:, :2] @ turn.T + shift
-    moves = Moves.none(1, 4)
+    moves = HeadEdit.none(1, 4)
     moves.turn[0] = torch.from_numpy(turn_before)
-    copy = augment.Photos(torch.zeros(1, 3, 4, 4), torch.tensor([mirrored]), torch.tensor([roll]),
+    copy = module.Photos(torch.zeros(1, 3, 4, 4), torch.tensor([mirrored]), torch.tensor([roll]),
                          torch.tensor(shift[None], dtype=torch.float32), torch.ones(1, 3, 1, 1), moves)
     # The pose that explains the copy (of the mirrored head): mirror, then turn, then shift.
     moved = turn @ (view[3:] * [mirrored, 1]) + shift
@@ -88,7 +88,7 @@ def test_a_moved_head_looks_as_if_rendered_so(expressions, turn, name, bound):
                      for shape, pose in zip((neutral, wanted), poses, strict=True))
     picture = torch.from_numpy(before.albedo).movedim(-1, 0)[None].float() / 255
     depth, added = torch.from_numpy(before.canon_depth)[None].clamp(max=FAR_DEPTH), torch.from_numpy(wanted)[None]
-    found, moves = move_heads(picture, depth, View.of(*poses[0]), torch.from_numpy(poses[1:] - poses[:1])[:, :2],
+    found, moves = warp_heads(picture, depth, View.of(*poses[0]), torch.from_numpy(poses[1:] - poses[:1])[:, :2],
                               added, torch.einsum("bk,kcyx->bcyx", added, expressions.motion))
 
     def errors(found, start, true, mask):
@@ -122,11 +122,11 @@ def test_expressions_are_added_that_show_nothing_hidden(expressions):
 def test_turns_stay_in_range():
     view = View(torch.zeros(500, 3).index_fill(1, torch.tensor([1]), 0.8), torch.zeros(500, 2))
     turn = random_turn(view, torch.Generator().manual_seed(0))
-    assert (0.8 + turn[:, 1]).max() < math.radians(augment.MAX_YAW_DEG) + 1e-5
+    assert (0.8 + turn[:, 1]).max() < math.radians(module.MAX_YAW_DEG) + 1e-5
     assert turn.std(0).min() > 0.08
 
 
 def test_copies_are_deterministic(dots):
-    one, two = (draw_copies(dots[0].expand(4, -1, -1, -1), 64, torch.Generator().manual_seed(1)) for _ in range(2))
+    one, two = (augment(dots[0].expand(4, -1, -1, -1), 64, torch.Generator().manual_seed(1)) for _ in range(2))
     assert torch.equal(one.image, two.image)
     assert one.image.shape == (4, 3, 64, 64) and one.image.min() >= 0 and one.image.max() <= 1

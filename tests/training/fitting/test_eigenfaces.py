@@ -2,7 +2,7 @@
 
 import torch
 
-from core.model.networks import EigenDecoder
+from core.model.networks import PCADecoder
 from training.fitting.eigenfaces import set_eigenfaces
 
 
@@ -11,7 +11,7 @@ def test_codes_of_unit_variance_draw_the_pictures_it_was_made_of():
     size, pictures = 16, 40
     basis = torch.randn(5, 3 * size * size) * torch.tensor([0.5, 0.3, 0.2, 0.1, 0.1])[:, None]
     faces = (torch.randn(pictures, 5) @ basis).sigmoid().view(pictures, 3, size, size)
-    decoder = EigenDecoder(size, 8, 32, 3).requires_grad_(False)
+    decoder = PCADecoder(size, 8, 32, 3).requires_grad_(False)
     set_eigenfaces(decoder, faces)
     logits = faces.logit().flatten(1) - decoder.linear.bias
     codes = torch.linalg.lstsq(decoder.linear.weight[:, :5], logits.T).solution.T

@@ -5,7 +5,7 @@ import torch
 
 from core.config import DiffusionConfig
 from core.model.diffusion import Diffusion
-from core.types import CodePart
+from core.types import CodePair
 from tests.training.frames import rendered_codes
 from training.fitting.subspaces import set_expressions, set_identity
 from training.train_diffusion import time_invariant
@@ -55,7 +55,7 @@ def test_of_a_change_only_what_expressions_do_is_kept(made, diffusion):
     set_expressions(diffusion, rendered_codes(frames.data, frames.person, frames.take), motion, landmarks)
     assert not diffusion.expressions.known
     set_expressions(diffusion, frames, motion, landmarks)
-    found, change = diffusion.expressions, CodePart(*(expressed + light)[0].split(1))
+    found, change = diffusion.expressions, CodePair(*(expressed + light)[0].split(1))
     assert found.known
     torch.testing.assert_close(found.read(change)[0, :2], frames.expression[0, :2], atol=0.1, rtol=0)
     wanted, part = expressed[0], found.part(change)

@@ -59,7 +59,7 @@ def test_two_processes_average_to_the_gradients_of_the_joined_batch(photo_pack, 
 
     objective, draw = objective_and_batches(str(photo_pack), str(render_pack))
     (first, lit), (second, others) = draw(0), draw(1)
-    sum(objective(Photos.join(paired(first, second)), Renders.join(paired(lit, others))).values()).backward()
+    sum(objective(Photos.cat(paired(first, second)), Renders.cat(paired(lit, others))).values()).backward()
     for parameter, gradient in zip(objective.parameters(), shared, strict=True):
         assert (parameter.grad - gradient).norm() < 1e-3 * parameter.grad.norm() + 1e-5
 

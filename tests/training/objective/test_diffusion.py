@@ -27,10 +27,10 @@ def pairs(difference):
 
 
 def test_it_moves_codes_of_a_face_together_and_leaves_the_denoisers_alone(loss):
-    codes = pairs(1.0).map(lambda tensor: tensor.requires_grad_())
+    codes = pairs(1.0).apply(lambda tensor: tensor.requires_grad_())
     first = loss(codes)
     first.backward()
-    moved = codes.map(lambda tensor: (tensor - 500 * tensor.grad).detach())
+    moved = codes.apply(lambda tensor: (tensor - 500 * tensor.grad).detach())
     assert loss(moved) < 0.9 * first
     assert not any(parameter.requires_grad for parameter in loss.diffusion.parameters())
 

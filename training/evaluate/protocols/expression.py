@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.pipeline import LatentFace
-from training.data.augment import draw_copies
+from training.data.augment import augment
 from training.evaluate.comparison import Row, finish
 from training.evaluate.datasets import read_expressions
 from training.evaluate.faces import read_faces
@@ -101,7 +101,7 @@ def fine_tune(network: nn.Module, train: Tensor, labels: np.ndarray, test: Tenso
     truth = torch.from_numpy(labels)
     for _ in range(epochs):
         for index in torch.randperm(len(train), generator=generator).split(BATCH):
-            images = draw_copies(train[index].float() / 255, train.shape[-1], generator).image
+            images = augment(train[index].float() / 255, train.shape[-1], generator).image
             optimizer.zero_grad()
             F.cross_entropy(model(images), truth[index]).backward()
             optimizer.step()

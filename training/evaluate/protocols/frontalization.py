@@ -28,9 +28,9 @@ from core.geometry.camera import backproject, project, sample, transform
 from core.geometry.shading import shade
 from core.model.weights import weights_path
 from core.pipeline import LatentFace
-from core.rendering.compositor import mesh_maps
-from core.rendering.texture_transfer import transfer
-from core.types import Batched, Factors, Light, View
+from core.rendering.compositor import bake_texture
+from core.rendering.texture_transfer import texture_from_photo
+from core.types import Factors, Light, TensorDataclass, View
 from training.data.renders import camera, random_light
 from training.evaluate.comparison import Row, show, table
 from training.evaluate.descriptor import Descriptor
@@ -66,8 +66,8 @@ OTHERS = "front.others"
 """Figure without a column: mean descriptor distance between the true frontal pictures of different people."""
 
 
-@dataclass
-class Turned(Batched):
+@dataclass(eq=False)
+class Turned(TensorDataclass):
     """B turned heads and what is true of them; crops of N pixels, see `STEP`."""
 
     image: Tensor
@@ -133,7 +133,7 @@ def turned_heads(people: int, model_size: int) -> Turned:
             face, seen = _face(render, STEP * EROSION), _seen(render)
             rows.append(Turned(_crop(camera(image, generator)), _crop(truth), F.pad(face & seen, (1,) * 4),
                                F.pad(face & ~seen, (1,) * 4), torch.tensor([yaw])))
-    return Turned.join(rows)
+    return Turned.cat(rows)
 
 
 def _render_size(model_size: int) -> int:
@@ -233,13 +233,13 @@ def albedo_under_lights(model: LatentFace, people: int) -> dict[str, dict[str, f
     """How much the albedo of a frontal face changes with the light, beside how much it differs between faces.
 
     All differences are L1 up to gain. The albedo is decoded, or the evenly lit texture that carries the photo's detail
-    (core.rendering.compositor.mesh_maps), or, for comparison, the picture itself.
+    (core.rendering.compositor.bake_texture), or, for comparison, the picture itself.
     """
     pictures, face = _faces_under_lights(people, model.config.image_size)
     decoded, detail = [], []
     for factors, part in _with_factors(model, pictures):
         decoded.append(factors.canon_albedo)
-        texture = mesh_maps(transfer(factors, part), _render_size(model.config.image_size))[1]
+        texture = bake_texture(texture_from_photo(factors, part), _render_size(model.config.image_size))[1]
         detail.append(F.avg_pool2d(texture, STEP, padding=1, count_include_pad=False))
     ways = {"decoded": torch.cat(decoded), "detail": torch.cat(detail), "nothing": F.avg_pool2d(pictures, STEP)}
     figures: dict[str, dict[str, float]] = {}

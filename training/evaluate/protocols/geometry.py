@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from core.errors import ConfigError
-from core.model.weights import about_weights, weights_path
+from core.model.weights import read_metadata, weights_path
 from core.pipeline import LatentFace
 from training.evaluate import london, photos, plots, renders
 from training.evaluate.groups import by_group
@@ -58,7 +58,7 @@ def run(options: Namespace) -> dict:
     console = Console(width=max(TABLE_WIDTH, Console().width))
     model = (Refined if options.refine else LatentFace).from_pretrained(options.weights)
     path = weights_path(options.weights)
-    report = {"weights": path.name, "metadata": about_weights(path), "figures": {}, "groups": {}, "seconds": {}}
+    report = {"weights": path.name, "metadata": read_metadata(path), "figures": {}, "groups": {}, "seconds": {}}
     sources = {
         "renders": lambda: renders.measure(model, options.renders, options.rig_pack, options.rig_count),
         "photos": lambda: photos.measure(model, options.photos, mean_head(options.renders), options.train_limit,
