@@ -38,4 +38,5 @@ class lazy_property(Generic[Value]):  # noqa: N801 - used as a decorator, like f
             with lock:
                 if self.name not in values:
                     values[self.name] = self.function(instance)
+                values.pop(self.lock_name, None)  # a lock can be neither pickled nor copied
         return values[self.name]
