@@ -1,4 +1,4 @@
-"""The About tab: what this is, its limits, its ethics, how good it is, and everybody's credits."""
+"""The About tab: what this is, its limits, its ethics, measured results and credits."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ class About:
         with gr.Column(elem_id="about-text"):
             gr.Markdown(read_text("about") + credit)
             with gr.Accordion("Measured results", open=False):
-                gr.Markdown(read_document("README", "How good it is"))
+                gr.Markdown(read_document("docs/results"))
             with gr.Accordion("What others made, and its licences", open=False):
                 gr.Markdown(read_document("THIRD_PARTY"))
