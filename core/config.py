@@ -2,93 +2,112 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, ConfigDict, StrictInt, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
 
 from core.errors import ConfigError
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 """Folder of everything that is bundled: weights, map, examples, rig, detector."""
 
+VALIDATED = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""Rules of every configuration: unknown keys are errors."""
 
-def from_dict(cls, values: dict):
-    """Build a config dataclass, whose fields all have defaults, from plain values such as a YAML file's.
+
+def _refuse_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("float_type", "Input should be a valid number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_refuse_bool)]
+"""Type of a setting that may be any finite number, also as text: PyYAML reads 1e-4 as text."""
+
+Config = TypeVar("Config")
+
+
+def from_dict(cls: type[Config], values: Any) -> Config:
+    """Build a configuration, whose settings all have defaults, from plain values such as those of a YAML file.
 
     Raises:
-        ConfigError: a key the dataclass does not have, or a value of the wrong kind.
+        ConfigError: an unknown key or a value of a wrong type.
     """
-    defaults = {field.name: getattr(cls(), field.name) for field in fields(cls)}
-    if not isinstance(values, dict):
-        raise ConfigError(f"{cls.__name__} must be a mapping of settings to values, got {values!r}.")
-    result = {}
-    for key, value in values.items():
-        if key not in defaults:
-            raise ConfigError(f"Unknown setting {key!r}. {cls.__name__} has: {', '.join(defaults)}.")
-        default = defaults[key]
-        kinds = (int, float) if isinstance(default, float) else type(default)
-        if is_dataclass(default):
-            value = from_dict(type(default), value)
-        elif not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool):
-            raise ConfigError(f"Setting {key!r} must be of type {type(default).__name__}, got {value!r}.")
-        result[key] = value
-    return cls(**result)
+    try:
+        return TypeAdapter(cls).validate_python(values)
+    except ValidationError as error:
+        raise ConfigError(_sentence(cls, error)) from error
 
 
-@dataclass(frozen=True)
+def _sentence(cls: type, error: ValidationError) -> str:
+    """The first mistake of a configuration, in one sentence."""
+    first = error.errors()[0]
+    *parents, key = first["loc"] or (cls.__name__,)
+    if first["type"] != "unexpected_keyword_argument":
+        return f"Setting {key!r}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}."
+    owner = cls()
+    for name in parents:
+        owner = getattr(owner, str(name))
+    return f"Unknown setting {key!r}. {type(owner).__name__} has: {', '.join(field.name for field in fields(owner))}."
+
+
+@dataclass(frozen=True, config=VALIDATED)
 class ModelConfig:
     """Sizes and ranges of the autoencoder (paper section 3.1)."""
 
-    image_size: int = 64
+    image_size: StrictInt = 64
     """Side of the input image and of every map, pixels: a power of two, 32 at least."""
-    code_size: int = 256
+    code_size: StrictInt = 256
     """Length of the depth code and of the albedo code."""
-    width: int = 32
+    width: StrictInt = 32
     """Channels of the first convolution of the depth and albedo networks; doubled at each halving up to 8 ×."""
-    pose_width: int = 16
+    pose_width: StrictInt = 16
     """Channels of the first convolution of the light, view and confidence networks."""
-    depth_range: float = 0.1
+    depth_range: Number = 0.1
     """Canonical depth lies in 1 ± this, camera-distance units."""
-    mean_depth: float = 1.025
-    """About the mean of a canonical depth map: a head before a far background. It fixes the depth of the pivot, which
-    photos alone leave open."""
-    border_depth: float = 1.04
-    """Depth of the outer columns, which ties down the edge of the canonical map."""
-    max_rotation_deg: float = 60.0
+    mean_depth: Number = 1.025
+    """Mean of a canonical depth map, approximately: a head before a far background. It fixes the depth of the pivot,
+    which photos alone do not determine."""
+    border_depth: Number = 1.04
+    """Depth of the outer columns, which fixes the edge of the canonical map."""
+    max_rotation_deg: Number = 60.0
     """Pitch, yaw and roll lie within ± this, degrees."""
-    max_translation: float = 0.1
+    max_translation: Number = 0.1
     """Shift in x and y lies within ± this, camera-distance units."""
-    max_light_slope: float = 4.0
+    max_light_slope: Number = 4.0
     """Light direction is normalize(dx, dy, 1) with dx and dy within ± this."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         size = self.image_size
-        if not isinstance(size, int) or size < 32 or size & (size - 1):
+        if size < 32 or size & (size - 1):
             raise ConfigError(f"image_size must be a power of two and 32 at least (64 or 128), got {size!r}.")
 
     to_dict = asdict
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=VALIDATED)
 class DiffusionConfig:
-    """Sizes of the denoisers and the schedule of the noise (paper section 3.2)."""
+    """Sizes of the denoisers, and the noise schedule (paper section 3.2)."""
 
-    code_size: int = 256
+    code_size: StrictInt = 256
     """Length of each code."""
-    identity_size: int = 96
-    """Directions of a code in which identities differ; in all others a code is expression."""
-    width: int = 256
+    identity_size: StrictInt = 96
+    """Dimensions of a code's identity subspace; in all other directions a code is expression."""
+    width: StrictInt = 256
     """Channels of the hidden layers."""
-    blocks: int = 2
+    blocks: StrictInt = 2
     """Residual blocks."""
-    noise_levels: int = 1000
-    """Steps of the noise's schedule that training draws from."""
-    steps: int = 5
-    """Steps from noise to a sample."""
-    samples: int = 4
-    """Samples that are averaged: one alone holds details that the photo does not tell."""
-    expressions: int = 57
-    """Expressions of which it is known what they do."""
-    image_size: int = 64
-    """Side of the map that says how they move a face, pixels."""
+    num_train_timesteps: StrictInt = 1000
+    """Timesteps of the noise schedule that training draws from."""
+    num_inference_steps: StrictInt = 5
+    """DDIM steps from noise to a sample."""
+    samples: StrictInt = 4
+    """Samples whose mean is the identity: a single one holds details that the photo does not determine."""
+    image_size: StrictInt = 64
+    """Side of the expression basis's displacement maps, pixels."""
 
     to_dict = asdict

@@ -1,4 +1,4 @@
-"""Configurations: unknown keys and wrong values are errors that name what is known."""
+"""Configurations: an unknown key or a wrong value is one sentence that names it."""
 
 import pytest
 
@@ -20,10 +20,26 @@ def test_round_trip():
     ({"model": {"image_size": 100}}, "image_size"),
     ({"batch": 6}, "batch"),
     ({"model": 64}, "ModelConfig"),
+    ({"lr": True}, "lr"),
+    ({"lr": float("nan")}, "lr"),
+    ([], "AutoencoderTraining"),
 ])
 def test_wrong_settings_are_named(values, named):
-    with pytest.raises(ConfigError, match=named):
+    with pytest.raises(ConfigError, match=named) as caught:
         from_dict(AutoencoderTraining, values)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_key_of_a_part_names_the_part_and_its_keys():
+    with pytest.raises(ConfigError, match="'depht'. LossWeights has: .*view_depth"):
+        from_dict(AutoencoderTraining, {"loss": {"depht": 1.0}})
+
+
+def test_yaml_numbers_in_scientific_notation_are_numbers(tmp_path):
+    (tmp_path / "small.yaml").write_text("lr: 1e-4\nloss: {depth: 2e2}\nweight_decay: 1")
+    config = load_config(AutoencoderTraining, tmp_path / "small.yaml")
+    assert (config.lr, config.loss.depth, config.weight_decay) == (1e-4, 200.0, 1.0)
+    assert isinstance(config.weight_decay, float)
 
 
 def test_unreadable_file(tmp_path):
