@@ -21,6 +21,7 @@ from core.export.provenance import DEPTH16, png_bytes, writing
 
 if TYPE_CHECKING:
     from core.faces import Face
+    from core.pipeline import LatentFace
     from core.types import Factors
 
 FILES = {
@@ -40,29 +41,32 @@ FILES = {
 }
 """What is written for a face."""
 SIZE = 256
-"""Side of the pictures of the model's maps, pixels."""
+"""Side of the images of the model's maps, pixels."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, or 2 with one sentence on stderr."""
     options = _parser().parse_args(arguments)
     try:
-        analyze(options.photo, options.out, None if options.all else options.face, options.weights, options.refine)
+        analyze(options.photo, options.out, None if options.all else options.face, options.weights, options.refine,
+                options.rasterizer)
     except LatentFaceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def analyze(photo: Path, out: Path, number: int | None = 1, weights: Path | None = None, refine: bool = False) -> None:
+def analyze(photo: Path, out: Path, number: int | None = 1, weights: Path | None = None, refine: bool = False,
+            rasterizer: str = "grid") -> None:
     """Analyze a photo and write everything that was found.
 
     Args:
-        photo: picture file.
+        photo: image file.
         out: folder for the results, made where it is missing.
         number: which face, 1 is the largest; None for all of them, each in a folder of its own.
         weights: weights file; the bundled one by default.
         refine: see LatentFace.analyze.
+        rasterizer: see LatentFace.from_pretrained.
 
     Raises:
         FaceNotFound: no face, or fewer than `number`.
@@ -72,42 +76,39 @@ def analyze(photo: Path, out: Path, number: int | None = 1, weights: Path | None
     _prepare(out)
     from core.pipeline import LatentFace
 
-    model = LatentFace.from_pretrained(weights)
+    model = LatentFace.from_pretrained(weights, rasterizer)
     faces = model.find_faces(photo)
     if number is not None and not 1 <= number <= len(faces):
         raise FaceNotFound(f"There is no face {number} in this photo: choose from 1 (the largest) to {len(faces)}.")
     chosen = {number: faces[number - 1]} if number else dict(enumerate(faces, 1))
     for index, face in chosen.items():
         folder = out if number else out / f"face{index}"
-        warnings = write_results(model.analyze([face], refine), face, folder)
+        warnings = write_results(model, model.analyze([face], refine), face, folder)
         print(f"Face {index} of {len(faces)}: {folder}")
         for sentence in warnings:
             print(f"  {sentence}")
 
 
-def write_results(factors: Factors, face: Face, folder: Path) -> list[str]:
-    """Write pictures, JSON and mesh of one face into a folder; returns the warnings."""
+def write_results(model: LatentFace, factors: Factors, face: Face, folder: Path) -> list[str]:
+    """Write images, JSON and mesh of one face into a folder; returns the warnings."""
     from core.export.maps import depth16, map_image
-    from core.export.mesh import face_mesh, write_glb
     from core.export.report import report
-    from core.export.visualize import depth_grey, normal_colours
-    from core.rendering.compositor import bake_texture, composite
-    from core.rendering.texture_transfer import texture_from_model, texture_from_photo
+    from core.export.visualize import depth_to_gray, normal_to_color
     from core.types import View
 
-    detailed, frontal = texture_from_photo(factors, face.full[None]), View.of()
+    textured, frontal = model.texture(factors, [face]), View.of()
     brightest = (factors.light.ambient + factors.light.diffuse).clamp(min=1e-3)
-    pictures = {
+    maps = {
         "input.png": factors.image, "full.png": face.full[None],
-        "depth.png": depth_grey(factors.canon_depth),
-        "normals.png": normal_colours(factors.canon_normal),
+        "depth.png": depth_to_gray(factors.canon_depth),
+        "normals.png": normal_to_color(factors.canon_normal),
         "albedo.png": factors.canon_albedo, "shading.png": factors.shading / brightest,
         "canonical.png": factors.canon_image, "reconstruction.png": factors.recon_image,
         "confidence.png": factors.confidence,
-        "frontal.png": composite(texture_from_model(factors), frontal, factors.light, SIZE),
-        "frontal_detail.png": composite(detailed, frontal, factors.light, face.full.shape[-1]),
+        "frontal.png": model.render(factors, frontal, size=SIZE),
+        "frontal_detail.png": model.render(textured, frontal, size=face.full.shape[-1]),
     }
-    images = {name: map_image(maps, SIZE) for name, maps in pictures.items()}
+    images = {name: map_image(values, SIZE) for name, values in maps.items()}
     images["depth16.png"] = depth16(factors.canon_depth[0])
     results = {**report(factors, face), "files": FILES}
     _prepare(folder)
@@ -115,8 +116,7 @@ def write_results(factors: Factors, face: Face, folder: Path) -> list[str]:
         for name, image in images.items():
             (folder / name).write_bytes(png_bytes(image, FILES[name], name not in ("input.png", "full.png")))
         (folder / "analysis.json").write_text(json.dumps(results, indent=2, ensure_ascii=False), encoding="utf-8")
-    depth, texture, mask = bake_texture(detailed)
-    write_glb(face_mesh(depth[0], texture[0], mask[0]), folder / "face.glb")
+    model.mesh(textured).write(folder / "face.glb")
     return results["warnings"]
 
 
@@ -126,13 +126,15 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     about = "write every factor of a photo's face as PNG, the numbers as JSON and a textured mesh as GLB"
     command = commands.add_parser("analyze", help=about, description=about[0].upper() + about[1:] + ".")
-    command.add_argument("photo", type=Path, help="picture file (JPEG, PNG, WebP, ...)")
+    command.add_argument("photo", type=Path, help="image file (JPEG, PNG, WebP, ...)")
     command.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the results")
     which = command.add_mutually_exclusive_group()
     which.add_argument("--face", type=int, default=1, metavar="N", help="which face, 1 is the largest (default: 1)")
     which.add_argument("--all", action="store_true", help="all faces, each in a folder of its own")
     command.add_argument("--refine", action="store_true", help="move what was found to where it explains the photo "
                          "better: pose, light and depth gain, about a second a face")
+    command.add_argument("--rasterizer", choices=("grid", "pytorch3d"), default="grid",
+                         help="what renders depth: the project's own, or PyTorch3D (requirements-pytorch3d.txt)")
     command.add_argument("--weights", type=Path, metavar="FILE", help="weights file (default: the bundled one)")
     return parser
 

@@ -21,12 +21,20 @@ class ImageUnreadable(LatentFaceError):
     """The file is not a picture, or is damaged."""
 
 
+class ArgumentInvalid(LatentFaceError, ValueError):
+    """A function was called with an argument of the wrong type, shape or range."""
+
+
 class WeightsMissing(LatentFaceError):
     """No weights were found where they were looked for."""
 
 
 class WeightsDamaged(LatentFaceError):
     """The weights file cannot be read, or does not fit the model."""
+
+
+class WeightsMismatch(LatentFaceError):
+    """Two files of weights do not belong together."""
 
 
 class MapUnreadable(LatentFaceError):

@@ -1,4 +1,4 @@
-"""The few structures that travel between the parts of LatentFace.
+"""The data structures that the parts of LatentFace exchange: light, view, codes, factors, textured face.
 
 Shapes use B for the batch and H, W for the model's image size. Angles are radians here and degrees in the interface.
 """
@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from core.errors import WeightsMissing
 
 
 class TensorDataclass:
@@ -69,13 +67,19 @@ class TensorDataclass:
 
     __hash__ = None  # type: ignore[assignment]  # compared by value, and tensors can change
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: the fields, without anything that was cached beside them."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}  # type: ignore[arg-type]
+
     @classmethod
     def cat(cls, parts: Sequence[Self]) -> Self:
         """Concatenate along the batch. A field that is None in any part is None in the result."""
         def together(values):
             if any(value is None for value in values):
                 return None
-            return type(values[0]).cat(values) if isinstance(values[0], TensorDataclass) else torch.cat(values)
+            if isinstance(values[0], TensorDataclass):
+                return type(values[0]).cat(values)
+            return torch.cat(values) if isinstance(values[0], Tensor) else values[0]
 
         return cls(*(together([getattr(part, entry.name) for part in parts]) for entry in fields(cls)))  # type: ignore
 
@@ -86,10 +90,10 @@ class TensorDataclass:
 
 @dataclass(eq=False)
 class Light(TensorDataclass):
-    """One directional light in the canonical camera frame.
+    """One directional light and an ambient term, in the canonical camera frame (paper section 3.1).
 
-    Convention: a surface facing the camera has normal (0, 0, +1), and the direction uses the same sense, so that
-    direction x > 0 is light from the image's left and y > 0 is light from above (method: Lambert, paper section 3.1).
+    Convention: a surface that faces the camera has normal (0, 0, +1), and the direction uses the same sense:
+    direction x > 0 is light from the image's left, y > 0 is light from above.
     """
 
     ambient: Tensor
@@ -102,8 +106,8 @@ class Light(TensorDataclass):
     @classmethod
     def of(cls, ambient: float, diffuse: float, dx: float, dy: float) -> Light:
         """One light from plain numbers; direction = normalize(dx, dy, 1)."""
-        direction = light_direction(torch.tensor([[dx, dy]], dtype=torch.float32))
-        return cls(torch.tensor([float(ambient)]), torch.tensor([float(diffuse)]), direction)
+        numbers = torch.tensor([[ambient, diffuse, dx, dy]], dtype=torch.float32)
+        return cls(numbers[:, 0], numbers[:, 1], light_direction(numbers[:, 2:]))
 
 
 def light_direction(slope: Tensor) -> Tensor:
@@ -118,18 +122,18 @@ class View(TensorDataclass):
     rotation: Tensor
     """(B, 3) pitch (x), yaw (y), roll (z), radians."""
     translation: Tensor
-    """(B, 2) shift right and down, in units of the camera distance."""
+    """(B, 2) shift to the right and down, camera-distance units."""
 
     @classmethod
     def of(cls, pitch: float = 0, yaw: float = 0, roll: float = 0, tx: float = 0, ty: float = 0) -> View:
-        """One view from plain numbers, in radians."""
+        """One view from plain numbers; angles in radians."""
         return cls(torch.tensor([[pitch, yaw, roll]], dtype=torch.float32),
                    torch.tensor([[tx, ty]], dtype=torch.float32))
 
 
 @dataclass(eq=False)
 class CodePair(TensorDataclass):
-    """One part of the codes of a face: its identity or its expression."""
+    """A vector for depth and one for albedo: both codes of a face, or their identity part or expression part."""
 
     depth: Tensor
     """(B, 256)."""
@@ -142,54 +146,63 @@ class CodePair(TensorDataclass):
     def __sub__(self, other: CodePair) -> CodePair:
         return CodePair(self.depth - other.depth, self.albedo - other.albedo)
 
+    def scale(self, depth: float, albedo: float) -> CodePair:
+        """The depth vector times `depth`, the albedo vector times `albedo`."""
+        return CodePair(self.depth * depth, self.albedo * albedo)
+
 
 @dataclass(eq=False)
 class Codes(TensorDataclass):
-    """Latent codes of a face; code = identity + expression (paper section 3.2)."""
+    """Latent codes of B faces (paper section 3.1)."""
 
     depth_code: Tensor
     """(B, 256)."""
     albedo_code: Tensor
     """(B, 256)."""
-    find_identity: Callable[[Codes], CodePair] | None = field(default=None, repr=False, compare=False)
-    """Asked once, when the identity is wanted: most uses of codes never want it."""
-    known_identity: CodePair | None = field(default=None, repr=False)
-    """The identity where it has been found, or was given."""
 
     @classmethod
-    def of(cls, identity: CodePair, expression: CodePair) -> Codes:
-        """Codes put together from their two parts; no clamp, so that the parts come back."""
-        whole = identity + expression
-        return cls(whole.depth, whole.albedo, known_identity=identity)
+    def of(cls, pair: CodePair) -> Codes:
+        """Codes made of a pair of vectors."""
+        return cls(pair.depth, pair.albedo)
 
     @property
-    def whole(self) -> CodePair:
-        """Both codes as they are."""
+    def pair(self) -> CodePair:
+        """Both codes as a pair, for arithmetic."""
         return CodePair(self.depth_code, self.albedo_code)
 
-    @property
-    def identity(self) -> CodePair:
-        """What stays the same over the photos of one person.
 
-        Raises:
-            WeightsMissing: the model has no diffusion weights.
-        """
-        if self.known_identity is None:
-            if self.find_identity is None:
-                raise WeightsMissing("These codes come from the autoencoder alone: take LatentFace.encode or .analyze, "
-                                     "whose diffusion model splits codes into identity and expression.")
-            self.known_identity = self.find_identity(self)
-        return self.known_identity
+@dataclass(eq=False)
+class SplitCodes(TensorDataclass):
+    """Codes of B faces split into two parts; code = identity + expression (paper section 3.2)."""
+
+    identity: CodePair
+    """What all photos of the person share: the time-invariant code."""
+    expression: CodePair
+    """What the code adds to the identity in this photo."""
 
     @property
-    def expression(self) -> CodePair:
-        """What the code adds to the identity in this photo; errors as of `identity`."""
-        return self.whole - self.identity
+    def codes(self) -> Codes:
+        """The sum of both parts."""
+        return Codes.of(self.identity + self.expression)
+
+
+@dataclass(eq=False)
+class ExpressionWeights(TensorDataclass):
+    """Weights of the rig's named expressions; 0 is neutral, 1 is an expression at full strength."""
+
+    values: Tensor
+    """(B, 57)."""
+    names: tuple[str, ...]
+    """57 names, in the order of `values`."""
+
+    def named(self, index: int = 0) -> dict[str, float]:
+        """Name to weight of one face."""
+        return dict(zip(self.names, self.values[index].tolist(), strict=True))
 
 
 @dataclass(eq=False)
 class Factors(TensorDataclass):
-    """Everything the autoencoder finds in a photo. `canon_*` live in the canonical frame, `recon_*` in the photo's."""
+    """Everything the autoencoder finds in B photos. `canon_*` are in the canonical frame, `recon_*` in the photo's."""
 
     image: Tensor
     """(B, 3, H, W) the aligned input, RGB, [0, 1]."""
@@ -214,3 +227,65 @@ class Factors(TensorDataclass):
     light: Light
     view: View
     codes: Codes
+
+
+@dataclass(eq=False)
+class TexturedFace(TensorDataclass):
+    """A face ready to be rendered at display size. Maps are crops in the canonical frame unless they say otherwise.
+
+    For the difference between crops and the camera's images see core.geometry.camera. G is the side of the smooth
+    maps, T that of the texture, N that of the photo.
+    """
+
+    factors: Factors
+    """What the face was made of."""
+    texture: Tensor
+    """(B, 3, T, T) RGB under `factors.light`; hidden parts are filled."""
+    alpha: Tensor
+    """(B, 1, G, G) 1 on the head, fading to 0 where the surface ends or the photo did not reach."""
+    periphery: Tensor
+    """(B, 1, G, G) 0 on the face itself, 1 on ears, hair and neck, whose depth is a guess."""
+    depth: Tensor
+    """(B, G, G) smooth, without the steps behind jaw and ears."""
+    normal: Tensor
+    """(B, G, G, 3) unit length."""
+    background: Tensor
+    """(B, 3, N, N) the photo, as `factors.view` shows it."""
+    blurred: Tensor
+    """(B, 3, h, h) the photo's background out of focus, without the head."""
+    tangent: Tensor
+    """(B,) tangent of the angle between the optical axis and the crop's edge."""
+    landmarks: Tensor | None = None
+    """(B, 478, 2) MediaPipe's landmarks, see core.geometry.landmark_warp; None where they are not known."""
+
+    @property
+    def light(self) -> Light:
+        """The light that `texture` shows."""
+        return self.factors.light
+
+    @property
+    def view(self) -> View:
+        """The pose in the photo."""
+        return self.factors.view
+
+    def reduced(self, name: Literal["texture", "background"], side: int) -> Tensor:
+        """`texture` or `background` averaged down to (B, 3, side, side); as it is where it is no larger. Cached."""
+        maps: Tensor = getattr(self, name)
+        if maps.shape[-1] <= side:
+            return maps
+        cache = self.__dict__.setdefault("_reduced", {})
+        if (name, side) not in cache:
+            cache[name, side] = F.interpolate(maps, (side, side), mode="area")
+        return cache[name, side]
+
+
+@dataclass(eq=False)
+class Uncertainty(TensorDataclass):
+    """How much identities sampled from different noise differ, on the canonical face."""
+
+    mean_image: Tensor
+    """(B, 3, H, W) mean canonical image of the samples."""
+    albedo: Tensor
+    """(B, H, W) standard deviation of the albedo, mean of the channels; 1 is from black to white."""
+    depth: Tensor
+    """(B, H, W) standard deviation of the depth, camera-distance units."""

@@ -17,21 +17,22 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from core.arguments import check_choice
 from core.export.provenance import SYNTHETIC, png_bytes, writing
-from core.export.visualize import pixels
+from core.export.visualize import to_uint8
 from core.geometry.camera import FIELD_OF_VIEW, PIVOT, backproject, depth_to_normal
 from core.geometry.filters import spline_matrix
 
 GRID = 256
-"""Upper bound of the mesh's grid; a 64-pixel depth map is subdivided to 253 × 253 vertices at most."""
+"""Upper bound of the mesh's grid; a 64-pixel depth map is subdivided to 253 × 253 vertices."""
 RIM = 2
-"""Outer pixels of a depth map that are held at the border depth and so belong to no face."""
+"""Outer pixels of a depth map, which hold the border depth and belong to no face."""
 STEEPEST = math.cos(math.radians(80))
-"""Smallest cosine between surface and line of sight; beyond it a surface is a step between two depths."""
+"""Smallest cosine between normal and line of sight; below it the surface is a step between two depths."""
 INSIDE = 0.45
-"""Where an interpolated mask ends; at one half, rounding would fray every straight edge."""
+"""Value at which an interpolated mask ends; at one half, rounding would fray straight edges."""
 MARGIN = 2
-"""Cells by which triangles go on: the visible edge is drawn by the texture's transparency, finer than the grid."""
+"""Cells by which triangles extend beyond the mask: the texture's transparency makes the visible edge."""
 SOFTNESS = 0.3
 """Change of the mask over which the texture turns transparent."""
 
@@ -50,6 +51,16 @@ class Mesh:
     """(V, 2) float32, [0, 1], origin at the texture's lower left corner (its first row is v near 1)."""
     texture: Image.Image
     """RGBA, transparent outside the mask."""
+
+    def write(self, path: str | Path) -> None:
+        """Save as GLB 2.0 (.glb), or as a ZIP of OBJ, MTL and images (.zip).
+
+        Raises:
+            ArgumentInvalid: another ending.
+            OutputUnwritable: the file cannot be written.
+        """
+        writers = {".glb": write_glb, ".zip": write_obj}
+        writers[check_choice("the file's ending", Path(path).suffix.lower(), writers)](self, path)
 
 
 def face_mesh(canon_depth: Tensor, texture: Tensor, mask: Tensor | None = None) -> Mesh:
@@ -128,9 +139,9 @@ def write_glb(mesh: Mesh, path: str | Path) -> None:
 
 
 def write_obj(mesh: Mesh, path: str | Path) -> None:
-    """Write a mesh as a ZIP of OBJ, MTL and two PNG pictures, all of which say that they are synthetic.
+    """Write a mesh as a ZIP of OBJ, MTL and two PNG images, all marked as synthetic.
 
-    Opacity is a grey picture of its own: programs disagree on which channel of `map_d` counts.
+    Opacity is an image of its own: programs disagree on which channel of `map_d` counts.
 
     Args:
         mesh: the mesh.
@@ -171,7 +182,7 @@ def _textured(mesh: Mesh):
 def _with_edge(texture: Tensor, mask: Tensor) -> Image.Image:
     """Texture (3, S, S) that turns transparent, at an alpha of one half, where the mask ends."""
     alpha = 0.5 + (_resize(mask, texture.shape[-1])[None] - INSIDE) / SOFTNESS
-    image = Image.fromarray(pixels(torch.cat([texture, alpha])))
+    image = Image.fromarray(to_uint8(torch.cat([texture, alpha])))
     # However it is written, by trimesh too: five times as fast as Pillow's own choice, and hardly larger.
     image.encoderinfo = {"compress_level": 1, "compress_type": Image.RLE}
     return image

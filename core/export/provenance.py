@@ -1,4 +1,4 @@
-"""What every file that is written has in common: it says that it is synthetic, and errors say what to do."""
+"""What all written files share: a mark that says they are synthetic, and one error for unwritable places."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 SYNTHETIC = {"synthetic": True, "source": "LatentFace", "note": "A model's estimate from one photo."}
 """What exported files say about themselves."""
 NEAR, FAR = 0.9, 1.1
-"""Depths that 0 and 65535 of a 16-bit picture stand for."""
+"""Depths that 0 and 65535 of a 16-bit image stand for."""
 DEPTH16 = (f"canonical depth, 16 bit: {NEAR} + value / 65535 · {FAR - NEAR:.1f} camera distances, at the model's "
            "resolution")
 
 
 @contextlib.contextmanager
 def writing(path: str | Path):
-    """Raise OutputUnwritable where a file, or into a folder, cannot be written."""
+    """Raise OutputUnwritable where a file, or a folder, cannot be written."""
     try:
         yield
     except OSError as error:
@@ -30,7 +30,7 @@ def writing(path: str | Path):
 
 
 def png_bytes(image: Image.Image, title: str, synthetic: bool = True) -> bytes:
-    """A picture as PNG that names what it shows, and that it is synthetic unless it is the photo itself."""
+    """An image as PNG whose metadata says what it shows, and that it is synthetic unless it is the photo itself."""
     from PIL.PngImagePlugin import PngInfo
 
     text = PngInfo()
@@ -44,7 +44,7 @@ def png_bytes(image: Image.Image, title: str, synthetic: bool = True) -> bytes:
 
 
 def watermark(image: Image.Image) -> Image.Image:
-    """A copy with "synthetic" written in its lower left corner, for every eye to see."""
+    """A copy with the visible word "synthetic" in its lower left corner."""
     from PIL import ImageDraw, ImageFont
 
     image = image.copy()

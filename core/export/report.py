@@ -1,4 +1,4 @@
-"""The result of an analysis as plain numbers and honest sentences."""
+"""The result of an analysis as plain numbers, and warnings in sentences."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ TRAINED_YAW, TRAINED_PITCH = 45, 25
 LOW_CONFIDENCE, HIGH_ERROR = 0.910, 0.073
 """Means over the face that 2 % of held-out photos (FairFace validation) fall below and exceed."""
 SMALL_FACE = 128
-"""Pixels of the crop's side in the photo below which its own detail is thin."""
+"""Side of the crop in the photo, pixels, below which the photo has little detail."""
 DISAGREEMENT = 15
-"""Degrees between the model's yaw and the detector's that are worth a word."""
+"""Degrees between the model's yaw and the detector's from which a warning is given."""
 
 
 def report(factors: Factors, face: Face) -> dict:
@@ -42,7 +42,7 @@ def report(factors: Factors, face: Face) -> dict:
         "error": _number(mean_error(factors)),
         "crop": {"x": face.crop.centre[0], "y": face.crop.centre[1], "side": face.crop.side,
                  "roll": math.degrees(face.crop.roll)},
-        "warnings": warnings_of(factors, face),
+        "warnings": warnings(factors, face),
     }
 
 
@@ -59,22 +59,22 @@ def mean_error(factors: Factors) -> float:
     return (error.sum() / mask.sum().clamp(min=1)).item()
 
 
-def warnings_of(factors: Factors, face: Face) -> list[str]:
-    """Short sentences on what to be careful with; empty where nothing is."""
-    pose, said = _pose(factors.view), []
+def warnings(factors: Factors, face: Face) -> list[str]:
+    """Sentences that say why a result may be wrong; empty where nothing is suspicious."""
+    pose, found = _pose(factors.view), []
     if face.landmarks is None:
-        said.append("Cropped by hand: pose and shape are as good as the crop.")
+        found.append("Cropped by hand: pose and shape are as good as the crop.")
     if abs(pose["yaw"]) > TRAINED_YAW or abs(pose["pitch"]) > TRAINED_PITCH:
-        said.append("The head is turned farther than most training faces: the hidden side is guessed.")
+        found.append("The head is turned farther than most training faces: the hidden side is guessed.")
     if face.pose is not None and abs(_pose(face.pose)["yaw"] - pose["yaw"]) > DISAGREEMENT:
-        said.append(f"The face detector sees the head turned by {_pose(face.pose)['yaw']:+.0f}°, the model by "
+        found.append(f"The face detector sees the head turned by {_pose(face.pose)['yaw']:+.0f}°, the model by "
                     f"{pose['yaw']:+.0f}°.")
     if face.crop.side < SMALL_FACE:
-        said.append(f"The face has only {face.crop.side:.0f} pixels in the photo and is enlarged: "
+        found.append(f"The face has only {face.crop.side:.0f} pixels in the photo and is enlarged: "
                     "expect little detail.")
     if mean_confidence(factors) < LOW_CONFIDENCE or mean_error(factors) > HIGH_ERROR:
-        said.append("The model explains this picture badly, as drawings, masks and hard shadows: trust it less.")
-    return said
+        found.append("The model explains this photo badly, as it does drawings, masks and hard shadows: trust it less.")
+    return found
 
 
 def _pose(view) -> dict:

@@ -1,4 +1,4 @@
-"""Session files: a photo, its faces and what was found in one of them, to go on with later, exactly.
+"""Session files: a photo, its faces and the factors of one of them, to continue later exactly.
 
 A session file is a safetensors file: arrays and one JSON text, no code. It may come from anybody: all of it is checked.
 """
@@ -15,19 +15,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.errors import LatentFaceError, SessionUnreadable, WeightsMissing
+from core.errors import LatentFaceError, SessionUnreadable
 from core.export.provenance import SYNTHETIC, writing
 from core.faces import Crop, Face
 from core.faces.load_image import MAX_BYTES, read_photo
 from core.geometry.landmark_warp import LANDMARKS
 from core.model.autoencoder import Autoencoder
-from core.types import CodePair, Codes, Factors, Light, View
+from core.types import Codes, Factors, Light, View
 
 FORMAT = "LatentFace session 1"
 LOSSLESS_BYTES = 10 * 2**20
-"""Photos whose PNG is larger are kept as JPEG: what was found in them is kept exactly all the same."""
+"""Photos whose PNG is larger are stored as JPEG; their factors are stored exactly all the same."""
 DONOR = "donor."
-"""Before the names of the donor's arrays."""
+"""Prefix of the names of the donor's arrays."""
 FULL = 512
 """Side of `Face.full`."""
 
@@ -43,9 +43,9 @@ class SavedSession:
     """The face that `factors` belong to."""
     factors: Factors
     settings: dict
-    """Plain values of whoever wrote it, unchecked."""
+    """Plain values, unchecked."""
     donor: SavedSession | None = None
-    """Who lends an expression."""
+    """The expression source."""
 
 
 def write_session(saved: SavedSession, path: str | Path) -> None:
@@ -56,11 +56,11 @@ def write_session(saved: SavedSession, path: str | Path) -> None:
     """
     from safetensors.torch import save_file
 
-    arrays, about = _packed(saved)
+    arrays, values = _pack(saved)
     if saved.donor:
-        lent, about["donor"] = _packed(saved.donor)
+        lent, values["donor"] = _pack(saved.donor)
         arrays |= {DONOR + name: array for name, array in lent.items()}
-    metadata = {"format": FORMAT, "session": json.dumps(about), "synthetic": SYNTHETIC["note"]}
+    metadata = {"format": FORMAT, "session": json.dumps(values), "synthetic": SYNTHETIC["note"]}
     arrays = {name: array.detach().clone(memory_format=torch.contiguous_format) for name, array in arrays.items()}
     with writing(path):
         save_file(arrays, path, metadata)
@@ -80,9 +80,9 @@ def read_session(path: str | Path) -> SavedSession:
         with safe_open(path, "pt") as file:
             if (file.metadata() or {}).get("format") != FORMAT:
                 raise ValueError("another format")
-            about = json.loads(file.metadata()["session"])
+            values = json.loads(file.metadata()["session"])
             arrays = _Arrays({name: file.get_tensor(name) for name in file.keys()})
-        return _restored(arrays, about)
+        return _unpack(arrays, values)
     except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, OverflowError,
             RecursionError, LatentFaceError) as error:
         raise SessionUnreadable("This is not a session file of LatentFace, or it is damaged: choose one that was "
@@ -101,29 +101,30 @@ class _Arrays(dict):
         return array
 
 
-def _packed(saved: SavedSession) -> tuple[dict[str, Tensor], dict]:
-    """Arrays by name, and what is not an array."""
+def _pack(saved: SavedSession) -> tuple[dict[str, Tensor], dict]:
+    """Arrays by name, and plain values."""
     factors = saved.factors
     arrays = {"photo": torch.frombuffer(bytearray(_photo_bytes(saved.photo)), dtype=torch.uint8),
               "canon_depth": factors.canon_depth, "canon_albedo": factors.canon_albedo,
               "confidence": factors.confidence, "ambient": factors.light.ambient, "diffuse": factors.light.diffuse,
               "direction": factors.light.direction, "rotation": factors.view.rotation,
               "translation": factors.view.translation, "depth_code": factors.codes.depth_code,
-              "albedo_code": factors.codes.albedo_code, "image": factors.image} | _identity(factors.codes)
+              "albedo_code": factors.codes.albedo_code, "image": factors.image}
     for number, face in enumerate(saved.faces):
         arrays[f"image{number}"] = face.image
         arrays[f"full{number}"] = (face.full * 255).round().byte()
         if face.landmarks is not None:
             arrays[f"landmarks{number}"] = torch.as_tensor(face.landmarks, dtype=torch.float64)
-    return arrays, {"index": saved.index, "settings": saved.settings, "faces": [_about(face) for face in saved.faces]}
+    faces = [_face_values(face) for face in saved.faces]
+    return arrays, {"index": saved.index, "settings": saved.settings, "faces": faces}
 
 
-def _restored(arrays: _Arrays, about: dict) -> SavedSession:
+def _unpack(arrays: _Arrays, values: dict) -> SavedSession:
     size = arrays["canon_depth"].shape[-1]
-    if not 32 <= size <= 256 or not isinstance(about["faces"], list):
+    if not 32 <= size <= 256 or not isinstance(values["faces"], list):
         raise ValueError("no faces can be like this")
-    faces = [_face(arrays, number, one, size) for number, one in enumerate(about["faces"])]
-    if about["index"] not in range(len(faces)):
+    faces = [_face(arrays, number, one, size) for number, one in enumerate(values["faces"])]
+    if values["index"] not in range(len(faces)):
         raise ValueError("there is no such face")
     take = arrays.take
     code = arrays["depth_code"].shape[-1]
@@ -133,51 +134,41 @@ def _restored(arrays: _Arrays, about: dict) -> SavedSession:
         raise ValueError("a direction has unit length")
     view = View(take("rotation", 1, 3, low=-4, high=4), take("translation", 1, 2, low=-1, high=1))
     codes = Codes(take("depth_code", 1, code, low=-1e4, high=1e4), take("albedo_code", 1, code, low=-1e4, high=1e4))
-    if "identity_depth" in arrays:
-        codes.known_identity = CodePair(*(take(f"identity_{name}", 1, code, low=-1e4, high=1e4)
-                                          for name in ("depth", "albedo")))
     factors = Autoencoder.render(
         take("image", 1, 3, size, size, low=0, high=1), codes,
         take("canon_depth", 1, size, size, low=0.85, high=1.15), take("canon_albedo", 1, 3, size, size, low=0, high=1),
         light, view, take("confidence", 1, 1, size, size, low=0, high=1))
-    settings = about["settings"]
+    settings = values["settings"]
     if not isinstance(settings, dict):
         raise ValueError("settings are named values")
     donor = None
-    if "donor" in about:
+    if "donor" in values:
         lent = _Arrays({name.removeprefix(DONOR): array for name, array in arrays.items() if name.startswith(DONOR)})
-        donor = _restored(lent, about["donor"])
+        donor = _unpack(lent, values["donor"])
     photo = read_photo(arrays["photo"].numpy().tobytes())
-    return SavedSession(photo, faces, about["index"], factors, settings, donor)
+    return SavedSession(photo, faces, values["index"], factors, settings, donor)
 
 
-def _face(arrays: _Arrays, number: int, about: dict, size: int) -> Face:
-    numbers = [*about["crop"], *about["box"], *(about["pose"] or [])]
+def _face(arrays: _Arrays, number: int, values: dict, size: int) -> Face:
+    numbers = [*values["crop"], *values["box"], *(values["pose"] or [])]
     if not np.isfinite(np.array(numbers, float)).all():
         raise ValueError("not a number")
-    crop, pose = about["crop"], about["pose"]
+    crop, pose = values["crop"], values["pose"]
     landmarks = None
     if f"landmarks{number}" in arrays:
         landmarks = arrays.take(f"landmarks{number}", LANDMARKS, 3, low=-1e6, high=1e6).numpy()
     return Face(arrays.take(f"image{number}", 3, size, size, low=0, high=1),
                 arrays.take(f"full{number}", 3, FULL, FULL, low=0, high=255).float() / 255, landmarks,
-                about["blendshapes"], pose and View.of(*map(float, pose)),
-                Crop((float(crop[0]), float(crop[1])), float(crop[2]), float(crop[3])), tuple(map(float, about["box"])))
+                values["blendshapes"], pose and View.of(*map(float, pose)),
+                Crop((float(crop[0]), float(crop[1])), float(crop[2]), float(crop[3])),
+                tuple(map(float, values["box"])))
 
 
-def _about(face: Face) -> dict:
-    """What is not an array."""
+def _face_values(face: Face) -> dict:
+    """The plain values of a face."""
     pose = face.pose and face.pose.rotation[0].tolist()
     return {"crop": [*face.crop.centre, face.crop.side, face.crop.roll], "box": list(face.box), "pose": pose,
             "blendshapes": face.blendshapes}
-
-
-def _identity(codes: Codes) -> dict[str, Tensor]:
-    """The identity, where the model tells it."""
-    try:
-        return {"identity_depth": codes.identity.depth, "identity_albedo": codes.identity.albedo}
-    except WeightsMissing:
-        return {}
 
 
 def _photo_bytes(photo: np.ndarray) -> bytes:

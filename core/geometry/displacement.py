@@ -1,4 +1,4 @@
-"""How a face moves from one expression to another: canonical points, and where they were before."""
+"""Move the canonical points of a face, and find where they were before (expressions, reenactment)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from core.geometry.filters import blur, lerp
 from core.geometry.rasterizer import rasterize_depth
 
 SQUEEZED = 0.35, 0.7
-"""Change of a motion from one pixel row to the next, pixels, from which on it is smoothed, and at which it is most."""
+"""Change of a motion between pixel rows, pixels: smoothing starts at the first, and is full at the second."""
 NEAR = 6
-"""Pixels around such places that are smoothed with them."""
+"""Pixels around such places that are smoothed too."""
 ROUNDS = 4
-"""Steps in which the place before a motion is found; motions are smooth, and each step halves the error at least."""
+"""Fixed-point iterations of `undisplace`; motions are smooth, and each one at least halves the error."""
 
 
 def regularize(motion: Tensor) -> Tensor:
-    """A motion (B, 3, H, W) that folds nothing: smoothed where it squeezes or stretches a face too much, as brows that
-    rise far do."""
+    """A motion (B, 3, H, W) without folds: smoothed where it squeezes or stretches a face too much.
+
+    Raised brows are the usual case.
+    """
     size = motion.shape[-1]
     focal, _ = intrinsics(size)
     squeezed = torch.gradient(motion[:, 1:2] * focal, dim=2)[0].abs()
@@ -29,7 +31,7 @@ def regularize(motion: Tensor) -> Tensor:
 
 
 def displace(canon_depth: Tensor, motion: Tensor) -> Tensor:
-    """Canonical points (B, H, W, 3) of a surface that has moved.
+    """Canonical points (B, H, W, 3) of a displaced surface.
 
     Args:
         canon_depth: (B, H, W) before.
@@ -39,7 +41,7 @@ def displace(canon_depth: Tensor, motion: Tensor) -> Tensor:
 
 
 def undisplace(points: Tensor, motion: Tensor) -> Tensor:
-    """Where points (B, h, w, 3) of a surface that has moved were before; see `move`."""
+    """Where points (B, h, w, 3) of a displaced surface were before; see `displace`."""
     before = points
     for _ in range(ROUNDS):
         before = points - sample(motion, project(before, motion.shape[-1])).movedim(1, -1)
@@ -47,7 +49,7 @@ def undisplace(points: Tensor, motion: Tensor) -> Tensor:
 
 
 def displaced_depth(canon_depth: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
-    """Canonical depth (B, H, W) after a motion, and the canonical pixel (B, H, W, 2) where each of its places was."""
+    """Canonical depth (B, H, W) after a motion, and the canonical pixel (B, H, W, 2) where each of its points was."""
     size = canon_depth.shape[-1]
     depth, _ = rasterize_depth(displace(canon_depth, motion), size)
     return depth, project(undisplace(backproject(depth), motion), size)

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numba
 import numpy as np
@@ -17,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.errors import BackendMissing
+from core.errors import ArgumentInvalid, BackendMissing
 from core.geometry.camera import FIELD_OF_VIEW, intrinsics
 
 BACKGROUND = 1.1
@@ -27,68 +30,105 @@ STEEPEST = 0.05
 """Cosine between ray and normal below which gradients grow no further: a triangle seen edge-on."""
 
 
-@numba.njit(cache=True, nogil=True)
-def _corner(cell, half, width):  # pragma: no cover - compiled
-    """Grid indices (flat) of the corners of a triangle: cell (i, j) is (a, b / c) and its other half (d, c / b)."""
-    first = cell // (width - 1) * width + cell % (width - 1)
-    if half == 0:
-        return first, first + 1, first + width
-    return first + width + 1, first + width, first + 1
+COMPILED = {"cache": True, "nogil": True, "error_model": "numpy"}
+"""How numba compiles the loops: they release the interpreter lock, and a division by 0 is infinite."""
+
+TOLERANCE = 1e-4
+"""Part of a triangle by which it reaches over its edges: closes the cracks that rounding leaves between neighbours."""
+
+SMALLEST_AREA = 1e-9
+"""Twice the area in square pixels below which a triangle is not drawn."""
 
 
-@numba.njit(cache=True, nogil=True)
-def _z_buffer(points, focal, centre, ids, depth):  # pragma: no cover - compiled
-    """Fill ids (S, S) with 2 · cell + half of the nearest triangle, −1 for none, and depth (S, S).
+@numba.njit(**COMPILED)
+def project_points(points, focal, centre):  # pragma: no cover - compiled
+    """Pixel coordinates x, y and inverse depth, (V, 3), of points (V, 3) in the camera frame."""
+    pixels = np.empty_like(points)
+    for k in range(len(points)):
+        pixels[k, 2] = 1 / points[k, 2]
+        pixels[k, 0] = points[k, 0] * pixels[k, 2] * focal + centre
+        pixels[k, 1] = points[k, 1] * pixels[k, 2] * focal + centre
+    return pixels
 
-    points (H, W, 3) in the camera frame. 1 / depth is linear in the image: the interpolation is perspective-correct.
+
+@numba.njit(inline="always", **COMPILED)
+def _corners(pixels, triangles, index):  # pragma: no cover - compiled
+    """x, y and inverse depth of the three corners of a triangle."""
+    a, b, c = triangles[index, 0], triangles[index, 1], triangles[index, 2]
+    return (pixels[a, 0], pixels[a, 1], pixels[a, 2], pixels[b, 0], pixels[b, 1], pixels[b, 2],
+            pixels[c, 0], pixels[c, 1], pixels[c, 2])
+
+
+@numba.njit(inline="always", **COMPILED)
+def z_buffer(pixels, triangles, both_sides, tolerance, ids, nearest):  # pragma: no cover - compiled
+    """Find the nearest triangle at each pixel centre.
+
+    1 / depth is linear in the image: its interpolation is perspective-correct. It is compiled into its callers, so
+    that theirs are the rules of rounding.
+
+    Args:
+        pixels: (V, 3) pixel coordinates x, y and inverse depth.
+        triangles: (T, 3) indices of corners.
+        both_sides: draw triangles whichever side they show; else only those that turn counter-clockwise on the screen
+            (y down).
+        tolerance: part of a triangle by which it reaches over its edges.
+        ids: (S, S) int32, filled with the index of the nearest triangle, -1 for none.
+        nearest: (S, S), filled with its inverse depth, 0 for none.
     """
-    height, width, size = points.shape[0], points.shape[1], len(ids)
-    flat = points.reshape(height * width, 3)
-    pixel = np.empty_like(flat)
-    for k in range(len(flat)):
-        pixel[k, 2] = 1 / flat[k, 2]
-        pixel[k, 0] = flat[k, 0] * pixel[k, 2] * focal + centre
-        pixel[k, 1] = flat[k, 1] * pixel[k, 2] * focal + centre
-    nearest = np.zeros((size, size), points.dtype)
-    ids[:] = -1
-    depth[:] = BACKGROUND
-    for triangle in range(2 * (height - 1) * (width - 1)):
-        ia, ib, ic = _corner(triangle // 2, triangle % 2, width)
-        ax, ay, bx, by, cx, cy = (pixel[ia, 0], pixel[ia, 1], pixel[ib, 0], pixel[ib, 1], pixel[ic, 0], pixel[ic, 1])
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if abs(area) < 1e-9:
+    size = len(ids)
+    ids[:], nearest[:] = -1, 0
+    for triangle in range(len(triangles)):
+        ax, ay, az, bx, by, bz, cx, cy, cz = _corners(pixels, triangles, triangle)
+        area = (cx - ax) * (by - ay) - (bx - ax) * (cy - ay)
+        if abs(area) < SMALLEST_AREA or (area < 0 and not both_sides):
             continue
-        x0, x1 = max(0, int(np.ceil(min(ax, bx, cx) - 1e-4))), min(size - 1, int(np.floor(max(ax, bx, cx) + 1e-4)))
-        y0, y1 = max(0, int(np.ceil(min(ay, by, cy) - 1e-4))), min(size - 1, int(np.floor(max(ay, by, cy) + 1e-4)))
+        x0 = max(0, int(np.ceil(min(ax, bx, cx) - tolerance)))
+        x1 = min(size - 1, int(np.floor(max(ax, bx, cx) + tolerance)))
+        y0 = max(0, int(np.ceil(min(ay, by, cy) - tolerance)))
+        y1 = min(size - 1, int(np.floor(max(ay, by, cy) + tolerance)))
         for y in range(y0, y1 + 1):
             for x in range(x0, x1 + 1):
-                wb = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) / area
-                wc = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) / area
-                # A hair of tolerance closes the cracks that rounding leaves between neighbours.
-                if wb < -1e-4 or wc < -1e-4 or wb + wc > 1.0001:
+                wb = ((cx - ax) * (y - ay) - (x - ax) * (cy - ay)) / area
+                wc = ((x - ax) * (by - ay) - (bx - ax) * (y - ay)) / area
+                wa = 1 - wb - wc
+                if min(wa, wb, wc) < -tolerance:
                     continue
-                inverse = pixel[ia, 2] * (1 - wb - wc) + pixel[ib, 2] * wb + pixel[ic, 2] * wc
+                inverse = wa * az + wb * bz + wc * cz
                 if inverse > nearest[y, x]:
-                    nearest[y, x] = inverse
-                    ids[y, x] = triangle
-                    depth[y, x] = 1 / inverse
+                    nearest[y, x], ids[y, x] = inverse, triangle
 
 
-@numba.njit(cache=True, nogil=True)
-def _z_buffer_backward(points, focal, centre, ids, grad_depth, grad_points):  # pragma: no cover - compiled
-    """Add to grad_points (H, W, 3) what grad_depth (S, S) asks of the corners.
+@numba.njit(**COMPILED)
+def _depth_map(points, triangles, focal, centre, ids, depth):  # pragma: no cover - compiled
+    """Fill ids (S, S) with the nearest triangle, −1 for none, and depth (S, S); points (V, 3) in the camera frame."""
+    pixels = project_points(points, focal, centre)
+    z_buffer(pixels, triangles, True, TOLERANCE, ids, depth)
+    for y in range(len(ids)):
+        for x in range(len(ids)):
+            if ids[y, x] < 0:
+                depth[y, x] = BACKGROUND
+                continue
+            ax, ay, az, bx, by, bz, cx, cy, cz = _corners(pixels, triangles, ids[y, x])
+            area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+            wb = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) / area
+            wc = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) / area
+            depth[y, x] = 1 / (az * (1 - wb - wc) + bz * wb + cz * wc)
+
+
+@numba.njit(**COMPILED)
+def _depth_map_backward(points, triangles, focal, centre, ids, grad_depth, grad_points):  # pragma: no cover - compiled
+    """Add to grad_points (V, 3) what grad_depth (S, S) asks of the corners.
 
     A ray r meets the plane with normal n at depth z. Moving corner k by e moves the plane at the hit point, whose
     barycentric weight for k is w, by w e; so dz = w (n·e) / (n·r).
     """
-    height, width, size = points.shape[0], points.shape[1], len(ids)
-    flat, grad = points.reshape(height * width, 3), grad_points.reshape(height * width, 3)
+    size = len(ids)
     for y in range(size):
         for x in range(size):
             if ids[y, x] < 0 or grad_depth[y, x] == 0:
                 continue
-            ia, ib, ic = _corner(ids[y, x] // 2, ids[y, x] % 2, width)
-            a, u, v = flat[ia], flat[ib] - flat[ia], flat[ic] - flat[ia]
+            ia, ib, ic = triangles[ids[y, x]]
+            a, u, v = points[ia], points[ib] - points[ia], points[ic] - points[ia]
             n = np.array((u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]))
             length = np.sqrt(n[0] ** 2 + n[1] ** 2 + n[2] ** 2)
             rx, ry = (x - centre) / focal, (y - centre) / focal
@@ -104,9 +144,9 @@ def _z_buffer_backward(points, focal, centre, ids, grad_depth, grad_points):  # 
             wb, wc = min(max(wb, 0.0), 1.0), min(max(wc, 0.0), 1.0)
             scale = grad_depth[y, x] / (np.sign(along) * max(abs(along), STEEPEST * length))
             for k in range(3):
-                grad[ia, k] += scale * n[k] * (1 - wb - wc)
-                grad[ib, k] += scale * n[k] * wb
-                grad[ic, k] += scale * n[k] * wc
+                grad_points[ia, k] += scale * n[k] * (1 - wb - wc)
+                grad_points[ib, k] += scale * n[k] * wb
+                grad_points[ic, k] += scale * n[k] * wc
 
 
 @functools.cache
@@ -122,29 +162,60 @@ def _each_image(function, count: int) -> None:
         list(_pool(torch.get_num_threads()).map(function, range(count)))
 
 
+@functools.lru_cache(maxsize=16)
+def _grid_triangles(height: int, width: int) -> np.ndarray:
+    """(2 (height − 1) (width − 1), 3) int32 corners of the triangles of a grid; two after one another are a cell."""
+    first = (np.arange(height - 1)[:, None] * width + np.arange(width - 1)).ravel()
+    cells = [(first, first + 1, first + width), (first + width + 1, first + width, first + 1)]
+    return np.stack([np.stack(corners, -1) for corners in cells], 1).reshape(-1, 3).astype(np.int32)
+
+
 class _GridDepth(torch.autograd.Function):
     @staticmethod
     def forward(ctx, points: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        grids = points.detach().cpu().contiguous().numpy()
-        focal, centre = intrinsics(size)
-        ids = np.empty((len(grids), size, size), np.int32)
-        depth = np.empty((len(grids), size, size), grids.dtype)
-        _each_image(lambda k: _z_buffer(grids[k], focal, centre, ids[k], depth[k]), len(grids))
-        ctx.grids, ctx.ids = grids, ids
+        flat = points.detach().cpu().flatten(1, 2).contiguous().numpy()
+        triangles, intrinsic = _grid_triangles(*points.shape[1:3]), intrinsics(size)
+        ids = np.empty((len(flat), size, size), np.int32)
+        depth = np.empty((len(flat), size, size), flat.dtype)
+        _each_image(lambda k: _depth_map(flat[k], triangles, *intrinsic, ids[k], depth[k]), len(flat))
+        ctx.flat, ctx.ids, ctx.shape = flat, ids, points.shape
         mask = torch.from_numpy(ids >= 0).to(points.device)
         ctx.mark_non_differentiable(mask)
         return torch.from_numpy(depth).to(points.device), mask
 
     @staticmethod
     def backward(ctx, grad_depth: Tensor, _) -> tuple[Tensor, None]:
-        grids, ids = ctx.grids, ctx.ids
-        focal, centre = intrinsics(ids.shape[-1])
-        wanted, grad = grad_depth.cpu().contiguous().numpy(), np.zeros_like(grids)
-        _each_image(lambda k: _z_buffer_backward(grids[k], focal, centre, ids[k], wanted[k], grad[k]), len(grids))
-        return torch.from_numpy(grad).to(grad_depth.device), None
+        flat, ids = ctx.flat, ctx.ids
+        triangles, intrinsic = _grid_triangles(*ctx.shape[1:3]), intrinsics(ids.shape[-1])
+        wanted, grad = grad_depth.cpu().contiguous().numpy(), np.zeros_like(flat)
+        _each_image(lambda k: _depth_map_backward(flat[k], triangles, *intrinsic, ids[k], wanted[k], grad[k]),
+                    len(flat))
+        return torch.from_numpy(grad).view(ctx.shape).to(grad_depth.device), None
 
 
-def rasterize_depth(points: Tensor, size: int, backend: str = "grid") -> tuple[Tensor, Tensor]:
+_backend: ContextVar[str] = ContextVar("rasterizer", default="grid")
+
+
+@contextmanager
+def use_rasterizer(name: str) -> Iterator[None]:
+    """Within the context, render depth with "grid" (this module) or "pytorch3d" (requirements-pytorch3d.txt).
+
+    Raises:
+        ArgumentInvalid: another name.
+        BackendMissing: PyTorch3D is not installed.
+    """
+    if name not in ("grid", "pytorch3d"):
+        raise ArgumentInvalid(f"rasterizer must be grid or pytorch3d, got {name!r}.")
+    if name == "pytorch3d":
+        _import_pytorch3d()
+    token = _backend.set(name)
+    try:
+        yield
+    finally:
+        _backend.reset(token)
+
+
+def rasterize_depth(points: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Render the depth of grid meshes.
 
     Convention: camera of core.geometry.camera; both sides of a triangle are visible.
@@ -152,40 +223,38 @@ def rasterize_depth(points: Tensor, size: int, backend: str = "grid") -> tuple[T
     Args:
         points: (B, H, W, 3) points in the camera frame; each 2 × 2 cell of the grid is two triangles.
         size: side of the rendered image in pixels.
-        backend: "grid" (this module) or "pytorch3d" (optional, requirements-pytorch3d.txt).
 
     Returns:
         Depth (B, size, size), `BACKGROUND` where nothing is seen, and mask (B, size, size), bool.
 
     Raises:
-        BackendMissing: PyTorch3D was asked for and is not installed.
-        ValueError: wrong shape or an unknown backend.
+        ValueError: wrong shape.
     """
     if points.dim() != 4 or points.shape[-1] != 3:
         raise ValueError(f"points must be (B, H, W, 3), got {tuple(points.shape)}")
-    if backend == "grid":
-        return _GridDepth.apply(points, size)
-    if backend == "pytorch3d":
-        return _rasterize_pytorch3d(points, size)
-    raise ValueError(f"unknown backend {backend!r}: use 'grid' or 'pytorch3d'")
+    return _rasterize_pytorch3d(points, size) if _backend.get() == "pytorch3d" else _GridDepth.apply(points, size)
 
 
-def _rasterize_pytorch3d(points: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def _import_pytorch3d():
+    """PyTorch3D's function and class that are needed. Raises BackendMissing."""
     try:
         from pytorch3d import _C  # noqa: F401 - a broken install imports pytorch3d but not its extension
         from pytorch3d.renderer.mesh.rasterize_meshes import rasterize_meshes
         from pytorch3d.structures import Meshes
     except ImportError as error:
         raise BackendMissing("PyTorch3D is not installed: run `pip install -r requirements-pytorch3d.txt` in an "
-                             "environment of its own, or use the default backend 'grid'.") from error
+                             "environment of its own, or use the default rasterizer, grid.") from error
+    return rasterize_meshes, Meshes
+
+
+def _rasterize_pytorch3d(points: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    rasterize_meshes, Meshes = _import_pytorch3d()
     batch, height, width, _ = points.shape
     focal, _ = intrinsics(size)
     # Its image plane spans −1 … 1 from edge to edge of the pixels, x to the left and y up.
     plane = -points[..., :2] / points[..., 2:] * focal * 2 / size
     vertices = torch.cat([plane, points[..., 2:]], -1).flatten(1, 2)
-    cells = np.arange((height - 1) * (width - 1))
-    triangles = np.concatenate([np.stack(_corner.py_func(cells, half, width), -1) for half in (0, 1)])
-    faces = torch.from_numpy(triangles).to(points.device)
+    faces = torch.from_numpy(_grid_triangles(height, width)).long().to(points.device)
     mesh = Meshes(vertices, faces[None].expand(batch, -1, -1))
     ids, depth, _, _ = rasterize_meshes(mesh, size, blur_radius=0.0, faces_per_pixel=1, perspective_correct=True)
     mask = ids[..., 0] >= 0

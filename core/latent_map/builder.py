@@ -1,9 +1,10 @@
-"""Making a latent map out of faces: codes, columns, small pictures, and layouts by UMAP."""
+"""Build a latent map from faces: codes, columns, thumbnails, and layouts by UMAP."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,67 +12,68 @@ from PIL import Image
 
 from core.errors import FaceNotFound, ImageTooLarge, ImageTooSmall, ImageUnreadable
 from core.export.report import mean_confidence
-from core.export.visualize import pixels
+from core.export.visualize import to_uint8
 from core.faces import Face, find_face
-from core.latent_map.map import KINDS, LatentMap, Space, code_rows, fingerprint
+from core.latent_map.map import LatentMap, Space, code_rows
+from core.model.code_ops import KINDS, Kind
 from core.pipeline import BATCH, LatentFace
-from core.types import Codes
+from core.types import Codes, SplitCodes
 
 FEWEST = 12
-"""Faces below which a map says nothing."""
-PICTURE, QUALITY = 256, 80
-"""Side of the pictures kept of each face, pixels, and their quality as WebP."""
+"""Fewest faces that make a map."""
+THUMBNAIL, QUALITY = 256, 80
+"""Side of each face's thumbnail, pixels, and its quality as WebP."""
 UMAP_NEIGHBOURS, UMAP_DISTANCE = 15, 0.3
-"""Points whose distances a layout keeps, and how tightly it may pack: wide enough for thumbnails."""
+"""UMAP's n_neighbors and min_dist: wide enough for thumbnails."""
 EVEN = 0.8
-"""Part of the way from UMAP's positions to even spacing along each axis: islands else leave most of the plane empty.
-The order along the axes stays, and with it who is whose neighbour."""
+"""Part of the way from UMAP's positions to even spacing along each axis: islands would leave most of the plane empty.
+The order along the axes stays, and so do the neighbors."""
 ESTIMATES = ("yaw", "light", "confidence")
-"""Columns that the model itself finds: degrees, degrees to the right, part."""
+"""Columns that the model estimates: yaw in degrees, light in degrees to the right, confidence in [0, 1]."""
 SMILE = ("mouthSmileLeft", "mouthSmileRight")
 
 
 class MapBuilder:
-    """Takes faces one by one, keeps little of each, and lays them out in the end.
+    """Takes faces one by one, keeps little of each, and embeds them at the end.
 
-    maker = MapBuilder(model)
+    builder = MapBuilder(model)
     for face in faces:
-        maker.add(face, "holiday.jpg")
-    for kind in maker.lay_out(): ...    # seconds each; the first one of a process takes a minute, see `warm_up`
-    result = maker.finish(credit)
+        builder.add(face, "holiday.jpg")
+    for kind in builder.embed(): ...    # seconds each; the first one of a process takes a minute, see `warm_up`
+    result = builder.finish(credit)
     """
 
     def __init__(self, model: LatentFace):
         self.model = model
         self._waiting: list[Face] = []
-        self._codes: list[Codes] = []
+        self._codes: list[Codes | SplitCodes] = []
         self._names: list[str] = []
         self._rows: list[dict] = []
-        self._pictures: list[bytes] = []
-        self._positions: dict[str, np.ndarray] = {}
+        self._thumbnails: list[bytes] = []
+        self._positions: dict[Kind, np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self._names)
 
-    def add(self, face: Face, name: str, picture: bytes | None = None, **columns: float | str) -> None:
+    def add(self, face: Face, name: str, thumbnail: bytes | None = None, **columns: float | str) -> None:
         """Take one face.
 
         Args:
             face: aligned.
             name: one line.
-            picture: image file to keep of it; made of the face by default.
-            columns: what is known of it; `ESTIMATES` and, of detected faces, smile are added.
+            thumbnail: image file to keep of it; by default made from the face.
+            columns: known values; `ESTIMATES` and, of detected faces, smile are added.
         """
         smile = face.blendshapes and float(np.mean([face.blendshapes[side] for side in SMILE]))
         self._names.append(name)
         self._rows.append({"smile": smile} | columns)
-        self._pictures.append(picture or _webp(face))
+        self._thumbnails.append(thumbnail or _webp(face))
         self._waiting.append(face)
         if len(self._waiting) == BATCH:
             self._analyze()
 
-    def lay_out(self) -> Iterator[str]:
-        """Make the layouts; yields the name of each when it is done.
+    def embed(self) -> Iterator[Kind]:
+        """Compute the layouts; yields the kind of each when it is done.
 
         Raises:
             FaceNotFound: too few faces for a map.
@@ -80,22 +82,22 @@ class MapBuilder:
             raise FaceNotFound(f"{len(self)} faces were found, and a map needs at least {FEWEST}: choose more photos.")
         self._analyze()
         codes = self._all_codes()
-        for kind in KINDS if self.model.diffusion else ["code"]:
-            self._positions[kind] = lay_out(code_rows(codes, kind))
-            yield kind
+        for kind in KINDS:
+            if kind == "code" or self.model.diffusion:
+                self._positions[kind] = umap_layout(code_rows(codes, kind))
+                yield kind
 
     def finish(self, credit: str = "") -> LatentMap:
-        """The map, once all layouts are made."""
-        return LatentMap(np.array(self._names), self._all_codes(), self._positions, self._columns(), self._pictures,
-                         fingerprint(self.model), credit)
+        """The map, once all layouts are computed."""
+        return LatentMap(np.array(self._names), self._all_codes(), self._positions, self._columns(), self._thumbnails,
+                         self.model.fingerprint, credit)
 
     def _analyze(self) -> None:
         """Codes and columns of the faces that wait."""
         if not self._waiting:
             return
         factors = self.model.analyze(self._waiting)
-        identity = factors.codes.identity if self.model.diffusion else None
-        self._codes.append(Codes(factors.codes.depth_code, factors.codes.albedo_code, known_identity=identity))
+        self._codes.append(self.model.split(factors.codes) if self.model.diffusion else factors.codes)
         across = torch.atan2(-factors.light.direction[:, 0], factors.light.direction[:, 2]).rad2deg()
         yaw = factors.view.rotation[:, 1].rad2deg()
         for index, row in enumerate(self._rows[-len(self._waiting):]):
@@ -103,12 +105,12 @@ class MapBuilder:
             row |= dict(zip(ESTIMATES, found, strict=True))
         self._waiting.clear()
 
-    def _all_codes(self) -> Codes:
-        self._codes[:] = [Codes.cat(self._codes)]
+    def _all_codes(self) -> Codes | SplitCodes:
+        self._codes[:] = [type(self._codes[0]).cat(self._codes)]
         return self._codes[0]
 
     def _columns(self) -> dict[str, np.ndarray]:
-        """Rows to columns; what a row lacks is NaN, or an empty word."""
+        """Rows to columns; a missing value is NaN, or an empty word."""
         names = dict.fromkeys(name for row in self._rows for name in row)
         found = {name: [row.get(name) for row in self._rows] for name in names}
         return {name: np.array([value or "" for value in column]) if any(isinstance(v, str) for v in column)
@@ -116,28 +118,28 @@ class MapBuilder:
                 if any(value is not None for value in column)}
 
 
-def add_photo(maker: MapBuilder, photo, name: str) -> str:
-    """Find the largest face of a photo and take it.
+def add_photo(builder: MapBuilder, photo: Any, name: str) -> str:
+    """Find the largest face of a photo and add it to a map.
 
     Args:
-        maker: who takes it.
+        builder: of the map.
         photo: anything `core.faces.load_image.read_photo` reads.
         name: its path; the folder becomes a column.
 
     Returns:
-        Why the photo was left out; empty where its face was taken.
+        Why the photo was left out; empty where its face was added.
     """
     try:
-        face = find_face(photo, maker.model.config.image_size, PICTURE)
+        face = find_face(photo, builder.model.config.image_size, THUMBNAIL)
     except (FaceNotFound, ImageTooLarge, ImageTooSmall, ImageUnreadable) as error:
-        return str(error).partition(":")[0]  # what follows is advice for a single photo
+        return str(error).partition(":")[0]  # the rest is advice for a single photo
     folder = name.rpartition("/")[0]
-    maker.add(face, name, **({"folder": folder} if folder else {}))
+    builder.add(face, name, **({"folder": folder} if folder else {}))
     return ""
 
 
-def lay_out(rows: np.ndarray) -> np.ndarray:
-    """UMAP of codes (N, F), spread over the plane: positions (N, 2) in −1 … 1, the same at every call."""
+def umap_layout(rows: np.ndarray) -> np.ndarray:
+    """UMAP of codes (N, F), spread over the plane: positions (N, 2) in −1 … 1; deterministic."""
     from umap import UMAP
 
     layout = UMAP(n_neighbors=min(UMAP_NEIGHBOURS, len(rows) - 1), min_dist=UMAP_DISTANCE, metric="euclidean",
@@ -149,12 +151,12 @@ def lay_out(rows: np.ndarray) -> np.ndarray:
 
 
 def warm_up() -> None:
-    """Compile UMAP's loops, which takes a minute on two cores, once a process."""
-    lay_out(np.random.default_rng(0).normal(size=(4 * UMAP_NEIGHBOURS, 8)).astype(np.float32))
+    """Compile UMAP's loops, once a process; it takes a minute on two cores."""
+    umap_layout(np.random.default_rng(0).normal(size=(4 * UMAP_NEIGHBOURS, 8)).astype(np.float32))
 
 
 def _webp(face: Face) -> bytes:
     file = io.BytesIO()
-    picture = Image.fromarray(pixels(face.full))
-    picture.resize((PICTURE, PICTURE), Image.Resampling.BICUBIC).save(file, "webp", quality=QUALITY)
+    image = Image.fromarray(to_uint8(face.full))
+    image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC).save(file, "webp", quality=QUALITY)
     return file.getvalue()

@@ -1,65 +1,56 @@
-"""The latent map: faces laid out in the plane so that similar codes lie close together, one layout per kind of code.
+"""The latent map: faces placed in the plane so that similar codes are close together, one layout for each kind of code.
 
-A map is a file of arrays (npz, nothing pickled): codes, their two-dimensional layouts, a small picture of each face and
-columns to colour by. `core.latent_map.builder` makes one, `assets/map` holds the bundled one.
+A map is a file of arrays (npz, nothing pickled): codes, their two-dimensional positions, a thumbnail of each face and
+columns to color by. core.latent_map.builder makes one, assets/map holds the bundled one.
 
-Convention: similarity is the cosine between codes about the mean of the map's own faces; positions lie in −1 … 1, x
-right and y up. What lies between points is read off their neighbours (Shepard's weights, which vanish at the edge of
-the neighbourhood), so that faces change smoothly along any path and each point gives back exactly its own.
+Convention: similarity is the cosine between codes about the mean of the map's own faces; positions are in −1 … 1, x
+right and y up. A point between faces is interpolated from its neighbors by inverse distance (Shepard's weights, which
+vanish at the edge of the neighborhood), so that faces change smoothly along any path, and each face's own position
+gives exactly that face.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from core.config import ASSETS
-from core.errors import MapUnreadable, WeightsMissing
+from core.errors import MapUnreadable
 from core.export.provenance import SYNTHETIC
-from core.geometry.camera import depth_to_normal
-from core.geometry.shading import shade
-from core.types import CodePair, Codes, Light
-
-if TYPE_CHECKING:
-    from core.pipeline import LatentFace
+from core.model.code_ops import KINDS, Kind, select
+from core.types import CodePair, Codes, SplitCodes
 
 BUNDLED = ASSETS / "map" / "gallery.npz"
-KINDS = {"identity": "identity", "expression": "expression", "code": "whole"}
-"""What a layout is made of, in the order shown, and the part of `Codes` that it stands for."""
-NEIGHBOURS = 6
-"""Points that a position or a face is read off."""
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, IndexError, RuntimeError,
-           zipfile.BadZipFile, WeightsMissing)
+NEIGHBORS = 6
+"""Faces that a position, or a face between others, is interpolated from."""
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, IndexError, RuntimeError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True, eq=False)
 class LatentMap:
-    """N faces."""
+    """N faces with their codes and positions."""
 
     names: np.ndarray
     """(N,) str, one line each."""
-    codes: Codes
-    """Of the N faces; their identity is known unless the map was made without the diffusion model."""
-    positions: dict[str, np.ndarray]
+    codes: Codes | SplitCodes
+    """Of the N faces; not split where the map was made without a diffusion model."""
+    positions: dict[Kind, np.ndarray]
     """Kind to (N, 2) float32, −1 … 1."""
     columns: dict[str, np.ndarray]
     """Name to (N,) float32, NaN where unknown, or str."""
-    pictures: list[bytes]
+    thumbnails: list[bytes]
     """The aligned faces as image files."""
     weights: str
-    """`fingerprint` of the model that the codes came from."""
+    """`LatentFace.fingerprint` of the model that the codes came from."""
     credit: str = ""
-    """Whose pictures they are."""
-    _spaces: dict[str, Space] = field(default_factory=dict, repr=False, compare=False)
+    """Who made the photos."""
+    _spaces: dict[Kind, Space] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self):
         self._spaces.update((kind, Space(code_rows(self.codes, kind))) for kind in self.positions)
@@ -68,57 +59,53 @@ class LatentMap:
         return len(self.names)
 
     @property
-    def kinds(self) -> list[str]:
+    def kinds(self) -> list[Kind]:
         """The layouts there are, in the order of `KINDS`."""
         return [kind for kind in KINDS if kind in self.positions]
 
-    def nearest(self, codes: Codes, kind: str, count: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    def nearest(self, codes: Codes | SplitCodes, kind: Kind, count: int = 8) -> tuple[np.ndarray, np.ndarray]:
         """The most similar faces.
 
         Args:
-            codes: of one face.
+            codes: of one face; split unless `kind` is "code".
             kind: one of `kinds`.
             count: how many, at most.
 
         Returns:
-            Their numbers, most similar first, and the similarities in [−1, 1].
+            Their indices, most similar first, and the similarities in [−1, 1].
         """
         similarity = self._spaces[kind].similarity(code_rows(codes, kind)[0])
         order = np.argsort(-similarity, kind="stable")[:count]
         return order, similarity[order]
 
-    def project(self, codes: Codes, kind: str) -> np.ndarray:
-        """(2,) where a face with these codes belongs."""
-        order, similarity = self.nearest(codes, kind, NEIGHBOURS + 1)
+    def project(self, codes: Codes | SplitCodes, kind: Kind) -> np.ndarray:
+        """(2,) position of a face with these codes; arguments as of `nearest`."""
+        order, similarity = self.nearest(codes, kind, NEIGHBORS + 1)
         return idw_weights(np.sqrt(np.maximum(2 - 2 * similarity, 0))) @ self.positions[kind][order]
 
-    def face_at(self, position: tuple[float, float], kind: str, subject: Codes | None = None) -> Codes:
-        """The face at a position of a layout, mixed smoothly from its neighbours.
+    def face_at(self, position: tuple[float, float], kind: Kind, subject: SplitCodes | None = None) -> Codes:
+        """Codes of the face at a position of a layout, interpolated smoothly from its neighbors.
 
         Args:
             position: x, y.
             kind: one of `kinds`.
-            subject: the face that gives what this layout leaves open: on the identity map its expression, on the
-                expression map its identity. By default no expression, and the mean identity.
-
-        Returns:
-            Codes of one face.
+            subject: the face that gives the other part: on the identity map the expression, on the expression map the
+                identity. By default no expression, and the mean identity.
         """
         distance = np.linalg.norm(self.positions[kind] - np.asarray(position, np.float32), axis=1)
-        order = np.argsort(distance, kind="stable")[: NEIGHBOURS + 1]
+        order = np.argsort(distance, kind="stable")[: NEIGHBORS + 1]
         weights = torch.from_numpy(idw_weights(distance[order]))[None]
-        near = self.codes[torch.from_numpy(order)]
-        mixed = getattr(near, KINDS[kind]).apply(lambda rows: weights @ rows)
-        if kind == "code":
-            return Codes(mixed.depth, mixed.albedo)
+        mixed = select(self.codes, kind)[torch.from_numpy(order)].apply(lambda rows: weights @ rows)
         if kind == "identity":
-            return Codes.of(mixed, subject.expression if subject else mixed - mixed)
-        identity = subject.identity if subject else self.codes.identity.apply(lambda rows: rows.mean(0, keepdim=True))
-        return Codes.of(identity, mixed)
+            mixed = mixed + subject.expression if subject else mixed
+        elif kind == "expression":
+            mean = select(self.codes, "identity").apply(lambda rows: rows.mean(0, keepdim=True))
+            mixed = (subject.identity if subject else mean) + mixed
+        return Codes.of(mixed)
 
-    def check_weights(self, model: LatentFace) -> None:
+    def check_weights(self, fingerprint: str) -> None:
         """Raises MapUnreadable where the codes came from another model: they would be decoded to nonsense."""
-        if self.weights != fingerprint(model):
+        if self.weights != fingerprint:
             raise MapUnreadable("This map was made with other weights than those in use: make it again with "
                                 "`python -m training.build_map`.")
 
@@ -134,10 +121,10 @@ class LatentMap:
                 arrays = {key: file[key] for key in file.files}
             ends = arrays["ends"].tolist()
             blob = arrays["pictures"].tobytes()
-            pictures = [blob[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+            thumbnails = [blob[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
             positions, columns = ({key.partition(".")[2]: array for key, array in arrays.items()
                                    if key.startswith(group)} for group in ("positions.", "columns."))
-            result = cls(arrays["names"], _codes(arrays), positions, columns, pictures, str(arrays["weights"]),
+            result = cls(arrays["names"], _codes(arrays), positions, columns, thumbnails, str(arrays["weights"]),
                          str(arrays["credit"]))
         except _DAMAGE as error:
             raise MapUnreadable(f"{Path(path).name} cannot be read as a map: fetch the file again, or make one with "
@@ -147,18 +134,18 @@ class LatentMap:
 
     def write(self, path: str | Path) -> None:
         """Write the map's file, codes in half precision."""
-        rows = {part: code_rows(self.codes, kind).astype(np.float16) for kind, part in KINDS.items()
-                if kind in self.positions and kind != "expression"}
+        rows = {name: code_rows(self.codes, kind).astype(np.float16)
+                for name, kind in (("whole", "code"), ("identity", "identity")) if kind in self.positions}
         np.savez_compressed(
             path, names=self.names, **rows,
             **{f"positions.{kind}": positions for kind, positions in self.positions.items()},
             **{f"columns.{name}": column for name, column in self.columns.items()},
-            pictures=np.frombuffer(b"".join(self.pictures), np.uint8),
-            ends=np.cumsum([len(picture) for picture in self.pictures]),
+            pictures=np.frombuffer(b"".join(self.thumbnails), np.uint8),
+            ends=np.cumsum([len(one) for one in self.thumbnails]),
             weights=np.array(self.weights), credit=np.array(self.credit), **SYNTHETIC)
 
     def export(self, numbers: list[int], path: str | Path) -> None:
-        """Write some of the faces as a zip: faces.csv (name, columns, positions), codes.npz and the pictures."""
+        """Write some of the faces as a zip: faces.csv (name, columns, positions), codes.npz and thumbnails."""
         table, codes = io.StringIO(), io.BytesIO()
         writer = csv.writer(table)
         places = [f"{kind}_{axis}" for kind in self.kinds for axis in "xy"]
@@ -173,44 +160,30 @@ class LatentMap:
             file.writestr("faces.csv", table.getvalue())
             file.writestr("codes.npz", codes.getvalue())
             for number in numbers:
-                file.writestr(f"pictures/{number:05d}.webp", self.pictures[number])
+                file.writestr(f"thumbnails/{number:05d}.webp", self.thumbnails[number])
 
     def _check(self) -> None:
         """Refuse a map whose parts do not belong together."""
-        parts = [self.names, *self.columns.values(), self.pictures, self.codes.depth_code]
+        parts = [self.names, *self.columns.values(), self.thumbnails, self.codes]
         flat = all(kind in KINDS and positions.shape == (len(self), 2) for kind, positions in self.positions.items())
         finite = all(np.isfinite(rows).all() for rows in (*self.positions.values(), code_rows(self.codes, "code")))
         if not (flat and finite and "code" in self.positions) or {len(part) for part in parts} != {len(self)}:
             raise MapUnreadable("This map is damaged: its parts do not belong together. Fetch the file again.")
 
 
-def code_rows(codes: Codes, kind: str) -> np.ndarray:
+def code_rows(codes: Codes | SplitCodes, kind: Kind) -> np.ndarray:
     """(B, F) float32: codes of a kind, depth and albedo in one row."""
-    part = getattr(codes, KINDS[kind])
+    part = select(codes, kind)
     return torch.cat([part.depth, part.albedo], 1).float().cpu().numpy()
 
 
-def _codes(arrays: dict[str, np.ndarray]) -> Codes:
+def _codes(arrays: dict[str, np.ndarray]) -> Codes | SplitCodes:
     """Codes out of a map's file."""
-    halves = {part: torch.from_numpy(arrays[part]).float().chunk(2, 1) for part in ("whole", "identity")
-              if part in arrays}
-    return Codes(*halves["whole"], known_identity=CodePair(*halves["identity"]) if "identity" in halves else None)
-
-
-@torch.inference_mode()
-def canonical_image(model: LatentFace, codes: Codes, light: Light) -> Tensor:
-    """Faces (B, 3, H, W) of B codes, [0, 1], seen from the front under one light: the quickest picture of codes."""
-    depth, albedo = model.autoencoder.decode(codes)
-    return (albedo * shade(depth_to_normal(depth), light)).clamp(0, 1)
-
-
-def fingerprint(model: LatentFace) -> str:
-    """Short name of the weights that a map depends on."""
-    digest = hashlib.sha256()
-    for part in filter(None, (model.autoencoder, model.diffusion)):
-        for _, tensor in sorted(part.state_dict().items()):
-            digest.update(tensor.cpu().half().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    halves = {name: CodePair(*torch.from_numpy(arrays[name]).float().chunk(2, 1)) for name in ("whole", "identity")
+              if name in arrays}
+    if "identity" not in halves:
+        return Codes.of(halves["whole"])
+    return SplitCodes(halves["identity"], halves["whole"] - halves["identity"])
 
 
 class Space:

@@ -1,4 +1,4 @@
-"""The 3D-aware autoencoder (paper section 3.1): one photo to depth, albedo, light, pose and confidence, and back."""
+"""The 3D-aware autoencoder (paper section 3.1): one photo to depth, albedo, light, view and confidence, and back."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from core.model.networks import CodeBasis, Decoder, Encoder, EncoderDecoder, PCA
 from core.types import Codes, Factors, Light, View, light_direction
 
 MIN_SIGMA = 0.02
-"""Least expected error per pixel: keeps the likelihood bounded."""
-LIGHT, VIEW = 4, 5
-"""Numbers in which the encoders tell light and view."""
+"""Least expected error of a pixel: it bounds the likelihood."""
+LIGHT_SIZE, VIEW_SIZE = 4, 5
+"""Numbers that describe a light (two strengths, two slopes) and a view (three angles, two shifts)."""
 GRAD_LEAK = 0.3
-"""Part of a gradient that gets through where a code is 0."""
+"""Part of the gradient that passes where a code is 0."""
 ALBEDO_INPUT_CHANNELS = 7
-"""Maps that an albedo is told from."""
+"""The photo, the photo unwarped and unlit, and the shading; see `_albedo_input`."""
 CORRECTION_INPUT_CHANNELS = 16
-"""Maps in which a photo and a guess are compared."""
+"""What the correction encoder compares; see `_correction_input`."""
 MIN_SHADING = 0.2
-"""Least shading that an albedo is freed of: in deeper shadow there is only noise."""
+"""Least shading that the photo is divided by: in deeper shadow there is only noise."""
 
 
 class Autoencoder(nn.Module):
     """Photo → codes, light, view, confidence → canonical face → reconstruction.
 
-    Depth, light and view are told from the photo; albedo from the photo brought to the canonical place and freed of
-    its shading, where every face has its eyes and mouth in one place. That is a first guess. A further encoder sees
-    the photo beside what the guess renders to, and corrects it: what one glance cannot hold shows as a difference
-    (Carreira et al. 2016, iterative error feedback).
+    Depth, light and view are encoded from the photo. Albedo is encoded from the photo unwarped to the canonical frame
+    and divided by its shading, where all faces have their eyes and mouth in the same place. That is the initial
+    estimate. A correction encoder then compares the photo with what the estimate renders to, and adds a correction
+    (iterative error feedback, Carreira et al. 2016).
     """
 
     def __init__(self, config: ModelConfig):
@@ -47,11 +47,12 @@ class Autoencoder(nn.Module):
         self.depth_basis, self.albedo_basis = CodeBasis(code), CodeBasis(code)
         self.depth_decoder = Decoder(size, config.width, code, 1)
         self.albedo_decoder = PCADecoder(size, config.width, code, 3)
-        self.light_encoder = Encoder(size, config.pose_width, LIGHT)
-        self.view_encoder = Encoder(size, config.pose_width, VIEW)
+        self.light_encoder = Encoder(size, config.pose_width, LIGHT_SIZE)
+        self.view_encoder = Encoder(size, config.pose_width, VIEW_SIZE)
         self.confidence_net = EncoderDecoder(size, config.pose_width, 2)
-        self.correction_encoder = Encoder(size, config.width, 2 * code + LIGHT + VIEW, CORRECTION_INPUT_CHANNELS)
-        # At first nothing is corrected, until there is something to compare with.
+        self.correction_encoder = Encoder(size, config.width, 2 * code + LIGHT_SIZE + VIEW_SIZE,
+                                          CORRECTION_INPUT_CHANNELS)
+        # The correction starts at zero: at first there is nothing sensible to compare with.
         nn.init.zeros_(self.correction_encoder.head.weight)
         nn.init.zeros_(self.correction_encoder.head.bias)
 
@@ -62,16 +63,17 @@ class Autoencoder(nn.Module):
             image: (B, 3, H, W) RGB in [0, 1], aligned, H = W = `config.image_size`.
 
         Returns:
-            Factors; `confidence` is that of the image, see `forward_with_sigma` for its mirror's.
+            Factors; `confidence` is that of the image, not of its mirrored twin.
         """
         return self.forward_with_sigma(image)[0]
 
     def forward_with_sigma(self, image: Tensor) -> tuple[Factors, Tensor]:
-        """Factors of `forward`, and the expected errors of `sigmas` that their confidence comes from."""
+        """The forward pass: `forward`, and the expected errors (B, 2, H, W) of `sigmas`."""
         codes, light, view = self.encode_raw(image)
+        canon_depth, canon_albedo = self.decode(codes)
         sigmas = self.sigmas(image)
         confidence = 1 / (1 + sigmas[:, :1])
-        return self.render(image, codes, *self.decode(codes), light, view, confidence), sigmas
+        return self.render(image, codes, canon_depth, canon_albedo, light, view, confidence), sigmas
 
     @staticmethod
     def render(image: Tensor, codes: Codes, canon_depth: Tensor, canon_albedo: Tensor, light: Light, view: View,
@@ -86,34 +88,42 @@ class Autoencoder(nn.Module):
                        recon_mask[:, None].to(image.dtype), recon_image, confidence, light, view, codes)
 
     def encode_raw(self, image: Tensor) -> tuple[Codes, Light, View]:
-        """Codes (B, 256) of depth and of albedo, light and view: a guess, and its correction."""
-        guess, rendered = self._initial_estimate(image)
-        return self._split_heads(guess + self.correction_encoder(_correction_input(image, rendered)).float())
+        """Depth and albedo codes (B, 256), light and view: initial estimate plus correction."""
+        estimate, rendered = self._initial_estimate(image)
+        correction = self.correction_encoder(_correction_input(image, rendered)).float()
+        return self._split_heads(estimate + correction)
 
     def encode(self, image: Tensor) -> Codes:
-        """Codes (B, 256) of depth and of albedo."""
+        """Depth and albedo codes (B, 256)."""
         return self.encode_raw(image)[0]
 
     def _initial_estimate(self, image: Tensor) -> tuple[Tensor, Factors]:
-        """What the encoders say at first sight, (B, 521): codes, light and view before their ranges; and its render,
-        with confidence 0, which no picture depends on."""
-        encoders = self.depth_encoder, self.light_encoder, self.view_encoder
-        depth, light, view = (encoder(image * 2 - 1).float() for encoder in encoders)
+        """The encoders' first answer and its render.
+
+        Returns:
+            (B, 521) codes, light and view before their ranges are applied; and factors with confidence 0.
+        """
+        depth = self.depth_encoder(image * 2 - 1).float()
+        light = self.light_encoder(image * 2 - 1).float()
+        view = self.view_encoder(image * 2 - 1).float()
         canon_depth = self.decode_depth(self._depth_code(depth))
-        unlit = _albedo_input(image, canon_depth, self._light(light), self._view(view))
-        guess = torch.cat([depth, self.albedo_encoder(unlit).float(), light, view], 1)
-        codes, light, view = self._split_heads(guess)
-        return guess, self.render(image, codes, canon_depth, self.decode_albedo(codes.albedo_code), light, view,
-                                  torch.zeros_like(image[:, :1]))
+        albedo_input = _albedo_input(image, canon_depth, self._light(light), self._view(view))
+        albedo = self.albedo_encoder(albedo_input).float()
+
+        estimate = torch.cat([depth, albedo, light, view], 1)
+        codes, light, view = self._split_heads(estimate)
+        canon_albedo = self.decode_albedo(codes.albedo_code)
+        return estimate, self.render(image, codes, canon_depth, canon_albedo, light, view,
+                                     torch.zeros_like(image[:, :1]))
 
     def _split_heads(self, raw: Tensor) -> tuple[Codes, Light, View]:
-        """Codes, light (canonical frame) and view (radians, camera-distance units) of what the encoders say."""
-        depth, albedo, light, view = raw.split([self.config.code_size] * 2 + [LIGHT, VIEW], 1)
+        """Codes, light (canonical frame) and view (radians, camera-distance units) of (B, 521) raw numbers."""
+        depth, albedo, light, view = raw.split([self.config.code_size] * 2 + [LIGHT_SIZE, VIEW_SIZE], 1)
         codes = Codes(self._depth_code(depth), self.albedo_basis(albedo))
         return codes, self._light(light), self._view(view)
 
     def _depth_code(self, raw: Tensor) -> Tensor:
-        return self.depth_basis(_rectified(raw))
+        return self.depth_basis(_rectify(raw))
 
     def _light(self, raw: Tensor) -> Light:
         strength, slope = raw[:, :2].sigmoid(), raw[:, 2:].tanh() * self.config.max_light_slope
@@ -124,16 +134,18 @@ class Autoencoder(nn.Module):
         return View(raw[:, :3] * math.radians(self.config.max_rotation_deg), raw[:, 3:] * self.config.max_translation)
 
     def decode(self, codes: Codes) -> tuple[Tensor, Tensor]:
-        """Canonical depth (B, H, W), 0.9 to 1.1, and albedo (B, 3, H, W), [0, 1], from codes."""
+        """Canonical depth (B, H, W), 0.9 to 1.1, and albedo (B, 3, H, W), [0, 1], of codes."""
         return self.decode_depth(codes.depth_code), self.decode_albedo(codes.albedo_code)
 
     def decode_depth(self, depth_code: Tensor) -> Tensor:
-        """Canonical depth (B, H, W), 0.9 to 1.1, from depth codes (B, 256); what a sum of codes has below 0, where no
-        encoder answers, counts as 0."""
-        return self.draw_depth(_rectified(self.depth_basis.decode(depth_code)))
+        """Canonical depth (B, H, W), 0.9 to 1.1, of depth codes (B, 256).
 
-    def draw_depth(self, raw: Tensor) -> Tensor:
-        """`decode_depth` of codes (B, 256) as the encoder gives them."""
+        Encoders give no raw numbers below 0, and sums of codes may: these count as 0.
+        """
+        return self.decode_raw_depth(_rectify(self.depth_basis.decode(depth_code)))
+
+    def decode_raw_depth(self, raw: Tensor) -> Tensor:
+        """`decode_depth` of raw numbers (B, 256), ≥ 0, as they are before the basis is applied."""
         raw = self.depth_decoder(raw).float()[:, 0]
         level = math.atanh((self.config.mean_depth - 1) / self.config.depth_range)
         depth = 1 + self.config.depth_range * (raw - raw.mean((1, 2), keepdim=True) + level).tanh()
@@ -141,43 +153,48 @@ class Autoencoder(nn.Module):
         return F.pad(depth[..., columns:-columns], (columns, columns), value=self.config.border_depth)
 
     def decode_albedo(self, albedo_code: Tensor) -> Tensor:
-        """Albedo (B, 3, H, W), [0, 1], from albedo codes (B, 256)."""
+        """Albedo (B, 3, H, W), [0, 1], of albedo codes (B, 256)."""
         return self.albedo_decoder(self.albedo_basis.decode(albedo_code)).float().sigmoid()
 
     def sigmas(self, image: Tensor) -> Tensor:
-        """Expected absolute error per pixel (B, 2, H, W): of the reconstruction and of its mirrored twin."""
+        """Expected absolute error of each pixel (B, 2, H, W): of the reconstruction and of its mirrored twin."""
         return F.softplus(self.confidence_net(image * 2 - 1).float() - 2) + MIN_SIGMA
 
 
-def _rectified(raw: Tensor) -> Tensor:
-    """ReLU whose gradient leaks: in the first steps all of a code may fall below 0, where it would stay for ever."""
+def _rectify(raw: Tensor) -> Tensor:
+    """ReLU whose gradient leaks: in the first steps a whole code may fall below 0, and would stay there."""
     return raw.relu() + GRAD_LEAK * (raw - raw.detach()) * (raw <= 0)
 
 
 def _albedo_input(image: Tensor, canon_depth: Tensor, light: Light, view: View) -> Tensor:
-    """What an albedo is told from, (B, ALBEDO_INPUT_CHANNELS, H, W), about [−1, 1], without gradients: an image as it is; the same
-    brought to the canonical place and freed of its shading; and that shading."""
+    """What the albedo is encoded from: (B, ALBEDO_INPUT_CHANNELS, H, W), about [−1, 1], without gradients.
+
+    The image as it is; the image unwarped to the canonical frame and divided by its shading; that shading.
+    """
     shading = shade(depth_to_normal(canon_depth), light)
     unlit = _unwarp_to_canonical(image, canon_depth, view) / shading.clamp(min=MIN_SHADING)
     return (torch.cat([image, unlit.clamp(max=1.5), shading], 1) * 2 - 1).detach()
 
 
-def _correction_input(image: Tensor, guess: Factors) -> Tensor:
-    """An image and what a guess makes of it, (B, CORRECTION_INPUT_CHANNELS, H, W), about [−1, 1], without gradients: both in the
-    image's place, then both in the canonical place."""
-    brought_back = _unwarp_to_canonical(image, guess.canon_depth, guess.view)
-    pictures = torch.cat([image, guess.recon_image, brought_back, guess.canon_albedo, guess.shading], 1)
-    depths = torch.stack([guess.recon_depth, guess.canon_depth], 1)
-    return torch.cat([pictures * 2 - 1, (depths - 1) * 10, guess.recon_mask], 1).detach()
+def _correction_input(image: Tensor, estimate: Factors) -> Tensor:
+    """An image beside its estimate: (B, CORRECTION_INPUT_CHANNELS, H, W), about [−1, 1], without gradients.
+
+    First in the image's frame: image, reconstruction. Then in the canonical frame: unwarped image, albedo, shading.
+    Then both depths, and the mask.
+    """
+    unwarped = _unwarp_to_canonical(image, estimate.canon_depth, estimate.view)
+    colors = torch.cat([image, estimate.recon_image, unwarped, estimate.canon_albedo, estimate.shading], 1)
+    depths = torch.stack([estimate.recon_depth, estimate.canon_depth], 1)
+    return torch.cat([colors * 2 - 1, (depths - 1) * 10, estimate.recon_mask], 1).detach()
 
 
 def _unwarp_to_canonical(image: Tensor, canon_depth: Tensor, view: View) -> Tensor:
-    """An image (B, 3, H, W) in the canonical place, by depth and view; what it does not see holds what covers it."""
+    """An image (B, 3, H, W) sampled at each canonical point; hidden points get the colour of what covers them."""
     return sample(image, project(transform(backproject(canon_depth), view), image.shape[-1]))
 
 
 def mirror(factors: Factors) -> tuple[Tensor, Tensor]:
-    """Canonical depth and albedo flipped left-right: the symmetry prior's second hypothesis (paper section 3.1)."""
+    """Canonical depth and albedo flipped left-right, for the symmetry prior (paper section 3.1)."""
     return factors.canon_depth.flip(-1), factors.canon_albedo.flip(-1)
 
 

@@ -1,51 +1,52 @@
-"""Arithmetic of codes: whose face with whose expression (paper section 3.2)."""
+"""Arithmetic of latent codes: swap, interpolate, neutral (paper section 3.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Literal
 
-from core.types import CodePair, Codes
+from core.types import CodePair, Codes, SplitCodes
 
-What = Literal["identity", "expression", "code"]
+Kind = Literal["identity", "expression", "code"]
+KINDS: tuple[Kind, ...] = ("identity", "expression", "code")
 
 
-def swap(identity_from: Codes, expression_from: Codes, depth: float = 1.0, albedo: float = 1.0,
-         expressive: Callable[[CodePair], CodePair] | None = None) -> Codes:
-    """The face of one with the expression of the other.
+def select(codes: Codes | SplitCodes, kind: Kind) -> CodePair:
+    """The identity part, the expression part, or both codes as they are; only "code" of codes that are not split."""
+    if kind == "code":
+        return (codes.codes if isinstance(codes, SplitCodes) else codes).pair
+    if not isinstance(codes, SplitCodes):
+        raise TypeError(f"the {kind} part needs SplitCodes")
+    return codes.identity if kind == "identity" else codes.expression
+
+
+def swap(identity_from: Codes, expression_from: Codes, depth: float = 1.0, albedo: float = 1.0, *,
+         project: Callable[[CodePair], CodePair]) -> Codes:
+    """The codes of one face with the expression of another.
 
     Args:
         identity_from: B codes, or one for all.
         expression_from: B codes, or one for all.
-        depth: how much of the expression's shape goes over: 0 keeps the first face's own, 1 is the other's, more
-            exaggerates.
-        albedo: the same for its paint.
-        expressive: keeps of a change what expressions make, and is given the change of the whole code, since a part of
-            a smile is taken for identity; by default the expression goes over as it is, light and background with it,
-            as in the paper.
+        depth: strength of the change of shape: 0 keeps the first face's expression, 1 takes the other's.
+        albedo: strength of the change of albedo.
+        project: keeps the part of a change of codes that is due to expressions (ExpressionBasis.project). It gets the
+            change of the whole code, since a part of a smile is found in the identity.
     """
-    change = (expressive(expression_from.whole - identity_from.whole) if expressive
-              else expression_from.expression - identity_from.expression)
-    part = CodePair(change.depth * depth, change.albedo * albedo)
-    return Codes.of(identity_from.identity, identity_from.expression + part)
+    change = project(expression_from.pair - identity_from.pair)
+    return Codes.of(identity_from.pair + change.scale(depth, albedo))
 
 
-def interpolate(a: Codes, b: Codes, t: float, what: What = "code",
-                expressive: Callable[[CodePair], CodePair] | None = None) -> Codes:
-    """Codes on the straight way from `a` (t = 0) to `b` (t = 1); what is not named stays that of `a`.
+def swap_parts(identity_from: SplitCodes, expression_from: SplitCodes, depth: float = 1.0,
+               albedo: float = 1.0) -> Codes:
+    """The paper's swap: identity of one + expression of the other; light and background go with it. See `swap`."""
+    change = expression_from.expression - identity_from.expression
+    return Codes.of(identity_from.codes.pair + change.scale(depth, albedo))
 
-    The way of the expression ends where `swap` does; `expressive` is as there.
-    """
-    if what == "expression":
-        return swap(a, b, t, t, expressive)
 
+def interpolate(a: SplitCodes, b: SplitCodes, t: float, kind: Literal["identity", "code"]) -> Codes:
+    """Codes on the straight line from `a` (t = 0) to `b` (t = 1); the part that is not named stays that of `a`."""
     def between(first: CodePair, second: CodePair) -> CodePair:
         return CodePair(first.depth.lerp(second.depth, t), first.albedo.lerp(second.albedo, t))
 
-    return Codes.of(between(a.identity, b.identity), between(a.expression, b.expression) if what == "code"
-                    else a.expression)
-
-
-def neutral(codes: Codes) -> Codes:
-    """The identity alone."""
-    return Codes.of(codes.identity, codes.identity - codes.identity)
+    expression = between(a.expression, b.expression) if kind == "code" else a.expression
+    return Codes.of(between(a.identity, b.identity) + expression)

@@ -1,4 +1,4 @@
-"""What expressions do, as far as that is linear: how they show in the codes, and how they move the face."""
+"""Named expressions as linear maps: how each changes the codes, and how it moves the points of a face."""
 
 from __future__ import annotations
 
@@ -9,47 +9,78 @@ from core.config import DiffusionConfig
 from core.geometry.landmark_warp import LANDMARKS, tps_warp
 from core.types import CodePair
 
+EXPRESSION_NAMES = (
+    "PupilDilate_L", "PupilDilate_R", "browDown_L", "browDown_R", "browInnerUp_L", "browInnerUp_R", "browOuterUp_L",
+    "browOuterUp_R", "cheekPuff_L", "cheekPuff_R", "cheekRaiser_L", "cheekRaiser_R", "cheekSquint_L", "cheekSquint_R",
+    "eyeBlink_L", "eyeBlink_R", "eyeLookDown_L", "eyeLookDown_R", "eyeLookIn_L", "eyeLookIn_R", "eyeLookOut_L",
+    "eyeLookOut_R", "eyeLookUp_L", "eyeLookUp_R", "eyeSquint_L", "eyeSquint_R", "eyeWide_L", "eyeWide_R", "jawForward",
+    "jawLeft", "jawOpen", "jawRight", "mouthClose", "mouthDimple_L", "mouthDimple_R", "mouthFrown_L", "mouthFrown_R",
+    "mouthFunnel", "mouthLeft", "mouthLowerDown_L", "mouthLowerDown_R", "mouthPress_L", "mouthPress_R", "mouthPucker",
+    "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmile_L",
+    "mouthSmile_R", "mouthStretch_L", "mouthStretch_R", "mouthUpperUp_L", "mouthUpperUp_R", "noseSneer_L",
+    "noseSneer_R")
+"""The expressions of the rig (ICT-FaceKit), in its order. L and R are the person's own left and right."""
+BLINKS = EXPRESSION_NAMES.index("eyeBlink_R"), EXPRESSION_NAMES.index("eyeBlink_L")
+"""The expressions that close the eye on the image's left and the one on its right."""
 
-class Expressions(nn.Module):
-    """Expression weights, read from changes of codes, and what they do.
 
-    The weights are those of the rig that training knows (`training.fitting.subspaces`). A change of codes holds light, paint
-    and background as well; what goes through the few weights is expression alone.
+class ExpressionBasis(nn.Module):
+    """Expression weights regressed from changes of codes, and what the weights do to codes and to points.
+
+    The weights are those of the rig (training.fitting.subspaces). A change of codes also holds light, albedo and
+    background; what passes through the few weights is expression alone.
     """
+
+    regressor: Tensor
+    """(2 · code_size, 57) linear regression from a change of [depth, albedo] codes to expression weights."""
+    gain: Tensor
+    """(57,) factor from regressed weights, which are cautious, to weights of the size that expressions have."""
+    directions: Tensor
+    """(57, 2 · code_size) change of the codes by each expression at full strength."""
+    displacement: Tensor
+    """(57, 3, H, W) motion of the canonical points by each expression at full strength, camera-distance units."""
+    landmarks: Tensor
+    """(478, 2) landmarks of the mean head, crop coordinates."""
 
     def __init__(self, config: DiffusionConfig):
         super().__init__()
-        weights, codes, size = config.expressions, 2 * config.code_size, config.image_size
-        self.register_buffer("reader", torch.zeros(codes, weights))
+        weights, codes, size = len(EXPRESSION_NAMES), 2 * config.code_size, config.image_size
+        self.register_buffer("regressor", torch.zeros(codes, weights))
         self.register_buffer("gain", torch.ones(weights))
-        self.register_buffer("effects", torch.zeros(weights, codes))
-        self.register_buffer("motion", torch.zeros(weights, 3, size, size))
+        self.register_buffer("directions", torch.zeros(weights, codes))
+        self.register_buffer("displacement", torch.zeros(weights, 3, size, size))
         self.register_buffer("landmarks", torch.zeros(LANDMARKS, 2))
 
     @property
-    def known(self) -> bool:
-        """Whether training knew any: without renders it does not."""
-        return bool(self.reader.any())
+    def is_fitted(self) -> bool:
+        """Whether the basis was fitted; a model trained without renders has none."""
+        return bool(self.regressor.any())
 
-    def read(self, change: CodePair) -> Tensor:
-        """Expression weights (B, 57) to be expected from changes of codes (B, 256) each: 1 is an expression at full
-        strength that the face did not have. What is unsure is expected to be small."""
-        return torch.cat([change.depth, change.albedo], 1) @ self.reader
+    def predict(self, change: CodePair) -> Tensor:
+        """Expected expression weights (B, 57) of changes of codes.
 
-    def changes(self, weights: Tensor) -> CodePair:
-        """What expression weights (B, 57) add to the codes."""
-        return CodePair(*(weights @ self.effects).chunk(2, 1))
-
-    def part(self, change: CodePair) -> CodePair:
-        """The part of changes of codes that expressions make."""
-        return self.changes(self.read(change))
-
-    def moves(self, weights: Tensor, landmarks: Tensor | None = None) -> Tensor:
-        """How faces move whose expression weights (B, 57) were read: (B, 3, H, W) of the points at canonical pixels,
-        canonical frame, camera-distance units. Here expressions have the size that they usually have.
-
-        With `landmarks` (B, 478, 2) of the faces (core.geometry.landmark_warp) each brow and lip moves where it is, else where it is
-        on the mean head.
+        A weight of 1 is an expression at full strength that the face did not have. Uncertain weights are small.
         """
-        motion = torch.einsum("bk,kcyx->bcyx", (weights * self.gain).clamp(-1, 1), self.motion)
+        return torch.cat([change.depth, change.albedo], 1) @ self.regressor
+
+    def code_change(self, weights: Tensor) -> CodePair:
+        """Change of the codes by expression weights (B, 57)."""
+        return CodePair(*(weights @ self.directions).chunk(2, 1))
+
+    def project(self, change: CodePair) -> CodePair:
+        """The part of changes of codes that is due to expressions."""
+        return self.code_change(self.predict(change))
+
+    def displace(self, weights: Tensor, landmarks: Tensor | None = None) -> Tensor:
+        """Motion of the canonical points by predicted expression weights.
+
+        Args:
+            weights: (B, 57), as `predict` gives them.
+            landmarks: (B, 478, 2) of the faces (core.geometry.landmark_warp): brows and lips then move where they are
+                on this face; by default where they are on the mean head.
+
+        Returns:
+            (B, 3, H, W) at each canonical pixel, canonical frame, camera-distance units.
+        """
+        motion = torch.einsum("bk,kcyx->bcyx", (weights * self.gain).clamp(-1, 1), self.displacement)
         return motion if landmarks is None else tps_warp(motion, self.landmarks, landmarks)

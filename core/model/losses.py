@@ -1,4 +1,4 @@
-"""The losses that training and refinement share: how well a picture is explained."""
+"""The losses that training and refinement share: how well the reconstruction explains an image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over pictures of the mean of values (B, C, H, W) under mask (B, 1, H, W)."""
+    """Mean over images of the mean of values (B, C, H, W) under mask (B, 1, H, W)."""
     return ((values * mask).mean(1).sum((1, 2)) / mask.sum((1, 2, 3)).clamp(min=1)).mean()
 
 
@@ -26,7 +26,7 @@ def laplace_nll(error: Tensor, sigma: Tensor, mask: Tensor) -> Tensor:
 
 
 def gradient_difference(recon: Tensor, image: Tensor, mask: Tensor, scales: int = 3) -> Tensor:
-    """L1 between the spatial gradients of two pictures at several scales: sharpness without perceptual features."""
+    """L1 between the spatial gradients of two images at several scales: sharpness without perceptual features."""
     error, total = recon - image, 0.0
     for _ in range(scales):
         dx = (error[..., 1:] - error[..., :-1]) * torch.minimum(mask[..., 1:], mask[..., :-1])

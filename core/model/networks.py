@@ -85,10 +85,10 @@ class Decoder(nn.Module):
 
 
 class PCADecoder(Decoder):
-    """A decoder beside a linear model of its maps (eigenfaces, Turk and Pentland 1991).
+    """A convolutional decoder plus a linear model of its maps (eigenfaces, Turk and Pentland 1991).
 
-    Convolutions soon draw what all faces share, and take long over what tells them apart: eyes, brows, teeth. The
-    linear model holds that from the start where it is given the principal components of pictures.
+    Convolutions quickly learn what all faces share, and slowly what distinguishes them: eyes, brows, teeth. The linear
+    model has that from the start when it is given the principal components of images.
     """
 
     def __init__(self, image_size: int, width: int, code_size: int, outputs: int):
@@ -99,9 +99,13 @@ class PCADecoder(Decoder):
         self.shape = (outputs, image_size, image_size)
 
     @torch.no_grad()
-    def set(self, mean: Tensor, components: Tensor) -> None:
-        """Draw nothing but a linear model, until trained further: `mean` (outputs · H · W,) is the map of code 0, row k
-        of `components` (K, outputs · H · W), K ≤ code_size, what the code's k-th number adds."""
+    def set_components(self, mean: Tensor, components: Tensor) -> None:
+        """Start as the linear model alone.
+
+        Args:
+            mean: (outputs · H · W,) the map of code 0.
+            components: (K, outputs · H · W), K ≤ code_size; row k is what the code's k-th number adds.
+        """
         self.linear.bias.copy_(mean)
         self.linear.weight[:, :len(components)] = components.T
         nn.init.zeros_(self.layers[-1].weight)
@@ -112,12 +116,16 @@ class PCADecoder(Decoder):
 
 
 class CodeBasis(nn.Module):
-    """Coordinates of a code: as the encoder gives it until a basis is set, which no gradient changes.
+    """Linear coordinates of a code, fixed during training; the identity map until a basis is set.
 
-    Encoders care little how far apart two codes are: a lamp may move a code further than another face does. In a
-    whitened basis (`training.fitting.whitening`) distances and angles of codes mean something, and every factor of the
-    autoencoder stays what it was.
+    In the encoders' own coordinates distances mean little: a lamp may move a code further than another face does. In a
+    whitened basis (training.fitting.whitening) distances and angles are meaningful, and the decoded factors stay the
+    same.
     """
+
+    mean: Tensor
+    basis: Tensor
+    inverse: Tensor
 
     def __init__(self, code_size: int):
         super().__init__()
@@ -125,14 +133,14 @@ class CodeBasis(nn.Module):
         self.register_buffer("basis", torch.eye(code_size))
         self.register_buffer("inverse", torch.eye(code_size))
 
-    def set(self, mean: Tensor, basis: Tensor) -> None:
+    def set_basis(self, mean: Tensor, basis: Tensor) -> None:
         """Codes become (raw − mean) @ basis; mean (code_size,), basis (code_size, code_size), columns may be zero."""
         self.mean.copy_(mean)
         self.basis.copy_(basis)
         self.inverse.copy_(torch.linalg.pinv(basis))
 
     def forward(self, raw: Tensor) -> Tensor:
-        """Codes (B, code_size) of what an encoder gives."""
+        """Codes (B, code_size) of the encoder's raw numbers (B, code_size)."""
         with torch.autocast(raw.device.type, enabled=False):
             return (raw.float() - self.mean) @ self.basis
 

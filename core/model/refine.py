@@ -1,9 +1,9 @@
-"""Refinement at test time: codes, light and pose moved a little, to where they forward_with_sigma the photo better.
+"""Refinement at test time: codes, light and view optimised on one photo.
 
-The encoders answer at a glance. Refinement starts from their answer and takes a few Adam steps under what the training
-asks of photos: the likelihood of the reconstruction and of its mirrored twin under the confidence maps (paper section
-3.1), and gradient differences. A prior holds every unknown near the encoders' answer, in units of about their error.
-Pose and light move most, depth and albedo a little. Confidence stays as it was found.
+The encoders answer in one pass. Refinement starts from their answer and takes a few Adam steps on the losses that
+training uses on photos: the likelihood of the reconstruction and of its mirrored twin under the confidence maps (paper
+section 3.1), and gradient differences. A prior keeps every variable near the encoders' answer, in units of about their
+error. View and light move most, depth and albedo a little. The confidence stays that of the encoders.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ GRADIENT = 4.0
 
 
 @dataclass(frozen=True)
-class Unknown:
+class Variable:
     """How far and how fast one of the factors may move."""
 
     spread: tuple[float, ...]
     """Unit of its moves, about the encoder's error. Codes: part of the standard deviation of the code's own values."""
     rate: float
-    """Adam's first step, in spreads; the steps shrink to nothing (cosine)."""
+    """Adam's first step, in spreads; the steps shrink to zero (cosine)."""
     prior: float
     """Weight of the mean square move, in spreads."""
 
 
-UNKNOWNS = {
-    "depth_code": Unknown((0.5,), rate=0.15, prior=0.3),
-    "albedo_code": Unknown((0.5,), rate=0.1, prior=1.0),
+VARIABLES = {
+    "depth_code": Variable((0.5,), rate=0.15, prior=0.3),
+    "albedo_code": Variable((0.5,), rate=0.1, prior=1.0),
     # Logits of ambient and diffuse, slope of the direction.
-    "light": Unknown((0.4, 0.4, 0.3, 0.3), rate=0.3, prior=0.01),
+    "light": Variable((0.4, 0.4, 0.3, 0.3), rate=0.3, prior=0.01),
     # Pitch, yaw and roll in radians, shift in camera distances.
-    "view": Unknown((0.045, 0.03, 0.015, 0.004, 0.004), rate=0.3, prior=0.1),
+    "view": Variable((0.045, 0.03, 0.015, 0.004, 0.004), rate=0.3, prior=0.1),
 }
 
 
 def refine(autoencoder: Autoencoder, image: Tensor) -> Factors:
-    """Factors of aligned photos, refined; each picture's result is independent of the others in the batch.
+    """Factors of aligned photos, refined; each photo's result is independent of the others in the batch.
 
     Args:
         autoencoder: trained, its parameters frozen.
@@ -58,19 +58,19 @@ def refine(autoencoder: Autoencoder, image: Tensor) -> Factors:
         Factors as `autoencoder` gives them, with the encoders' confidence.
     """
     with torch.inference_mode(False), torch.enable_grad():
-        image = image.clone()  # one made in inference mode could not take part
+        image = image.clone()  # an image made in inference mode could not take part
         with torch.no_grad():
             start, sigmas = autoencoder.forward_with_sigma(image)
         units = _units(start)
         moves = {name: torch.zeros_like(unit, requires_grad=True) for name, unit in units.items()}
-        groups = [{"params": [moves[name]], "lr": unknown.rate} for name, unknown in UNKNOWNS.items()]
+        groups = [{"params": [moves[name]], "lr": variable.rate} for name, variable in VARIABLES.items()]
         optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
         for _ in range(STEPS):
             found = _moved(autoencoder, start, moves, units)
-            prior = sum(unknown.prior * moves[name].square().mean(1).sum() for name, unknown in UNKNOWNS.items())
+            prior = sum(variable.prior * moves[name].square().mean(1).sum() for name, variable in VARIABLES.items())
             optimizer.zero_grad()
-            (_misfit(found, sigmas) + prior).backward()
+            (_loss(found, sigmas) + prior).backward()
             optimizer.step()
             schedule.step()
         with torch.no_grad():
@@ -78,9 +78,9 @@ def refine(autoencoder: Autoencoder, image: Tensor) -> Factors:
 
 
 def _units(start: Factors) -> dict[str, Tensor]:
-    """What a move of 1 is, for each value of each unknown."""
+    """The size of a move of 1, for each value of each variable."""
     count = len(start.image)
-    units = {name: start.image.new_tensor(unknown.spread).expand(count, -1) for name, unknown in UNKNOWNS.items()}
+    units = {name: start.image.new_tensor(variable.spread).expand(count, -1) for name, variable in VARIABLES.items()}
     for name in ("depth_code", "albedo_code"):
         code = getattr(start.codes, name)
         units[name] = (units[name] * code.std(1, keepdim=True)).expand_as(code)
@@ -88,20 +88,22 @@ def _units(start: Factors) -> dict[str, Tensor]:
 
 
 def _moved(autoencoder: Autoencoder, start: Factors, moves: dict[str, Tensor], units: dict[str, Tensor]) -> Factors:
-    """The factors after moves of the unknowns, within the ranges that the encoders keep to."""
-    depth_code, albedo_code, light, view = (moves[name] * units[name] for name in UNKNOWNS)
+    """The factors after moves of the variables, within the encoders' ranges."""
+    depth_code, albedo_code, light, view = (moves[name] * units[name] for name in VARIABLES)
     codes = Codes(start.codes.depth_code + depth_code, start.codes.albedo_code + albedo_code)
-    slope = start.light.direction[:, :2] / start.light.direction[:, 2:]
+    largest = autoencoder.config.max_light_slope
+    slope = start.light.direction[:, :2] / start.light.direction[:, 2:] + light[:, 2:]
     light = Light((start.light.ambient.logit(1e-4) + light[:, 0]).sigmoid(),
-                  (start.light.diffuse.logit(1e-4) + light[:, 1]).sigmoid(), light_direction(slope + light[:, 2:]))
+                  (start.light.diffuse.logit(1e-4) + light[:, 1]).sigmoid(),
+                  light_direction(slope.clamp(-largest, largest)))
     turn, shift = math.radians(autoencoder.config.max_rotation_deg), autoencoder.config.max_translation
     view = View((start.view.rotation + view[:, :3]).clamp(-turn, turn),
                 (start.view.translation + view[:, 3:]).clamp(-shift, shift))
     return autoencoder.render(start.image, codes, *autoencoder.decode(codes), light, view, start.confidence)
 
 
-def _misfit(found: Factors, sigmas: Tensor) -> Tensor:
-    """What the training on photos asks of one reconstruction and its mirrored twin, summed over the pictures."""
+def _loss(found: Factors, sigmas: Tensor) -> Tensor:
+    """Training's losses on photos, of the reconstruction and its mirrored twin, summed over the photos."""
     image = found.image
     twin = Autoencoder.render(image, found.codes, *mirror(found), found.light, found.view, found.confidence)
     mean = (laplace_nll(found.recon_image - image, sigmas[:, :1], found.recon_mask)

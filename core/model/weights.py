@@ -1,4 +1,4 @@
-"""Weights: one safetensors file, half precision or 8 bits, with the model's config in its metadata."""
+"""Weights: one safetensors file, 8 bits or half precision, with the model's configuration in its metadata."""
 
 from __future__ import annotations
 
@@ -6,26 +6,31 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+from torch import Tensor, nn
 
 from core.config import ASSETS, DiffusionConfig, ModelConfig, from_dict
-from core.errors import ConfigError, WeightsDamaged, WeightsMissing
+from core.errors import ConfigError, WeightsDamaged, WeightsMismatch, WeightsMissing
+from core.model.autoencoder import Autoencoder
 from core.model.diffusion import Diffusion
 
 BUNDLED = ASSETS / "weights" / "autoencoder.safetensors"
 VARIABLE = "LATENTFACE_WEIGHTS"
 SCALE = ".row_scale"
-"""Ending of the names of scales."""
+"""Suffix of the names of scales."""
 LEAST_SCALE = 2.0**-14
-"""Half precision has fewer bits below it, and what was read would not be stored the same again."""
+"""Half precision has fewer bits below it: a scale would not be stored the same again after it was read."""
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def weights_path(path: str | Path | None = None) -> Path:
     """Where the weights are: the given path, else the environment variable LATENTFACE_WEIGHTS, else the bundled file.
 
     Raises:
-        WeightsMissing: nothing there.
+        WeightsMissing: there is no such file.
     """
     chosen = Path(path or os.environ.get(VARIABLE) or BUNDLED)
     if not chosen.is_file():
@@ -35,96 +40,123 @@ def weights_path(path: str | Path | None = None) -> Path:
 
 
 def diffusion_path(path: str | Path) -> Path:
-    """Where the diffusion weights are: beside those of their autoencoder."""
+    """Where the diffusion weights of an autoencoder are: beside it."""
     return Path(path).with_name("diffusion.safetensors")
 
 
-def fingerprint_autoencoder(state: dict[str, torch.Tensor]) -> str:
-    """Fingerprint of what gives an autoencoder's codes, its decoders included, by which guesses are corrected:
-    diffusion weights mean nothing beside others."""
-    found = hashlib.sha256()
-    for name, tensor in sorted(_stored(state).items()):
-        if not name.startswith("confidence_net."):
-            found.update(tensor.numpy().tobytes())
-    return found.hexdigest()
-
-
-def _stored(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Weights as a file holds them: matrices and kernels in 8 bits a number, with a scale for each row; all else in
-    half precision. What was stored and read is stored the same again."""
-    stored = {}
-    for name, tensor in state.items():
-        tensor = tensor.detach().cpu()
-        if name.endswith(".weight") and tensor.ndim > 1:
-            rows = tensor.float().flatten(1)
-            scale = (rows.abs().amax(1) / 127).clamp(min=LEAST_SCALE).half().view(-1, *[1] * (tensor.ndim - 1))
-            stored[name + SCALE] = scale
-            tensor = (tensor.float() / scale.float()).round().clamp(-127, 127).to(torch.int8)
-        else:
-            tensor = tensor.half()
-        stored[name] = tensor.contiguous()
-    return stored
-
-
-def load_diffusion(path: Path, autoencoder: dict[str, torch.Tensor]) -> Diffusion | None:
-    """Diffusion model of a file, None where there is none or where it was made for another autoencoder's state.
+def load_autoencoder(path: str | Path) -> Autoencoder:
+    """The autoencoder of a file.
 
     Raises:
-        WeightsDamaged: not such a file, or cut short.
+        WeightsDamaged: the file cannot be read, or belongs to another version of the model.
     """
-    if not path.is_file():
-        return None
-    config, state, about = _read(path, DiffusionConfig)
-    if about.get("encoders") != fingerprint_autoencoder(autoencoder):
-        return None
-    diffusion = Diffusion(config)
+    config, state, _ = _read(path, ModelConfig)
+    return _filled(Autoencoder(config), state, path)
+
+
+def load_diffusion(path: str | Path, autoencoder: Autoencoder) -> Diffusion:
+    """The diffusion model of a file.
+
+    Raises:
+        WeightsDamaged: the file cannot be read, or belongs to another version of the model.
+        WeightsMismatch: it was made for another autoencoder.
+    """
+    config, state, metadata = _read(path, DiffusionConfig)
+    if metadata.get("autoencoder") != autoencoder_fingerprint(autoencoder.state_dict()):
+        raise WeightsMismatch(f"The diffusion weights {path} were made for another autoencoder: fetch both files "
+                              "together, train them again with `python -m training.train_diffusion`, or move this file "
+                              "away to go on without identity and expression.")
+    return _filled(Diffusion(config), state, path)
+
+
+def _filled(network: Network, state: dict[str, Tensor], path: str | Path) -> Network:
+    """The network with the weights of a file, float32 whatever torch's default dtype is."""
     try:
-        diffusion.load_state_dict(state)
+        network.float().load_state_dict(state)
     except RuntimeError as error:
         raise WeightsDamaged(f"The weights {path} belong to another version of the model: fetch the file that comes "
                              "with this one.") from error
-    return diffusion
+    return network
 
 
-def save_weights(path: str | Path, state: dict[str, torch.Tensor], config: ModelConfig | DiffusionConfig,
-                 about: dict[str, str]) -> None:
-    """Write weights with their config and `about` (how they were trained) as metadata."""
+def save_weights(path: str | Path, state: dict[str, Tensor], config: ModelConfig | DiffusionConfig,
+                 metadata: dict[str, str]) -> None:
+    """Write weights with their configuration and `metadata` (how they were trained)."""
     from safetensors.torch import save_file
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(_stored(state), path, {"config": json.dumps(config.to_dict()), **about})
+    save_file(quantize(state), path, {"config": json.dumps(config.to_dict()), **metadata})
 
 
-def load_weights(path: str | Path) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
-    """Read config and float32 weights of a file written by `save_weights`.
-
-    Raises:
-        WeightsDamaged: not such a file, or cut short.
-    """
+def load_weights(path: str | Path) -> tuple[ModelConfig, dict[str, Tensor]]:
+    """Configuration and float32 weights of an autoencoder's file; errors as of `load_autoencoder`."""
     config, state, _ = _read(path, ModelConfig)
     return config, state
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """How weights were made: the `about` of `save_weights`."""
+    """How weights were made: the `metadata` of `save_weights`."""
     from safetensors import safe_open
 
     with safe_open(path, "pt") as file:
         return {key: value for key, value in file.metadata().items() if key != "config"}
 
 
+def autoencoder_fingerprint(state: dict[str, Tensor]) -> str:
+    """SHA-256 of the weights that codes depend on, decoders included, since their renders correct the codes.
+
+    A diffusion model is valid for one fingerprint only.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(quantize(state).items()):
+        if not name.startswith("confidence_net."):
+            digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def model_fingerprint(*networks: nn.Module | None) -> str:
+    """Short SHA-256 of everything that codes, identities and decoded faces depend on."""
+    digest = hashlib.sha256()
+    for network in filter(None, networks):
+        for _, tensor in sorted(network.state_dict().items()):
+            digest.update(tensor.cpu().half().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def quantize(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as a file holds them.
+
+    Matrices and kernels become 8-bit integers with a scale for each row; everything else half precision. Reading and
+    quantizing again gives the same.
+    """
+    quantized = {}
+    for name, tensor in state.items():
+        tensor = tensor.detach().cpu()
+        if name.endswith(".weight") and tensor.ndim > 1:
+            rows = tensor.float().flatten(1)
+            scale = (rows.abs().amax(1) / 127).clamp(min=LEAST_SCALE).half().view(-1, *[1] * (tensor.ndim - 1))
+            quantized[name + SCALE] = scale
+            tensor = (tensor.float() / scale.float()).round().clamp(-127, 127).to(torch.int8)
+        else:
+            tensor = tensor.half()
+        quantized[name] = tensor.contiguous()
+    return quantized
+
+
 def _read(path: str | Path, config_class: type) -> tuple:
+    """Configuration, float32 weights by name, and metadata of a file."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "pt") as file:
-            about = file.metadata()
-            config = from_dict(config_class, json.loads(about["config"]))
+            metadata = file.metadata()
+            config = from_dict(config_class, json.loads(metadata["config"]))
             stored = {name: file.get_tensor(name).float() for name in file.keys()}
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, ConfigError) as error:
-        raise WeightsDamaged(f"The weights {path} cannot be read ({error}): fetch the file again.") from error
+        raise WeightsDamaged(f"The weights {path} cannot be read ({error}): fetch the file that comes with this "
+                             "version.") from error
     scales = {name: stored.pop(name) for name in list(stored) if name.endswith(SCALE)}
     for name, scale in scales.items():
         stored[name.removesuffix(SCALE)] *= scale
-    return config, stored, about
+    return config, stored, metadata

@@ -1,12 +1,13 @@
-"""A photo's own detail on a face that has changed: another expression, another identity, at display size.
+"""Reenactment: a photo's face with another expression, at display size.
 
-What an expression does to the points of a face is known, and moves the photo's pixels; lips and lids part and close as
-the donor's do, whose teeth and tongue lie between the lips. Another identity's motion is found between the decoded
-maps before and after. What no motion explains in these, folds and shadows above all, is multiplied in where the model
-is confident.
+The expression basis knows how an expression moves the points of a face, and that motion moves the photo's own pixels.
+Lips and lids part and close as the donor's do; only what lies between the lips, teeth and tongue, is the donor's. What
+no motion explains in the decoded maps, folds and shadows above all, is multiplied in where the model is confident.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -16,89 +17,133 @@ from core.geometry.camera import crop_grid, crop_points, pixel_grid, transform
 from core.geometry.displacement import displaced_depth, regularize
 from core.geometry.filters import blur, lerp, upsample
 from core.geometry.shading import shade
-from core.rendering.compositor import FLOOR, TexturedFace
-from core.rendering.mouth_eyes import Contours, blend_mouth_interior, retarget_eyes, retarget_lips, split_at_lips
+from core.rendering.compositor import MIN_SHADING
+from core.rendering.mouth_eyes import (
+    Contours,
+    blend_mouth_interior,
+    darken_mouth_interior,
+    retarget_eyes,
+    retarget_lips,
+    split_at_lips,
+)
 from core.rendering.texture_transfer import head_surface
-from core.types import Factors
+from core.types import Factors, TexturedFace
 
 LEVELS = (16, 32, 64)
-"""Sides at which motion is looked for, coarse to fine."""
+"""Map sizes at which the optical flow is estimated, coarse to fine."""
 ROUNDS = 3
-"""Times that motion is improved at each."""
+"""Iterations of the optical flow at each size."""
 STIFFNESS = 2e-3
-"""Squared contrast a pixel that is worth a motion: below it the face keeps still."""
+"""Squared contrast of a pixel below which the optical flow keeps still."""
 LARGEST_CHANGE = 0.7
-"""Most by which the remaining change brightens or darkens, natural logarithm."""
+"""Largest brightening or darkening by the remaining change, natural logarithm."""
 
 
-def carry(face: TexturedFace, before: Factors, after: Factors, motion: Tensor | None = None,
-          donor: TexturedFace | None = None, amount: float = 1.0) -> TexturedFace:
-    """Change a prepared face as its factors have changed.
+@dataclass
+class Reenactment:
+    """What changes a face: how its points move, and whose mouth and eyes it follows."""
+
+    motion: Tensor
+    """(B, 3, H, W) of the canonical points at full strength, camera-distance units (ExpressionBasis.displace)."""
+    to_neutral: Tensor
+    """(B, 3, H, W) the part of `motion` that takes off the face's own expression."""
+    closing: list[Tensor]
+    """(B, 1) for each eye, the one on the image's left first: how far its lid comes down, 0 to 1."""
+    donor: TexturedFace | None = None
+    """Whose mouth is followed; None: the mouth opens as the motion says, and its interior is dark."""
+
+
+def reenact(face: TexturedFace, after: Factors, change: Reenactment | None, strength: float = 1.0) -> TexturedFace:
+    """Change a textured face as its factors have changed.
 
     Args:
-        face: B faces of `core.rendering.texture_transfer.transfer`.
-        before: the factors they were made of.
-        after: the same faces changed: `LatentFace.swap`, `interpolate`, `neutral`.
-        motion: (B, 3, H, W) how the expression moves them, of `LatentFace.motion`; None: as the maps show.
-        donor: the faces that gave the expression, prepared in the same way; None: nobody did, and mouths close. Where
-            landmarks of either are not known, the mouth moves and does not part.
-        amount: how much of the motion, 0 … 1.5.
+        face: B faces of core.rendering.texture_transfer.
+        after: the factors of the same faces with the new expression (core.model.code_ops).
+        change: how the expression moves them; None: as the optical flow between the decoded maps shows. Where landmarks
+            are not known, of the face or of the donor, the mouth moves and does not part.
+        strength: 0 … 1.5 of the motion.
 
     Returns:
-        B faces to `composite`, in the pose and light of `face`.
+        B faces in the pose and light of `face`.
     """
+    before, landmarks = face.factors, face.landmarks
     depth, normal, _ = head_surface(after.canon_depth)
-    on_face = face.alpha * (1 - face.beyond)
-    shown = find_flow(before.canon_albedo, after.canon_albedo)
-    own, flow, mouth = face.picture, shown, None
-    if motion is not None and face.landmarks is not None and (donor is None or donor.landmarks is not None):
-        flow, mouth = _parted(face, donor, before.canon_depth, motion, amount)
-        own = retarget_eyes(face, donor, amount) if donor else own
-    elif motion is not None:
-        flow = _flow(before.canon_depth, motion * amount)
+    on_face = face.alpha * (1 - face.periphery)
+    decoded_flow = optical_flow(before.canon_albedo, after.canon_albedo)
+    texture, flow, mouth = face.texture, decoded_flow, None
+    donor = change and change.donor
+    if change and landmarks is not None and (donor is None or donor.landmarks is not None):
+        flow, mouth = _flow_with_lips(face, landmarks, change, strength)
+        texture = retarget_eyes(face, landmarks, [part * min(1, strength) for part in change.closing])
+    elif change:
+        flow = _flow(before.canon_depth, change.motion * strength)
     wide = upsample(flow, max(flow.shape[-1], on_face.shape[-1]))
-    wide = wide * upsample(on_face, wide.shape[-1])  # hair, ears and what is behind keep still
-    picture = moved(own, wide)
+    wide = wide * upsample(on_face, wide.shape[-1])  # hair, ears and background keep still
+    texture = warp(texture, wide)
+    texture = (texture * upsample(_remaining_change(face, after, depth, normal, on_face, decoded_flow, wide),
+                                  texture.shape[-1])).clamp(0, 1)
+    if mouth and landmarks is not None:
+        texture = _with_interior(texture, mouth, landmarks, donor, strength)
+    return replace(face, factors=after, texture=texture, depth=depth, normal=normal,
+                   landmarks=None if landmarks is None else warp_points(landmarks, wide))
 
-    left = (after.canon_albedo + 0.02).log() - moved((before.canon_albedo + 0.02).log(), shown)
-    shading = shade(normal, face.light).clamp(min=FLOOR)
-    moved_shading = moved(shade(face.normal, face.light).clamp(min=FLOOR), wide)
-    seen = transform(crop_points(depth, face.tangent), face.view)
-    seen = seen[..., :2] / seen[..., 2:] / face.tangent[:, None, None, None]
-    trust = F.grid_sample(after.confidence, seen, padding_mode="border", align_corners=False) * on_face
-    change = upsample(left, trust.shape[-1]).clamp(-LARGEST_CHANGE, LARGEST_CHANGE) + (shading / moved_shading).log()
-    picture = (picture * upsample((change * trust).exp(), picture.shape[-1])).clamp(0, 1)
-    if mouth and donor:
-        picture = blend_mouth_interior(picture, mouth, donor, 1 - Contours.mouth(face.landmarks).opened * max(0, 1 - amount))
-    return TexturedFace(picture, face.alpha, face.beyond, depth, normal, face.surroundings, face.blurred, face.tangent,
-                     face.light, face.view)
+
+def _with_interior(texture: Tensor, mouth: Contours, landmarks: Tensor, donor: TexturedFace | None,
+                   strength: float) -> Tensor:
+    """The texture with what lies between the lips: the donor's teeth and tongue, or darkness."""
+    was_open = Contours.mouth(landmarks).openness
+    if donor is not None and donor.landmarks is not None:
+        return blend_mouth_interior(texture, mouth, donor, donor.landmarks, 1 - was_open * max(0, 1 - strength))
+    return darken_mouth_interior(texture, mouth, mouth.openness * (1 - was_open) * min(1, strength))
+
+
+def _remaining_change(face: TexturedFace, after: Factors, depth: Tensor, normal: Tensor, on_face: Tensor,
+                      decoded_flow: Tensor, wide: Tensor) -> Tensor:
+    """Factor (B, 3, G, G) of the texture: what changes in the decoded albedo and in the shading beside the motion."""
+    albedo = (after.canon_albedo + 0.02).log() - warp((face.factors.canon_albedo + 0.02).log(), decoded_flow)
+    shading = shade(normal, face.light).clamp(min=MIN_SHADING)
+    warped_shading = warp(shade(face.normal, face.light).clamp(min=MIN_SHADING), wide)
+    in_photo = transform(crop_points(depth, face.tangent), face.view)
+    in_photo = in_photo[..., :2] / in_photo[..., 2:] / face.tangent[:, None, None, None]
+    trust = F.grid_sample(after.confidence, in_photo, padding_mode="border", align_corners=False) * on_face
+    change = upsample(albedo, trust.shape[-1]).clamp(-LARGEST_CHANGE, LARGEST_CHANGE)
+    return ((change + (shading / warped_shading).log()) * trust).exp()
 
 
 def _flow(canon_depth: Tensor, motion: Tensor) -> Tensor:
-    """(B, 2, H, W) from each place of a moved face to where it was, crop coordinates."""
+    """(B, 2, H, W) from each point of a displaced face to where it was, crop coordinates."""
     size = canon_depth.shape[-1]
     _, origin = displaced_depth(canon_depth, motion)
     return ((origin - pixel_grid(size, origin.device)) * (2 / size)).movedim(-1, 1)
 
 
-def _parted(face: TexturedFace, donor: TexturedFace | None, canon_depth: Tensor, motion: Tensor,
-            amount: float) -> tuple[Tensor, Contours]:
-    """The same at the picture's size, with lips that part where they are, as far as the donor's; and the mouth then."""
-    def after(sides: tuple[Tensor, Tensor]) -> Contours:
-        return Contours(*(_moved_places(rim, canon_depth, side, face.tangent)
-                       for rim, side in zip((before.upper, before.lower), sides, strict=True)))
+def _flow_with_lips(face: TexturedFace, landmarks: Tensor, change: Reenactment,
+                    strength: float) -> tuple[Tensor, Contours]:
+    """`_flow` at the texture's size with lips that part along their own line, and the contours of the mouth then."""
+    canon_depth, before = face.factors.canon_depth, Contours.mouth(landmarks)
 
-    size, before = face.picture.shape[-1], Contours.mouth(face.landmarks)
-    sides = tuple(regularize(side) for side in split_at_lips(motion * amount, before))
-    theirs = before.gap_of(Contours.mouth(donor.landmarks)) if donor else torch.zeros_like(before.gap)
-    wanted = lerp(before.gap, theirs, amount).clamp(min=0)
-    sides = retarget_lips(sides, before, (wanted - after(sides).gap) * face.tangent[:, None])
-    mouth = after(sides)
+    def sides_of(motion: Tensor) -> tuple[Tensor, Tensor]:
+        above, below = split_at_lips(motion, before)
+        return regularize(above), regularize(below)
+
+    def after(sides: tuple[Tensor, Tensor]) -> Contours:
+        return Contours(_displaced_places(before.upper, canon_depth, sides[0], face.tangent),
+                        _displaced_places(before.lower, canon_depth, sides[1], face.tangent))
+
+    sides = sides_of(change.motion * strength)
+    if change.donor is not None and change.donor.landmarks is not None:
+        target = before.scaled_aperture(Contours.mouth(change.donor.landmarks))
+    else:
+        # Without its own expression the mouth is closed; it opens as far as the rest of the motion says.
+        target = after(sides_of(change.motion)).signed_aperture - after(sides_of(change.to_neutral)).signed_aperture
+    wanted = lerp(before.aperture, target.clamp(min=0), strength).clamp(min=0)
+    sides = retarget_lips(sides, before, (wanted - after(sides).aperture) * face.tangent[:, None])
+    mouth, size = after(sides), face.texture.shape[-1]
     above, below = (upsample(_flow(canon_depth, side), size) for side in sides)
     return torch.where(mouth.below(size), below, above), mouth
 
 
-def _moved_places(places: Tensor, canon_depth: Tensor, motion: Tensor, tangent: Tensor) -> Tensor:
+def _displaced_places(places: Tensor, canon_depth: Tensor, motion: Tensor, tangent: Tensor) -> Tensor:
     """Where a motion takes places (B, K, 2) of a surface, crop coordinates."""
     found = F.grid_sample(torch.cat([canon_depth[:, None], motion], 1), places[:, None], padding_mode="border",
                           align_corners=False)[:, :, 0].movedim(1, -1)
@@ -107,8 +152,8 @@ def _moved_places(places: Tensor, canon_depth: Tensor, motion: Tensor, tangent: 
     return points[..., :2] / points[..., 2:] / tangent[:, None, None]
 
 
-def find_flow(before: Tensor, after: Tensor) -> Tensor:
-    """Smooth motion (B, 2, h, h), crop coordinates, from each place of `after` to where `before` has it.
+def optical_flow(before: Tensor, after: Tensor) -> Tensor:
+    """Smooth flow (B, 2, h, h), crop coordinates, from each point of `after` to where `before` has it.
 
     Lucas-Kanade, coarse to fine, on maps (B, 3, h, h); where nothing has contrast nothing moves.
     """
@@ -117,9 +162,9 @@ def find_flow(before: Tensor, after: Tensor) -> Tensor:
         first, second = (F.interpolate(maps, (level, level), mode="area") for maps in (before, after))
         flow = upsample(flow, level)
         for _ in range(ROUNDS):
-            found = moved(first, flow)
-            slope_y, slope_x = torch.gradient(found, dim=(2, 3))
-            rest = second - found
+            warped = warp(first, flow)
+            slope_y, slope_x = torch.gradient(warped, dim=(2, 3))
+            rest = second - warped
             pairs = ((slope_x, slope_x), (slope_x, slope_y), (slope_y, slope_y), (slope_x, rest), (slope_y, rest))
             xx, xy, yy, x, y = blur(torch.cat([(a * b).sum(1, keepdim=True) for a, b in pairs], 1), 1.5).split(1, 1)
             xx, yy = xx + STIFFNESS, yy + STIFFNESS
@@ -128,8 +173,17 @@ def find_flow(before: Tensor, after: Tensor) -> Tensor:
     return flow
 
 
-def moved(maps: Tensor, flow: Tensor) -> Tensor:
-    """Read maps (B, C, h, h) at each place plus `flow` (B, 2, g, g); the result has the size of the maps."""
+def warp(maps: Tensor, flow: Tensor) -> Tensor:
+    """Sample maps (B, C, h, h) at each point plus `flow` (B, 2, g, g); the result has the size of the maps."""
     size = maps.shape[-1]
     grid = crop_grid(maps, size) + upsample(flow, size).movedim(1, -1)
     return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
+
+
+def warp_points(places: Tensor, flow: Tensor) -> Tensor:
+    """Where points (B, K, 2), crop coordinates, of the face before are on the face that `warp` gives."""
+    moved = places
+    for _ in range(ROUNDS):
+        step = F.grid_sample(flow, moved[:, None], padding_mode="border", align_corners=False)[:, :, 0].movedim(1, -1)
+        moved = places - step
+    return moved
