@@ -1,15 +1,15 @@
 """Differentiable depth rendering of grid meshes with exact occlusion.
 
-A z-buffer decides which triangle each pixel sees; the depth there is where the pixel's ray meets the triangle's plane,
-and its gradient has a closed form. Both loops are compiled by numba and run on the CPU, one image per thread; tensors
-on other devices take the same path, only their points travel.
+A z-buffer finds the nearest triangle at each pixel. The depth there is where the pixel's ray meets the triangle's
+plane; its gradient has a closed form. The loops are compiled by numba and run on the CPU, one image per thread. Points
+on another device are copied to the CPU, and the results back. PyTorch3D can do the same: see `use_rasterizer`.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,7 +29,6 @@ BACKGROUND = 1.1
 STEEPEST = 0.05
 """Cosine between ray and normal below which gradients grow no further: a triangle seen edge-on."""
 
-
 COMPILED = {"cache": True, "nogil": True, "error_model": "numpy"}
 """How numba compiles the loops: they release the interpreter lock, and a division by 0 is infinite."""
 
@@ -41,7 +40,7 @@ SMALLEST_AREA = 1e-9
 
 
 @numba.njit(**COMPILED)
-def project_points(points, focal, centre):  # pragma: no cover - compiled
+def _project(points, focal, centre):  # pragma: no cover - compiled
     """Pixel coordinates x, y and inverse depth, (V, 3), of points (V, 3) in the camera frame."""
     pixels = np.empty_like(points)
     for k in range(len(points)):
@@ -63,14 +62,13 @@ def _corners(pixels, triangles, index):  # pragma: no cover - compiled
 def z_buffer(pixels, triangles, both_sides, tolerance, ids, nearest):  # pragma: no cover - compiled
     """Find the nearest triangle at each pixel centre.
 
-    1 / depth is linear in the image: its interpolation is perspective-correct. It is compiled into its callers, so
-    that theirs are the rules of rounding.
+    1 / depth is linear in the image, so its interpolation is perspective-correct. The loop is inlined: each caller
+    compiles it with its own options (fastmath rounds differently).
 
     Args:
         pixels: (V, 3) pixel coordinates x, y and inverse depth.
         triangles: (T, 3) indices of corners.
-        both_sides: draw triangles whichever side they show; else only those that turn counter-clockwise on the screen
-            (y down).
+        both_sides: False leaves out triangles whose corners are clockwise in the image.
         tolerance: part of a triangle by which it reaches over its edges.
         ids: (S, S) int32, filled with the index of the nearest triangle, -1 for none.
         nearest: (S, S), filled with its inverse depth, 0 for none.
@@ -101,7 +99,7 @@ def z_buffer(pixels, triangles, both_sides, tolerance, ids, nearest):  # pragma:
 @numba.njit(**COMPILED)
 def _depth_map(points, triangles, focal, centre, ids, depth):  # pragma: no cover - compiled
     """Fill ids (S, S) with the nearest triangle, −1 for none, and depth (S, S); points (V, 3) in the camera frame."""
-    pixels = project_points(points, focal, centre)
+    pixels = _project(points, focal, centre)
     z_buffer(pixels, triangles, True, TOLERANCE, ids, depth)
     for y in range(len(ids)):
         for x in range(len(ids)):
@@ -109,10 +107,10 @@ def _depth_map(points, triangles, focal, centre, ids, depth):  # pragma: no cove
                 depth[y, x] = BACKGROUND
                 continue
             ax, ay, az, bx, by, bz, cx, cy, cz = _corners(pixels, triangles, ids[y, x])
-            area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-            wb = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) / area
-            wc = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) / area
-            depth[y, x] = 1 / (az * (1 - wb - wc) + bz * wb + cz * wc)
+            area = (cx - ax) * (by - ay) - (bx - ax) * (cy - ay)
+            wb = ((cx - ax) * (y - ay) - (x - ax) * (cy - ay)) / area
+            wc = ((x - ax) * (by - ay) - (bx - ax) * (y - ay)) / area
+            depth[y, x] = 1 / ((1 - wb - wc) * az + wb * bz + wc * cz)
 
 
 @numba.njit(**COMPILED)
@@ -154,7 +152,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="z-buffer")
 
 
-def _each_image(function, count: int) -> None:
+def _each_image(function: Callable[[int], None], count: int) -> None:
     """Run function(index) for each image of the batch; the compiled loops release the interpreter lock."""
     if count == 1:
         function(0)
@@ -164,7 +162,7 @@ def _each_image(function, count: int) -> None:
 
 @functools.lru_cache(maxsize=16)
 def _grid_triangles(height: int, width: int) -> np.ndarray:
-    """(2 (height − 1) (width − 1), 3) int32 corners of the triangles of a grid; two after one another are a cell."""
+    """(2 (height − 1) (width − 1), 3) int32 corners of a grid's triangles, two for each cell."""
     first = (np.arange(height - 1)[:, None] * width + np.arange(width - 1)).ravel()
     cells = [(first, first + 1, first + width), (first + width + 1, first + width, first + 1)]
     return np.stack([np.stack(corners, -1) for corners in cells], 1).reshape(-1, 3).astype(np.int32)
@@ -228,10 +226,10 @@ def rasterize_depth(points: Tensor, size: int) -> tuple[Tensor, Tensor]:
         Depth (B, size, size), `BACKGROUND` where nothing is seen, and mask (B, size, size), bool.
 
     Raises:
-        ValueError: wrong shape.
+        ArgumentInvalid: wrong shape.
     """
     if points.dim() != 4 or points.shape[-1] != 3:
-        raise ValueError(f"points must be (B, H, W, 3), got {tuple(points.shape)}")
+        raise ArgumentInvalid(f"points must be (B, H, W, 3), got {tuple(points.shape)}.")
     return _rasterize_pytorch3d(points, size) if _backend.get() == "pytorch3d" else _GridDepth.apply(points, size)
 
 
@@ -251,14 +249,14 @@ def _rasterize_pytorch3d(points: Tensor, size: int) -> tuple[Tensor, Tensor]:
     rasterize_meshes, Meshes = _import_pytorch3d()
     batch, height, width, _ = points.shape
     focal, _ = intrinsics(size)
-    # Its image plane spans −1 … 1 from edge to edge of the pixels, x to the left and y up.
+    # PyTorch3D's image plane: −1 … 1 between the outer edges of the pixels, x left, y up.
     plane = -points[..., :2] / points[..., 2:] * focal * 2 / size
-    vertices = torch.cat([plane, points[..., 2:]], -1).flatten(1, 2)
+    vertices = torch.cat([plane, points[..., 2:]], -1).flatten(1, 2).float()  # its kernels know float32 only
     faces = torch.from_numpy(_grid_triangles(height, width)).long().to(points.device)
     mesh = Meshes(vertices, faces[None].expand(batch, -1, -1))
     ids, depth, _, _ = rasterize_meshes(mesh, size, blur_radius=0.0, faces_per_pixel=1, perspective_correct=True)
     mask = ids[..., 0] >= 0
-    return torch.where(mask, depth[..., 0], torch.full_like(depth[..., 0], BACKGROUND)), mask
+    return depth[..., 0].masked_fill(~mask, BACKGROUND).to(points.dtype), mask
 
 
 def rasterize_crop(points: Tensor, tangent: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -8,10 +8,13 @@ is exactly the pixel centre, which gives depth, mask and normal, while the cell'
 import numpy as np
 from numba import njit
 
+from core.geometry.rasterizer import z_buffer
+
 OVERSAMPLE = 3
 FACE, SCLERA = 0, 4  # material indices of the rig: textured skin; sclera left and right are 4 and 5
 PUPIL_COLOUR, IRIS_COLOUR = 6, 7  # rows of the palette after the six materials
 LAYERS = 4  # of accessories: hair, cloth, frames, lenses
+TOLERANCE = 1e-5  # part of a triangle by which it reaches over its edges
 PUPIL_RADIUS, IRIS_RADIUS = 0.05, 0.115  # in sclera UV about (.5, .5)
 
 compiled = njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -71,27 +74,8 @@ def visible_triangles(points, triangles, size):
     Returns:
         (size, size) int32 triangle index, -1 for background, and (size, size) float32 inverse depth, 0 there.
     """
-    nearest = np.zeros((size, size), np.float32)
-    index = np.full((size, size), -1, np.int32)
-    for t in range(triangles.shape[0]):
-        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        ax, bx, cx = points[a, 0], points[b, 0], points[c, 0]
-        ay, by, cy = points[a, 1], points[b, 1], points[c, 1]
-        area = (cx - ax) * (by - ay) - (bx - ax) * (cy - ay)  # > 0: facing the camera
-        if area <= 1e-6:
-            continue
-        left, right = max(0, int(np.ceil(min(ax, bx, cx)))), min(size - 1, int(np.floor(max(ax, bx, cx))))
-        top, bottom = max(0, int(np.ceil(min(ay, by, cy)))), min(size - 1, int(np.floor(max(ay, by, cy))))
-        for y in range(top, bottom + 1):
-            for x in range(left, right + 1):
-                wb = ((cx - ax) * (y - ay) - (x - ax) * (cy - ay)) / area
-                wc = ((x - ax) * (by - ay) - (bx - ax) * (y - ay)) / area
-                wa = 1 - wb - wc
-                if min(wa, wb, wc) < -1e-5:
-                    continue
-                inverse = wa * points[a, 2] + wb * points[b, 2] + wc * points[c, 2]
-                if inverse > nearest[y, x]:
-                    nearest[y, x], index[y, x] = inverse, t
+    index, nearest = np.empty((size, size), np.int32), np.empty((size, size), np.float32)
+    z_buffer(points, triangles, False, TOLERANCE, index, nearest)
     return index, nearest
 
 

@@ -6,9 +6,9 @@ import math
 import pytest
 import torch
 
-from core.errors import BackendMissing
+from core.errors import ArgumentInvalid, BackendMissing
 from core.geometry.camera import backproject, project, transform
-from core.geometry.rasterizer import BACKGROUND, rasterize_depth
+from core.geometry.rasterizer import BACKGROUND, rasterize_depth, use_rasterizer
 from core.types import View
 from tests.core.surfaces import ball, rays
 
@@ -105,24 +105,43 @@ def test_images_of_a_batch_do_not_meet():
         torch.testing.assert_close(together[k], rasterize_depth(points[k : k + 1], 40)[0][0])
 
 
-def test_wrong_arguments_are_refused():
-    with pytest.raises(ValueError, match="points"):
+def test_points_of_a_wrong_shape_are_refused():
+    with pytest.raises(ArgumentInvalid, match="points"):
         rasterize_depth(torch.zeros(8, 8, 3), 16)
-    with pytest.raises(ValueError, match="backend"):
-        rasterize_depth(torch.zeros(1, 8, 8, 3), 16, backend="opengl")
+
+
+def test_an_unknown_backend_is_refused():
+    with pytest.raises(ArgumentInvalid, match="grid or pytorch3d"), use_rasterizer("opengl"):
+        pass
 
 
 @pytest.mark.skipif(PYTORCH3D, reason="PyTorch3D is installed")
-def test_pytorch3d_says_how_to_install_it():
-    with pytest.raises(BackendMissing, match="requirements-pytorch3d.txt"):
-        rasterize_depth(backproject(ball(8)), 16, backend="pytorch3d")
+def test_choosing_pytorch3d_says_how_to_install_it():
+    with pytest.raises(BackendMissing, match="requirements-pytorch3d.txt"), use_rasterizer("pytorch3d"):
+        pass
 
 
 @pytest.mark.skipif(not PYTORCH3D, reason="PyTorch3D is not installed: see requirements-pytorch3d.txt")
-def test_pytorch3d_draws_the_same():
+def test_pytorch3d_renders_the_same_depth_and_gradient():
     points = transform(backproject(ball(32)), View.of(0.2, math.radians(40), 0.1, 0.01, -0.02))
-    own, own_mask = rasterize_depth(points, 48)
-    other, other_mask = rasterize_depth(points, 48, backend="pytorch3d")
-    both = own_mask & other_mask
-    assert (own_mask == other_mask).float().mean() > 0.99
-    assert (own - other)[both].abs().quantile(0.99) < 1e-4
+    depths, masks, gradients = [], [], []
+    for name in ("grid", "pytorch3d"):
+        with use_rasterizer(name):
+            moved = points.clone().requires_grad_()
+            depth, mask = rasterize_depth(moved, 48)
+        depth.sum().backward()
+        depths.append(depth.detach())
+        masks.append(mask)
+        gradients.append(moved.grad)
+    assert (masks[0] == masks[1]).float().mean() > 0.99
+    assert (depths[0] - depths[1])[masks[0] & masks[1]].abs().quantile(0.99) < 1e-4
+    assert torch.cosine_similarity(gradients[0].flatten(), gradients[1].flatten(), 0) > 0.98
+
+
+@pytest.mark.skipif(not PYTORCH3D, reason="PyTorch3D is not installed: see requirements-pytorch3d.txt")
+def test_the_backend_is_the_default_again_after_the_context():
+    points = transform(backproject(ball(32)), View.of(yaw=0.5))
+    before = rasterize_depth(points, 48)[0]
+    with use_rasterizer("pytorch3d"):
+        assert not torch.equal(rasterize_depth(points, 48)[0], before)
+    assert torch.equal(rasterize_depth(points, 48)[0], before)
