@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import gradio as gr
 from fastapi import Request
@@ -11,46 +13,54 @@ from fastapi.responses import JSONResponse
 
 from core.errors import LatentFaceError
 
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 SECONDS = 8
-"""How long a message stays."""
-UNEXPECTED = "This is nothing that the page asks for: load it again, and choose files as it offers."
+"""How long a message is shown."""
+UNEXPECTED = "This request is not valid. Reload the page, and choose files with its buttons."
+FAILED = "Something went wrong; the log has the details. Your earlier result is kept. Try again, or use another photo."
 
 
-class Answering(gr.Blocks):
-    """A page that answers with a sentence whatever is sent to it, be it nothing that the page itself would send."""
+class SafeBlocks(gr.Blocks):
+    """A page that answers malformed requests with a message instead of an internal error."""
 
     async def preprocess_data(self, *arguments, **options):
-        """What a handler is called with; gradio refuses files that were not sent here, wrong numbers of values, ..."""
+        """Convert a request's values for its handler.
+
+        Gradio raises here for files that were not uploaded, a wrong number of values, and other malformed requests.
+
+        Raises:
+            gr.Error: the request is malformed.
+        """
         try:
             return await super().preprocess_data(*arguments, **options)
         except Exception as error:
             logging.getLogger(__name__).warning("A request was refused: %s", type(error).__name__)
-            words = error.message if isinstance(error, gr.Error) else UNEXPECTED
-            raise gr.Error(words, duration=SECONDS, print_exception=False) from error
+            message = error.message if isinstance(error, gr.Error) else UNEXPECTED
+            raise gr.Error(message, duration=SECONDS, print_exception=False) from error
 
 
-async def unknown(request: Request, error: KeyError) -> JSONResponse:
-    """The answer where gradio looks for a handler that there is not."""
+async def handle_missing(request: Request, error: KeyError) -> JSONResponse:
+    """Answer 404 where gradio looks up a handler that does not exist."""
     return JSONResponse({"detail": UNEXPECTED}, 404)
 
 
-def told(function):
-    """Wrap a handler: a LatentFaceError is shown as it is, anything else as a sentence and in the log.
+def handle_errors(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Wrap a handler: show a LatentFaceError as it is; log any other error and show a general message.
 
-    A handler that fails changes nothing on the page, so the earlier result stays.
+    A handler that fails changes nothing on the page, so that the earlier result stays.
     """
 
     @functools.wraps(function)
-    def wrapper(*arguments):
+    def wrapper(*arguments: Parameters.args, **options: Parameters.kwargs) -> Result:
         try:
-            return function(*arguments)
+            return function(*arguments, **options)
         except LatentFaceError as error:
             raise gr.Error(str(error), duration=SECONDS, print_exception=False) from error
         except gr.Error:
             raise
         except Exception as error:
             logging.getLogger(__name__).exception("%s failed", function.__name__)
-            raise gr.Error("Something went wrong here, and the log says what. Your earlier result is still there: "
-                           "try again, or another photo.", duration=SECONDS, print_exception=False) from error
+            raise gr.Error(FAILED, duration=SECONDS, print_exception=False) from error
 
     return wrapper

@@ -1,4 +1,4 @@
-"""No connection leaves this machine: nothing is reported to anybody, nothing is fetched, whoever asks for it."""
+"""Keep the app offline: it sends no telemetry, and refuses every connection to another machine."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
 def stay_offline(host: str) -> None:
-    """From now on this process refuses, with a PermissionError, to look up and to reach any address but its own.
+    """Refuse, from now on in this process, to look up or reach any address of another machine (PermissionError).
 
-    Gradio fetches an address that a visitor names instead of sending a file, and asks a name server abroad for it.
+    Without this, gradio downloads a URL that a visitor sends in place of a file, and looks its name up.
 
     Args:
         host: name or address that the app listens on.
     """
-    own = {host, "localhost", *(place[0] for *_, place in socket.getaddrinfo(host, None))}
+    own = {host, "localhost", *(address[0] for *_, address in socket.getaddrinfo(host, None))}
 
     def watch(event: str, arguments: tuple) -> None:
         if event in ("socket.connect", "socket.sendto"):
-            connection, place = arguments
-            if connection.family in INTERNET and not _is_own(place[0], own):
-                raise PermissionError(f"{place[0]} is another machine: the app stays offline.")
+            connection, address = arguments
+            if connection.family in INTERNET and not _is_own(address[0], own):
+                raise PermissionError(f"{address[0]} is another machine: the app stays offline.")
         elif event == "socket.getaddrinfo" and arguments[0] and not _is_own(_text(arguments[0]), own):
             raise PermissionError(f"{_text(arguments[0])} is another machine: the app stays offline.")
 

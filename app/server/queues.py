@@ -1,48 +1,51 @@
-"""Who waits for whom: what follows a visitor's hand never waits behind other visitors' long work.
+"""Request queues: interactive requests never wait behind other visitors' long work.
 
-Handlers of one queue wait for each other, and there visitors take turns; the rest have a queue each, as gradio gives
-them. While something waits in one of the queues named here, nothing that is younger than `PATIENCE` is begun in those
-after it.
+Handlers of one queue share its workers, and visitors take turns in it. A handler that no queue here names has a queue
+of its own, as in gradio. While a request waits in one of the named queues, no request younger than
+`STARVATION_SECONDS` starts in the queues after it.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from typing import Any
 
 import gradio as gr
-from fastapi import HTTPException
+from fastapi import HTTPException, Request
 from gradio.queueing import Event, Queue
 from gradio.utils import LRUCache
 
 QUEUES = {
-    "hand": (2, ["PoseLight.redraw", "PoseLight.finish", "SwapTab.redraw", "SwapTab.finish", "MapTab.point",
-                 "Source.move_crop"]),
-    "photo": (2, ["Source.open_first", "Source.open_example", "Source.open_photo", "Source.choose_face",
-                  "Source.crop_by_hand", "Inspect.show", "Inspect.refine_face", "Inspect.keep", "Export.open_session",
-                  "MapTab.open_face", "SwapTab.open", "SwapTab.follow", "SwapTab.open_donor", "Grid.add_photos",
-                  "MapTab.show", "analyze", "render", "frontalize", "swap", "nearest"]),
-    "afterwards": (1, ["PoseLight.show", "Inspect.show_mesh", "SwapTab.fill"]),
-    "file": (1, ["Export.save", "MapTab.write_faces", "export"]),
+    "interactive": (2, ["PoseLight.redraw", "PoseLight.finish", "SwapTab.redraw", "SwapTab.finish", "MapTab.point",
+                        "PhotoPanel.move_crop"]),
+    "analysis": (2, ["PhotoPanel.open_first", "PhotoPanel.open_example", "PhotoPanel.open_photo",
+                     "PhotoPanel.choose_face", "PhotoPanel.crop_by_hand", "Inspect.show", "Inspect.refine_face",
+                     "Inspect.keep_frame", "ExportMenu.open_session", "MapTab.open_face", "SwapTab.open",
+                     "SwapTab.follow", "SwapTab.open_donor", "Grid.add_photos", "MapTab.show", "analyze", "render",
+                     "frontalize", "swap", "nearest"]),
+    "background": (1, ["PoseLight.show", "Inspect.show_mesh", "SwapTab.fill"]),
+    "export": (1, ["ExportMenu.save", "MapTab.write_faces", "export"]),
 }
-"""The most urgent queue first: how many of its handlers run at once, and which they are. What is looked at only later
-has one worker."""
-PATIENCE = 10.0
-"""Seconds after which a request no longer waits for more urgent ones."""
-POLL = 0.005
-"""Seconds between two looks at the queues while nothing can begin; gradio's own thousand a second cost more than a
-redraw gains by them."""
-OTHERS = 2
-"""How many run at once of each handler that is not named there."""
-MOST, OWN = 300, 40
-"""Requests that may wait, of all visitors and of one; a page asks for up to seven things at once."""
-FULL = "Too many visitors are waiting just now: try again in a minute."
-ENOUGH = f"{OWN} of your requests are waiting already: ask for more when some of them are answered."
+"""Workers and handlers of each queue, the most urgent queue first. Hidden parts of the page need only one worker."""
+STARVATION_SECONDS = 10.0
+"""A request that has waited this long no longer waits for more urgent ones."""
+POLL_SECONDS = 0.005
+"""Interval between two looks at the queues while nothing can start. Gradio's default, 1 ms, costs more processor time
+than it saves per redraw."""
+OTHER_WORKERS = 2
+"""Workers of each handler that no queue names."""
+MAX_WAITING, MAX_WAITING_PER_VISITOR = 300, 40
+"""Requests that may wait, in total and for one visitor; a page sends at most seven at once."""
+FULL = "Too many visitors are waiting at the moment. Try again in a minute."
+TOO_MANY = f"{MAX_WAITING_PER_VISITOR} of your requests are already waiting. Wait until some of them are answered."
 
 
 class Messages(LRUCache):
-    """Messages to pages. A page that is loaded again breaks off several streams, and gradio throws its messages away
-    with each of them: with the second one there are none left."""
+    """Messages to pages, which may be deleted twice.
+
+    A page that is reloaded closes several streams, and gradio deletes its messages with each of them.
+    """
 
     def __delitem__(self, page: str) -> None:
         if page in self:
@@ -50,44 +53,45 @@ class Messages(LRUCache):
 
 
 class FairQueue(Queue):
-    """Gradio's queues, in which nobody waits behind all that somebody else has asked for."""
+    """Gradio's queues with priorities and with round robin between visitors."""
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any):
         super().__init__(**options)
         self.pending_messages_per_session = Messages(self.pending_messages_per_session.max_size)
-        self.sleep_when_free = self.progress_update_sleep_when_free = POLL
+        self.sleep_when_free = self.progress_update_sleep_when_free = POLL_SECONDS
 
     async def push(self, body, request, username):
-        """Take a request; whether it was taken, its number or a sentence, and a word for it.
+        """Add a request; returns whether it was accepted, its number or a message, and a state, as gradio expects.
 
         Raises:
-            HTTPException: too many wait. The page shows this sentence; for gradio's own refusal it has other words.
+            HTTPException: too many requests wait. The page shows this message; it would reword gradio's own refusal.
         """
-        waiting = [event for one in self.event_queue_per_concurrency_id.values() for event in one.queue]
-        if len(waiting) >= MOST:
+        waiting = [event for queue in self.event_queue_per_concurrency_id.values() for event in queue.queue]
+        if len(waiting) >= MAX_WAITING:
             raise HTTPException(429, FULL)
-        if [_visitor(event) for event in waiting].count(body.session_hash or request.client.host) >= OWN:
-            raise HTTPException(429, ENOUGH)
-        taken = await super().push(body, request, username)
-        for one in self.event_queue_per_concurrency_id.values():
-            one.queue[:] = in_turns(one.queue)
-        return taken
+        visitor = body.session_hash or _address(request)
+        if [_visitor(event) for event in waiting].count(visitor) >= MAX_WAITING_PER_VISITOR:
+            raise HTTPException(429, TOO_MANY)
+        accepted = await super().push(body, request, username)
+        for queue in self.event_queue_per_concurrency_id.values():
+            queue.queue[:] = round_robin(queue.queue)
+        return accepted
 
     def get_events(self) -> tuple[list[Event], bool, str] | None:
-        """What is begun next, as gradio asks for it: requests, whether they are a batch, and their queue."""
-        queues, late = self.event_queue_per_concurrency_id, time.monotonic() - PATIENCE
+        """The next requests to start, as gradio asks for them: the requests, whether they are a batch, their queue."""
+        queues, overdue = self.event_queue_per_concurrency_id, time.monotonic() - STARVATION_SECONDS
         named = [name for name in QUEUES if name in queues and queues[name].queue]
         others = [name for name in queues.keys() - QUEUES.keys() if queues[name].queue]
         for name in others + named:
-            one = queues[name]
-            may = name not in named[1:] or one.queue[0].enqueue_time < late
-            if may and one.current_concurrency < one.concurrency_limit:
-                return [one.queue.pop(0)], False, name
+            queue = queues[name]
+            allowed = name not in named[1:] or queue.queue[0].enqueue_time < overdue
+            if allowed and (queue.concurrency_limit is None or queue.current_concurrency < queue.concurrency_limit):
+                return [queue.queue.pop(0)], False, name
         return None
 
 
-def in_turns(waiting: list[Event]) -> list[Event]:
-    """Everybody's first request, then everybody's second, and so on; else first come, first served."""
+def round_robin(waiting: list[Event]) -> list[Event]:
+    """Order requests so that visitors take turns; within one visitor's requests the order stays."""
     seen, turns = Counter(), []
     for event in waiting:
         turns.append(seen[_visitor(event)])
@@ -96,14 +100,18 @@ def in_turns(waiting: list[Event]) -> list[Event]:
 
 
 def _visitor(event: Event) -> str:
-    """The page or program that asks, or the address of one that does not say so and gets a new name each time."""
-    return event.request.client.host if event.session_hash == event._id else event.session_hash
+    """The session of a page or program. One without a session gets a new name per request; its address is used."""
+    return _address(event.request) if event.session_hash == event._id else event.session_hash
 
 
-def share(demo: gr.Blocks) -> None:
-    """Give the handlers of a page their queues. Raises KeyError where one of those named is not on the page."""
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def install(demo: gr.Blocks) -> None:
+    """Assign the handlers of a page to their queues. Raises KeyError where a named handler is not on the page."""
     demo._queue = FairQueue(live_updates=True, concurrency_count=demo.max_threads, update_intervals=1, max_size=None,
-                            blocks=demo, default_concurrency_limit=OTHERS)
+                            blocks=demo, default_concurrency_limit=OTHER_WORKERS)
     queues = {handler: (name, limit) for name, (limit, handlers) in QUEUES.items() for handler in handlers}
     found = set()
     for function in demo.fns.values():

@@ -4,78 +4,72 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
-import torch.nn.functional as F
+from PIL import Image
 
-from app.session import session as state
 from app.session.export import new_folder
-from app.session.session import Session
-from app.widgets.images import pixels
-from app.widgets.latent_map import drawing, picture
-from core.faces import Crop, face_from_crop
+from app.session.session import Session, crop_by_hand, model, open_photo
+from core import Codes, Light, SplitCodes
+from core.export.visualize import to_uint8
+from core.faces import Crop
 from core.latent_map import builder
 from core.latent_map.builder import MapBuilder, add_photo, warm_up
-from core.latent_map.map import LatentMap, canonical_image
-from core.types import Codes, Light
+from core.latent_map.map import LatentMap
+from core.model.code_ops import Kind
 
-SIZE = 224
-"""Pixels of the decoded face at the pointer."""
-FRESH = 50
-"""Photos after which those that wait are said to be still wanted; even slow work takes less than minutes for them."""
-STUDIO = (0.6, 0.5, 0.25, 0.3)
-"""Light that decoded faces are shown in: ambient, diffuse, dx, dy."""
-_warming = threading.Lock()
+TOUCH_EVERY = 50
+"""Photos after which the files that wait are marked as recent. Even slow work takes less than minutes for so many."""
+STUDIO_LIGHT = Light.of(0.6, 0.5, 0.25, 0.3)
+"""Light of decoded faces."""
+_warm_up_lock = threading.Lock()
 
 
 @functools.cache
 def gallery() -> LatentMap:
-    """The bundled map.
-
-    Raises:
-        MapUnreadable: it is missing or damaged, or belongs to other weights.
-    """
-    shown = LatentMap.read()
-    shown.check_weights(state.model())
-    return shown
+    """The bundled map. Raises MapUnreadable where it is missing or damaged, or belongs to other weights."""
+    return model().map()
 
 
-@functools.cache
-def gallery_drawing() -> dict:
-    """What the page draws of it."""
-    return drawing(gallery())
-
-
-def face_at(shown: LatentMap, place: tuple[float, float], kind: str, subject: Codes) -> np.ndarray:
-    """The face at a place of a layout, from the front, (SIZE, SIZE, 3) uint8.
+def render_at(shown: LatentMap, position: tuple[float, float], kind: Kind, subject: Codes | SplitCodes) -> np.ndarray:
+    """The face at a position of a layout, from the front, (H, W, 3) uint8 at the model's size.
 
     Args:
         shown: the map.
-        place: x, y.
+        position: x, y.
         kind: which layout.
-        subject: the face that gives what the layout leaves open.
+        subject: the face that gives what the layout does not determine.
     """
-    image = canonical_image(state.model(), shown.face_at(place, kind, subject), Light.of(*STUDIO))
-    return pixels(F.interpolate(image, (SIZE, SIZE), mode="bicubic")[0])
+    codes = shown.face_at(position, kind, subject if isinstance(subject, SplitCodes) else None)
+    return to_uint8(model().decode_image(codes, STUDIO_LIGHT)[0])
+
+
+def face_image(shown: LatentMap, number: int) -> np.ndarray:
+    """(n, n, 3) uint8 of one face of the map."""
+    return np.asarray(Image.open(io.BytesIO(shown.thumbnails[number])).convert("RGB"))
 
 
 def open_face(shown: LatentMap, number: int) -> Session:
-    """A face of the map, analysed as if it had been chosen as a photo."""
-    photo = picture(shown, number)
-    session = state.open_photo(photo)
+    """Analyze a face of the map as a photo."""
+    photo = face_image(shown, number)
+    session = open_photo(photo)
     if session.faces:
         return session
     whole = Crop(((photo.shape[1] - 1) / 2, (photo.shape[0] - 1) / 2), max(photo.shape))
-    return state.choose_face(Session(photo, [face_from_crop(photo, whole, state.model().config.image_size)]), 0)
+    return crop_by_hand(session, whole)
 
 
-def take(paths: list[str]) -> list[Path]:
-    """Uploaded files as this visitor's alone: gradio keeps one file for all who send the same, forgotten by its age."""
+def take_files(paths: list[str]) -> list[Path]:
+    """Link uploaded files into a folder of this visitor's own.
+
+    Gradio keeps one file for all visitors who upload the same content, and cleans it up by its age.
+    """
     folder, own = new_folder(), []
     for number, path in enumerate(map(Path, paths)):
         place = folder / str(number)
@@ -85,47 +79,47 @@ def take(paths: list[str]) -> list[Path]:
     return own
 
 
-def map_photos(paths: list[Path]) -> Iterator[str | tuple[LatentMap, list[tuple[str, str]]]]:
-    """Make a map of photos: sentences on how far it has come, and in the end the map and what was left out.
+def map_photos(paths: list[Path]) -> Generator[str | tuple[LatentMap, list[tuple[str, str]]]]:
+    """Make a map of photos.
 
-    Each file is deleted once it has been read, all of them when the work ends early.
+    Each file is deleted once it was read, and all of them when the work ends early.
 
     Args:
-        paths: of `take`.
+        paths: of `take_files`.
 
     Yields:
-        Sentences; last of all the map, and the name and the reason of each file that is not on it.
+        Messages on the progress; last the map, and the name and reason of each file that is not on it.
 
     Raises:
         FaceNotFound: too few faces.
     """
-    maker, start = MapBuilder(state.model()), time.monotonic()
+    map_builder, start = MapBuilder(model()), time.monotonic()
     warming = threading.Thread(target=_warm_up_once, daemon=True)
     if len(paths) >= builder.FEWEST:
         warming.start()
     refused = []
     try:
         for done, path in enumerate(paths):
-            yield _progress(done, len(paths), len(maker), time.monotonic() - start)
-            if done % FRESH == 0:
-                _keep(paths[done:])
-            if reason := add_photo(maker, path, path.name):
+            yield _progress(done, len(paths), len(map_builder), time.monotonic() - start)
+            if done % TOUCH_EVERY == 0:
+                _touch(paths[done:])
+            if reason := add_photo(map_builder, path, path.name):
                 refused.append((path.name, reason))
             path.unlink(missing_ok=True)
     finally:
         for path in paths:
             path.unlink(missing_ok=True)
-    while warming.is_alive() and len(maker) >= builder.FEWEST:
-        yield f"{len(maker)} faces. The layouts are being prepared, which takes a minute once …"
+    while warming.is_alive() and len(map_builder) >= builder.FEWEST:
+        yield f"{len(map_builder)} faces. Preparing the layouts; the first time takes about a minute …"
         warming.join(1)
-    yield f"{len(maker)} faces. Laying them out …"
-    for kind in maker.lay_out():
-        yield f"{len(maker)} faces. The layout by {kind} is ready …"
-    yield maker.finish(), refused
+    yield f"{len(map_builder)} faces. Computing the layouts …"
+    for kind in map_builder.embed():
+        yield f"{len(map_builder)} faces. The {kind} layout is ready …"
+    yield map_builder.finish(), refused
 
 
-def _keep(waiting: list[Path]) -> None:
-    """Let files that wait for their turn not count as forgotten, see app.main.forget."""
+def _touch(waiting: list[Path]) -> None:
+    """Mark waiting files as recent, so that app.server.cleanup keeps them."""
     for path in waiting:
         with contextlib.suppress(FileNotFoundError):
             os.utime(path)
@@ -143,5 +137,5 @@ def _compiled() -> None:
 
 
 def _warm_up_once() -> None:
-    with _warming:
+    with _warm_up_lock:
         _compiled()

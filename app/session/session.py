@@ -1,4 +1,4 @@
-"""What the app holds: the one model of the process, and what a visitor has opened."""
+"""The state of the app: one model for the process, and the photo that each visitor has opened."""
 
 from __future__ import annotations
 
@@ -7,70 +7,86 @@ import csv
 import functools
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 
-from app.session.settings import BACKGROUNDS, OWN_DETAIL, Settings
+from app.session.settings import BACKGROUNDS, PHOTO_DETAIL, Settings
+from core import Codes, Factors, LatentFace, SplitCodes, TexturedFace
 from core.config import ASSETS
 from core.errors import FaceNotFound, WeightsMissing
 from core.export.session_file import SavedSession
-from core.export.visualize import pixels
-from core.faces import Crop, Face, face_from_crop, find_faces
+from core.export.visualize import to_uint8
+from core.faces import Crop, Face
 from core.faces.load_image import read_photo
+from core.lazy import lazy_property
 from core.model.weights import weights_path
-from core.pipeline import LatentFace
-from core.rendering.compositor import TexturedFace, composite, render_layer
-from core.rendering.texture_transfer import texture_from_model, texture_from_photo
-from core.types import Factors
 
-EXPIRED = "This photo has been forgotten, as nobody used the page for long: please choose it again."
-LIVE_SIZE = 256
-"""Pixels of a face that a camera shows."""
+EXPIRED = "This photo was deleted because the page was idle for a long time. Choose it again."
+NOT_ANALYZED = "No face was found in this photo. Mark one by hand, or choose a photo with a larger face."
+FRAME_SIZE = 256
+"""Side of the aligned face of a camera frame, pixels."""
 EXAMPLES = ASSETS / "examples"
+SEED = 0
+"""Seed of the identity, unless the visitor chooses another."""
 
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """One visitor's photo and what was found in it. Never changed in place: examples are shared between visitors."""
+    """One visitor's photo and its analysis. Never changed in place: visitors share the examples' sessions."""
 
     photo: np.ndarray
     """(H, W, 3) uint8."""
     faces: list[Face]
-    """Empty where none was found and none is marked by hand."""
+    """Empty where no face was found and none was marked by hand."""
     index: int = 0
     """The face that is shown."""
-    factors: Factors | None = None
-    """Of that face."""
-    start: Settings | None = None
-    """Pose, light and picture to begin with; None is the photo's own."""
+    analyzed: Factors | None = None
+    """Factors of that face; None without a face."""
+    initial: Settings | None = None
+    """Settings to start with; None stands for the estimated pose and light."""
     example: int | None = None
-    """Which example it is."""
+    """Number of the example, if it is one."""
     refined: bool = False
-    """Whether the factors were moved to where they explain the photo better, see core.model.refine."""
-    changed: TexturedFace | None = None
-    """The face ready to be drawn with detail, where the factors are no longer those of the photo."""
+    """Whether the factors were refined, see core.model.refine."""
+    reenacted: TexturedFace | None = None
+    """The textured face, where the factors no longer describe the photo."""
+    _splits: dict[int, SplitCodes] = field(default_factory=dict, init=False, repr=False)
 
-    @functools.cached_property
+    @property
+    def factors(self) -> Factors:
+        """Factors of the face that is shown. Raises FaceNotFound where there is none."""
+        if self.analyzed is None:
+            raise FaceNotFound(NOT_ANALYZED)
+        return self.analyzed
+
+    def split(self, seed: int = SEED) -> SplitCodes:
+        """Identity and expression, computed once per seed. Raises WeightsMissing where there is no diffusion model."""
+        if seed not in self._splits:
+            self._splits[seed] = model().split(self.factors.codes, seed)
+        return self._splits[seed]
+
+    @property
+    def codes(self) -> Codes | SplitCodes:
+        """Codes of the face, split unless the model has no diffusion weights."""
+        return self.split() if model().diffusion else self.factors.codes
+
+    @lazy_property
     def decoded(self) -> TexturedFace:
-        """The face ready to be drawn from the model's maps alone; made when it is first asked for."""
-        with torch.inference_mode():
-            return texture_from_model(self.factors)
+        """The face with the model's own texture."""
+        return model().texture(self.factors)
 
-    @functools.cached_property
-    def detailed(self) -> TexturedFace:
-        """The same with the photo's own detail."""
-        with torch.inference_mode():
-            found = self.face.landmarks
-            landmarks = None if found is None else torch.from_numpy(found)[None]
-            return self.changed or texture_from_photo(self.factors, self.face.full[None], landmarks)
+    @lazy_property
+    def textured(self) -> TexturedFace:
+        """The face with the photo's detail."""
+        return self.reenacted or model().texture(self.factors, [self.face])
 
     @property
     def settings(self) -> Settings:
-        """What the controls show first."""
-        return self.start or Settings.of(self.factors)
+        """Initial values of the page's controls."""
+        return self.initial or Settings.of(self.factors)
 
     @property
     def face(self) -> Face:
@@ -87,70 +103,80 @@ class Example:
     credit: str
 
 
-_chosen: Path | None = None
-_busy = threading.RLock()
-"""Held while something is made that all visitors share, so that it is made once."""
+_weights: Path | None = None
+_lock = threading.RLock()
+"""Held while the model or an example is prepared, so that all visitors share one."""
 
 
 def choose_weights(path: Path | None) -> None:
-    """Use these weights, or the bundled ones. Raises WeightsMissing at once, before any visitor comes."""
-    global _chosen
-    _chosen = weights_path(path)
-    _load.cache_clear()
+    """Use these weights, or the bundled ones for None. Raises WeightsMissing where there is no such file."""
+    global _weights
+    _weights = weights_path(path)
+    _load_model.cache_clear()
 
 
 def model() -> LatentFace:
     """The model of this process, loaded at the first call."""
-    with _busy:
-        return _load()
+    with _lock:
+        return _load_model()
 
 
 @functools.cache
-def _load():
-    return LatentFace.from_pretrained(_chosen)
+def _load_model() -> LatentFace:
+    return LatentFace.from_pretrained(_weights)
 
 
-def open_photo(photo) -> Session:
-    """Read a photo and look for faces; without one the session has the photo alone, to be cropped by hand."""
-    pixels = read_photo(photo)
+def open_photo(photo: str | Path | bytes | np.ndarray) -> Session:
+    """Read a photo, find its faces, and analyze the largest one.
+
+    Where no face is found, the session has no faces; the visitor may then mark one, see `crop_by_hand`.
+
+    Raises:
+        ImageTooSmall, ImageTooLarge, ImageUnreadable: as core.faces.load_image.read_photo.
+    """
+    array = read_photo(photo)
     try:
-        faces = model().find_faces(pixels)
+        faces = model().find_faces(array)
     except FaceNotFound:
-        return Session(pixels, [])
-    return choose_face(Session(pixels, faces), 0)
+        return Session(array, [])
+    return choose_face(Session(array, faces), 0)
 
 
-def look(picture: bytes) -> Session:
-    """One picture of a camera, analysed as quickly as can be. Raises FaceNotFound, or as core.faces.load_image.read_photo does."""
-    pixels = read_photo(picture)
-    faces = find_faces(pixels, model().config.image_size, LIVE_SIZE, quick=True)
-    return Session(pixels, faces, 0, model().analyze(faces[:1]))
+def analyze_frame(frame: bytes) -> Session:
+    """Analyze one camera frame with the fast detector.
+
+    Raises:
+        FaceNotFound: no face is in view.
+        ImageTooSmall, ImageTooLarge, ImageUnreadable: as core.faces.load_image.read_photo.
+    """
+    array = read_photo(frame)
+    faces = model().find_faces(array, FRAME_SIZE, quick=True)
+    return Session(array, faces, 0, model().analyze(faces[:1]))
 
 
-def known(session: Session | None) -> Session:
-    """The session, which is gone when a page was left open for long. Raises FaceNotFound then."""
+def require_session(session: Session | None) -> Session:
+    """The session, if it is still there. Raises FaceNotFound where it was deleted because the page was idle."""
     if session is None:
         raise FaceNotFound(EXPIRED)
     return session
 
 
-def choose_face(session: Session, index: int) -> Session:
-    """Analyse another face of the same photo. Raises FaceNotFound where it has no such face."""
-    if index not in range(len(session.faces)):
-        raise FaceNotFound("There is no such face in this photo: choose one of those that are shown.")
+def choose_face(session: Session, index: int | None) -> Session:
+    """Analyze another face of the same photo. Raises FaceNotFound where there is no such face."""
+    if index is None or index not in range(len(session.faces)):
+        raise FaceNotFound("This photo has no such face. Choose one of the marked faces.")
     factors = model().analyze([session.faces[index]])
-    return replace(session, index=index, factors=factors, start=None, refined=False)
+    return replace(session, index=index, analyzed=factors, initial=None, refined=False)
 
 
 def refine(session: Session, refined: bool) -> Session:
-    """The same face with refined factors, or with those that were found at first."""
-    return replace(session, factors=model().analyze([session.face], refined), start=None, refined=refined)
+    """The same face with refined factors, or with the original ones."""
+    return replace(session, analyzed=model().analyze([session.face], refined), initial=None, refined=refined)
 
 
 def crop_by_hand(session: Session, crop: Crop) -> Session:
-    """Analyse the part of the photo that the visitor marks."""
-    face = face_from_crop(session.photo, crop, model().config.image_size)
-    return choose_face(Session(session.photo, [face]), 0)
+    """Analyze the part of the photo that the visitor marked."""
+    return choose_face(Session(session.photo, [model().face_from_crop(session.photo, crop)]), 0)
 
 
 @functools.cache
@@ -161,72 +187,71 @@ def examples() -> list[Example]:
                         f"{row['credit']}, {row['licence']}, doi:{row['doi']}") for row in csv.DictReader(file)]
 
 
-def open_example(index: int) -> Session:
-    """An analysed example; each is analysed once and shared. Raises FaceNotFound where there is no such example."""
-    if index not in range(len(examples())):
-        raise FaceNotFound("There is no such example: choose one of those that are shown.")
-    with _busy:
+def open_example(index: int | None) -> Session:
+    """The session of an example, analyzed once for all visitors. Raises FaceNotFound where there is no such example."""
+    if index is None or index not in range(len(examples())):
+        raise FaceNotFound("There is no such example. Choose one of those shown.")
+    with _lock:
         return _open_example(index)
 
 
-def link(session: Session, settings: Settings) -> dict[str, float | str | None]:
-    """What a page's address says of its picture, for `open_link`; of a visitor's own photo only that it was one."""
-    own, shown = Settings.of(session.factors).flat(), settings.flat()
+@functools.cache
+def _open_example(index: int) -> Session:
+    return replace(open_photo(examples()[index].path), example=index)
+
+
+def link_parameters(session: Session, settings: Settings) -> dict[str, float | str | None]:
+    """URL parameters that `open_link` reads; None removes a parameter.
+
+    For a visitor's own photo the URL says only that it was one.
+    """
+    estimated, shown = Settings.of(session.factors).to_dict(), settings.to_dict()
     if session.example is None:
         return {**dict.fromkeys(shown), "example": None, "photo": "own"}
-    changed = {name: None if value == own[name] else value for name, value in shown.items()}
+    changed = {name: None if value == estimated[name] else value for name, value in shown.items()}
     return {**changed, "example": session.example + 1, "photo": None}
 
 
-def linked_example(number: str | None) -> int | None:
-    """The example that an address names by its number, counted from 1, if there is one."""
+def linked_example(number: Any) -> int | None:
+    """Index of the example that a URL names by its number, counted from 1; None where there is no such example."""
     numbers = [str(index + 1) for index in range(len(examples()))]
     return numbers.index(number) if number in numbers else None
 
 
 def open_link(parameters: Mapping[str, str]) -> Session:
-    """What the address of a page names: an example, and how it is posed and lit; the first one by default."""
+    """The example that a page's URL names, with its pose and light; the first example by default."""
     session = open_example(linked_example(parameters.get("example")) or 0)
-    start = Settings.read(parameters, session.settings)
-    return session if start == session.settings else replace(session, start=start)
+    initial = Settings.parse(parameters, session.settings)
+    return session if initial == session.settings else replace(session, initial=initial)
 
 
-def saved(session: Session, settings: dict) -> SavedSession:
-    """What a session file holds of a session, for `restored`; `settings` are plain values that are read again."""
+def to_saved_session(session: Session, settings: dict[str, Any]) -> SavedSession:
+    """Content of a session file; `settings` are plain values."""
     example = None if session.example is None else str(session.example + 1)
     return SavedSession(session.photo, session.faces, session.index, session.factors,
                         settings | {"example": example, "refined": session.refined})
 
 
-def restored(saved: SavedSession) -> Session:
-    """The session that a file holds."""
+def from_saved_session(saved: SavedSession) -> Session:
+    """The session that a session file holds."""
     session = Session(saved.photo, saved.faces, saved.index, saved.factors,
                       example=linked_example(saved.settings.get("example")),
                       refined=saved.settings.get("refined") is True)
-    return replace(session, start=Settings.read(saved.settings, session.settings))
+    return replace(session, initial=Settings.parse(saved.settings, session.settings))
 
 
-@functools.cache
-def _open_example(index):
-    return replace(open_photo(examples()[index].path), example=index)
-
-
-@torch.inference_mode()
-def picture(session: Session, settings: Settings, size: int) -> np.ndarray:
-    """The face as it is set, (size, size, 3) uint8, or with alpha (size, size, 4) where no background is drawn."""
-    face = session.detailed if settings.detail == OWN_DETAIL else session.decoded
-    view, light = settings.pose.view(session.factors.view), settings.lamp.light(session.factors.light)
-    background = BACKGROUNDS[settings.background]
-    if background is None:
-        return pixels(torch.cat(render_layer(face, view, light, size), 1)[0])
-    return pixels(composite(face, view, light, size, background)[0])
+def render_face(session: Session, settings: Settings, size: int) -> np.ndarray:
+    """Render the face with these settings: (size, size, 3) uint8, or (size, size, 4) for the clear background."""
+    face = session.textured if settings.detail == PHOTO_DETAIL else session.decoded
+    view, light = settings.pose.to_view(session.factors.view), settings.light.to_light(session.factors.light)
+    return to_uint8(model().render(face, view, light, size, BACKGROUNDS[settings.background])[0])
 
 
 def warm_up_in_background() -> None:
-    """Load and compile what a first visitor would wait for: analyse the first example and split its codes."""
+    """Load and compile what the first visitor needs: analyze the first example and split its codes."""
 
     def warm_up() -> None:
         with contextlib.suppress(WeightsMissing):  # without diffusion weights there is nothing to split codes with
-            open_example(0).factors.codes.identity  # noqa: B018
+            open_example(0).split()
 
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()

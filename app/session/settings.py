@@ -1,20 +1,23 @@
-"""What a visitor sets for the picture, in degrees, and its conversion to core's view and light."""
+"""Pose, light and look of a render, as the page's controls show them (degrees), and as core takes them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
+from core import Factors, Light, View
 from core.errors import ConfigError
-from core.types import Factors, Light, View
 
-YAW, PITCH, ROLL, LIGHT = 60, 30, 30, 75
-"""Ends of the sliders, degrees to either side."""
-ENDS = {"yaw": YAW, "pitch": PITCH, "roll": ROLL}
-OWN_DETAIL, DECODED = "Photo", "Decoded"
-BACKGROUNDS = {"Photo": "photo", "White": (1.0, 1.0, 1.0), "Black": (0.0, 0.0, 0.0), "Clear": None}
-"""Names of the backgrounds and what core.rendering.compositor takes for them; None draws no background."""
+MAX_ANGLES = {"yaw": 60, "pitch": 30, "roll": 30}
+"""Ends of the pose sliders, degrees to either side."""
+MAX_LIGHT_ANGLE = 75
+"""Ends of the light's two sliders of direction, degrees to either side."""
+PHOTO_DETAIL, DECODED = "Photo", "Decoded"
+BACKGROUNDS: dict[str, tuple[float, float, float] | Literal["photo"] | None] = {
+    "Photo": "photo", "White": (1.0, 1.0, 1.0), "Black": (0.0, 0.0, 0.0), "Clear": None}
+"""Names of the backgrounds on the page and in core; None renders no background but an alpha channel."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +30,22 @@ class Pose:
 
     @classmethod
     def of(cls, view: View) -> Pose:
-        """The first of the views."""
+        """The first of the views, rounded and clamped to the sliders."""
         pitch, yaw, roll = (math.degrees(angle) for angle in view.rotation[0].tolist())
-        return cls(_within(yaw, YAW), _within(pitch, PITCH), _within(roll, ROLL))
+        return cls(*(_slider_value(angle, end)
+                     for angle, end in zip((yaw, pitch, roll), MAX_ANGLES.values(), strict=True)))
 
-    def view(self, own: View) -> View:
-        """The view, with the photo's own shift; where no slider was moved exactly the photo's own."""
-        if self == Pose.of(own):
-            return own
-        angles = (math.radians(angle) for angle in (self.pitch, self.yaw, self.roll))
-        return View.of(*angles, *own.translation[0].tolist())
+    def to_view(self, estimated: View) -> View:
+        """The view, with the photo's translation; exactly the estimated view where no slider was moved."""
+        if self == Pose.of(estimated):
+            return estimated
+        pitch, yaw, roll = (math.radians(angle) for angle in (self.pitch, self.yaw, self.roll))
+        return View.of(pitch, yaw, roll, *estimated.translation[0].tolist())
 
 
 @dataclass(frozen=True)
-class Lamp:
-    """Values of the light sliders: where it comes from, in degrees, and its two strengths."""
+class LightSettings:
+    """Values of the light sliders: direction in degrees, strengths in [0, 1]."""
 
     across: float
     """Positive is from the image's right."""
@@ -50,78 +54,86 @@ class Lamp:
     diffuse: float
 
     @classmethod
-    def of(cls, light: Light) -> Lamp:
-        """The first of the lights."""
+    def of(cls, light: Light) -> LightSettings:
+        """The first of the lights, rounded and clamped to the sliders."""
         dx, dy, dz = light.direction[0].tolist()
         across, above = math.degrees(math.atan2(-dx, dz)), math.degrees(math.atan2(dy, dz))
-        return cls(_within(across, LIGHT), _within(above, LIGHT),
+        return cls(_slider_value(across, MAX_LIGHT_ANGLE), _slider_value(above, MAX_LIGHT_ANGLE),
                    round(light.ambient[0].item(), 2), round(light.diffuse[0].item(), 2))
 
-    def light(self, own: Light) -> Light:
-        """As core's light, whose x runs the other way; where no slider was moved exactly the photo's own."""
-        if self == Lamp.of(own):
-            return own
+    def to_light(self, estimated: Light) -> Light:
+        """The light, in core's frame, whose x runs the other way; exactly the estimated one if no slider was moved."""
+        if self == LightSettings.of(estimated):
+            return estimated
         dx, dy = -math.tan(math.radians(self.across)), math.tan(math.radians(self.above))
         return Light.of(self.ambient, self.diffuse, dx, dy)
 
 
 FRONT = Pose(0, 0, 0)
-POSES = {"Left": Pose(40, 0, 0), "Right": Pose(-40, 0, 0), "Up": Pose(0, -20, 0), "Down": Pose(0, 20, 0)}
-LAMPS = {"Even": Lamp(0, 0, 0.85, 0.15), "Left": Lamp(-60, 10, 0.35, 0.75), "Right": Lamp(60, 10, 0.35, 0.75),
-         "Above": Lamp(0, 55, 0.35, 0.75), "Below": Lamp(0, -55, 0.35, 0.75)}
-"""Poses and lights to choose from, by the side of the picture."""
+POSE_PRESETS = {"Left": Pose(40, 0, 0), "Right": Pose(-40, 0, 0), "Up": Pose(0, -20, 0), "Down": Pose(0, 20, 0)}
+LIGHT_PRESETS = {"Even": LightSettings(0, 0, 0.85, 0.15), "Left": LightSettings(-60, 10, 0.35, 0.75),
+                 "Right": LightSettings(60, 10, 0.35, 0.75), "Above": LightSettings(0, 55, 0.35, 0.75),
+                 "Below": LightSettings(0, -55, 0.35, 0.75)}
+"""Presets by the side of the image."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that is set for one picture."""
+    """Everything that is set for one render."""
 
     pose: Pose
-    lamp: Lamp
-    detail: str = OWN_DETAIL
+    light: LightSettings
+    detail: str = PHOTO_DETAIL
     background: str = "Photo"
 
     @classmethod
     def of(cls, factors: Factors) -> Settings:
-        """The photo's own pose and light."""
-        return cls(Pose.of(factors.view), Lamp.of(factors.light))
+        """The estimated pose and light of a photo."""
+        return cls(Pose.of(factors.view), LightSettings.of(factors.light))
 
     @classmethod
-    def of_controls(cls, *values) -> Settings:
-        """What the page's controls show, in the order of `values`. Raises ConfigError where a number is none."""
+    def of_controls(cls, *values: Any) -> Settings:
+        """Values of the page's controls, in the order of `values`. Raises ConfigError where a number is missing."""
         if not all(map(math.isfinite, values[:7])):
-            raise ConfigError("Pose and light are numbers: reset the controls.")
-        return cls(Pose(*values[:3]), Lamp(*values[3:7]), *values[7:])
+            raise ConfigError("Pose and light must be numbers. Reset the controls.")
+        return cls(Pose(*values[:3]), LightSettings(*values[3:7]), *values[7:])
 
     @classmethod
-    def read(cls, given: Mapping, own: Settings) -> Settings:
-        """From a link or a session file, which anybody may have written: what is not sound is as in `own`."""
-        pose = {name: number(given.get(name), end, getattr(own.pose, name), -end) for name, end in ENDS.items()}
-        lamp = {name: number(given.get(name), LIGHT, getattr(own.lamp, name), -LIGHT) for name in ("across", "above")}
-        lamp |= {name: number(given.get(name), 1, getattr(own.lamp, name)) for name in ("ambient", "diffuse")}
-        detail, background = given.get("detail"), given.get("background")
-        return cls(Pose(**pose), Lamp(**lamp), detail if detail in (OWN_DETAIL, DECODED) else own.detail,
-                   background if background in tuple(BACKGROUNDS) else own.background)
+    def parse(cls, given: Mapping[str, Any], defaults: Settings) -> Settings:
+        """Read a link's or a session file's values, which anybody may have written.
 
-    def flat(self) -> dict[str, float | str]:
-        """What `read` reads."""
-        return {**asdict(self.pose), **asdict(self.lamp), "detail": self.detail, "background": self.background}
+        Invalid values fall back to defaults.
+        """
+        pose = {name: parse_number(given.get(name), end, getattr(defaults.pose, name), -end)
+                for name, end in MAX_ANGLES.items()}
+        light = {name: parse_number(given.get(name), MAX_LIGHT_ANGLE, getattr(defaults.light, name), -MAX_LIGHT_ANGLE)
+                 for name in ("across", "above")}
+        light |= {name: parse_number(given.get(name), 1, getattr(defaults.light, name))
+                  for name in ("ambient", "diffuse")}
+        detail, background = given.get("detail"), given.get("background")
+        return cls(Pose(**pose), LightSettings(**light),
+                   detail if detail in (PHOTO_DETAIL, DECODED) else defaults.detail,
+                   background if background in tuple(BACKGROUNDS) else defaults.background)
+
+    def to_dict(self) -> dict[str, float | str]:
+        """The values by name, as `parse` reads them."""
+        return {**asdict(self.pose), **asdict(self.light), "detail": self.detail, "background": self.background}
 
     @property
     def values(self) -> tuple:
-        """What the page's controls show, in their order."""
-        return tuple(self.flat().values())
+        """Values for the page's controls, in their order."""
+        return tuple(self.to_dict().values())
 
 
-def number(given, high: float, otherwise: float, low: float = 0) -> float:
-    """What somebody gives as a number within the ends, or else the other."""
+def parse_number(given: Any, high: float, default: float, low: float = 0) -> float:
+    """The given value as a number in [low, high]; the default where it is not one."""
     try:
-        found = float(given)
+        number = float(given)
     except (TypeError, ValueError, OverflowError):
-        return otherwise
-    return found if low <= found <= high else otherwise
+        return default
+    return number if low <= number <= high else default
 
 
-def _within(angle: float, end: int) -> int:
-    """Whole degrees that a slider can show."""
+def _slider_value(angle: float, end: int) -> int:
+    """Whole degrees within a slider's range."""
     return max(-end, min(end, round(angle)))

@@ -1,248 +1,197 @@
-"""Swapped faces as pictures: what the Swap tab and the API show of two prepared faces."""
+"""Expression swaps: what the Swap tab and the API render from two analyzed faces."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
-from app.session import session as state
-from app.session.session import Session
-from app.session.settings import DECODED, OWN_DETAIL, number
-from core.errors import FaceNotFound, WeightsMissing
+from app.session.session import (
+    EXPIRED,
+    SEED,
+    Session,
+    from_saved_session,
+    model,
+    open_example,
+    open_photo,
+    to_saved_session,
+)
+from app.session.settings import DECODED, PHOTO_DETAIL, parse_number
+from core import Codes, Factors, TexturedFace
+from core.arguments import MAX_STRENGTH
+from core.errors import FaceNotFound
 from core.export.session_file import SavedSession
-from core.export.visualize import pixels
-from core.model import code_ops
-from core.model.diffusion import SEED, Diffusion
-from core.rendering.compositor import TexturedFace, composite
-from core.rendering.reenactment import carry
-from core.rendering.texture_transfer import texture_from_model
-from core.types import Codes, Factors
+from core.export.visualize import to_uint8
+from core.lazy import lazy_property
+from core.model.code_ops import Kind
+from core.types import CodePair
 
-MOST = 1.5
-"""Largest amount of an expression."""
-LAST_SEED = 999
-THEIRS, NONE = "The other's", "None (neutral)"
-"""Whose expression the face gets."""
-QUICK = 256
-"""Pixels up to which half of the photo's detail is enough."""
-DONOR = 4
-"""The example that lends its expression until another is chosen."""
-SAMPLES = 16
-"""Identities over which the spread is taken."""
-ALONE = "No face was found in this photo: choose one with a larger face, or mark it by hand as the photo of the page."
+MAX_SEED = 999
+OTHER, NEUTRAL = "From the other face", "Neutral"
+"""Where the expression comes from."""
+PREVIEW_SIZE = 256
+"""Renders up to this size use half of the photo's detail."""
+EXPORT_SIZE = 512
+"""Exported faces are prepared for renders of this size, pixels."""
+DEFAULT_EXPRESSION = 4
+"""The example whose expression is used until another face is chosen."""
+NO_FACE = "No face was found in this photo. Use another one, or open it as the page's photo and mark its face by hand."
 
 
 @dataclass(frozen=True)
-class Amounts:
-    """How much of which expression, and how it is shown."""
+class SwapStrength:
+    """How much of which expression goes over, and which texture is rendered."""
 
     depth: float = 1.0
+    """Of the shape, for decoded maps only."""
     albedo: float = 1.0
-    whose: str = THEIRS
-    detail: str = OWN_DETAIL
+    """Of the albedo for decoded maps; of the whole expression at full resolution."""
+    source: str = OTHER
+    detail: str = PHOTO_DETAIL
 
     @classmethod
-    def read(cls, given: Mapping[str, str]) -> Amounts:
-        """From a link or a session file, which anybody may have written: what is not sound is as by itself."""
-        return cls(number(given.get("depth"), MOST, 1.0), number(given.get("albedo"), MOST, 1.0),
-                   NONE if given.get("expression") == "none" else THEIRS,
-                   DECODED if given.get("detail") == DECODED else OWN_DETAIL)
+    def parse(cls, given: Mapping[str, Any]) -> SwapStrength:
+        """Read a link's or a session file's values, which anybody may have written.
 
-    def link(self) -> dict[str, float | str | None]:
-        """What `read` reads, without the detail; None is as by itself."""
+        Invalid values fall back to defaults.
+        """
+        return cls(parse_number(given.get("depth"), MAX_STRENGTH, 1.0),
+                   parse_number(given.get("albedo"), MAX_STRENGTH, 1.0),
+                   NEUTRAL if given.get("expression") == "none" else OTHER,
+                   DECODED if given.get("detail") == DECODED else PHOTO_DETAIL)
+
+    def link_parameters(self) -> dict[str, float | str | None]:
+        """URL parameters that `parse` reads, without the detail; None stands for the default."""
         return {"depth": None if self.depth == 1 else self.depth, "albedo": None if self.albedo == 1 else self.albedo,
-                "expression": "none" if self.whose == NONE else None}
+                "expression": "none" if self.source == NEUTRAL else None}
 
 
 @dataclass(frozen=True)
 class Swap:
-    """What the Swap tab is set to."""
+    """Settings of the Swap tab."""
 
-    amounts: Amounts = Amounts()
+    strength: SwapStrength = SwapStrength()
     seed: int = SEED
     donor: Session | None = None
-    """Who lends the expression; None until the visitor chooses somebody."""
+    """The face whose expression is used; None until the visitor chooses one."""
 
     @classmethod
-    def of_controls(cls, donor: Session | None, seed: float, *amounts) -> Swap:
-        """What the page's controls show, in the order of `amounts`."""
-        return cls(Amounts(*amounts), int(seed), donor)
+    def of_controls(cls, donor: Session | None, seed: float, *strength: Any) -> Swap:
+        """Values of the page's controls; `strength` in the order of `SwapStrength`."""
+        return cls(SwapStrength(*strength), int(seed), donor)
 
-    def swapped(self, session: Session) -> Session:
-        """A face with the expression that is lent to it. Raises WeightsMissing."""
-        return Pair.of(session, self.donor, self.seed).session(self.amounts)
+    def apply(self, session: Session) -> Session:
+        """The session's face with the donor's expression. Raises WeightsMissing."""
+        return Pair.of(session, self.donor, self.seed).to_session(self.strength)
 
-    def saved(self) -> tuple[dict, SavedSession | None]:
+    def to_saved(self) -> tuple[dict[str, Any], SavedSession | None]:
         """Plain values and the donor, for a session file."""
-        values = {**self.amounts.link(), "detail": self.amounts.detail, "seed": self.seed}
-        return values, self.donor and state.saved(self.donor, {})
+        values = {**self.strength.link_parameters(), "detail": self.strength.detail, "seed": self.seed}
+        return values, self.donor and to_saved_session(self.donor, {})
 
     @classmethod
-    def restored(cls, values, donor: SavedSession | None) -> Swap:
-        """What `saved` gave, which anybody may have changed: what is not sound is as by itself."""
+    def from_saved(cls, values: Any, donor: SavedSession | None) -> Swap:
+        """The inverse of `to_saved`. Anybody may have written the values; invalid ones fall back to defaults."""
         given = values if isinstance(values, dict) else {}
-        seed = int(number(given.get("seed"), LAST_SEED, SEED))
-        return cls(Amounts.read(given), seed, donor and state.restored(donor))
+        seed = int(parse_number(given.get("seed"), MAX_SEED, SEED))
+        return cls(SwapStrength.parse(given), seed, donor and from_saved_session(donor))
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two faces: one gives identity, place, pose and light, the other its expression. Never changed in place."""
+    """Two faces: the subject gives identity, pose and light, the donor its expression. Never changed in place."""
 
-    own: Session
-    other: Session
+    subject: Session
+    donor: Session
     seed: int = SEED
 
     @classmethod
-    def of(cls, own: Session, donor: Session | None, seed: int) -> Pair:
-        """A face and who lends it an expression; None is an example."""
-        return cls(own, donor or state.open_example(DONOR if own.example != DONOR else 0), seed)
+    def of(cls, subject: Session, donor: Session | None, seed: int) -> Pair:
+        """The subject with a donor; None stands for an example."""
+        default = DEFAULT_EXPRESSION if subject.example != DEFAULT_EXPRESSION else 0
+        return cls(subject, donor or open_example(default), seed)
 
-    @functools.cached_property
-    def factors(self) -> tuple[Factors, Factors]:
-        """Of both, their identities found from the seed. Raises WeightsMissing."""
-        return identified(self.own, self.seed), identified(self.other, self.seed)
+    @lazy_property
+    def textured(self) -> tuple[TexturedFace, TexturedFace]:
+        """Subject and donor with their photos' detail.
 
-    @functools.cached_property
-    def quick(self) -> tuple[TexturedFace, TexturedFace]:
-        """Both with half the detail, to be drawn four times as fast."""
-        return quick(self.own), quick(self.other)
+        The subject is a copy: the model caches the latest change of expression with it, and sessions of examples are
+        shared between visitors.
+        """
+        return replace(self.subject.textured), self.donor.textured
 
-    @torch.inference_mode()
-    def swapped(self, amounts: Amounts) -> Factors:
-        """The first face with the expression it is given."""
-        return state.model().swap(self.factors[0], self._giver(amounts.whose), amounts.depth, amounts.albedo)
+    @lazy_property
+    def preview(self) -> tuple[TexturedFace, TexturedFace]:
+        """Both with half the resolution, for live controls."""
+        return model().preview(self.subject.textured), model().preview(self.donor.textured)
 
-    @torch.inference_mode()
-    def picture(self, amounts: Amounts, size: int) -> np.ndarray:
-        """The swapped face in the first photo, (size, size, 3) uint8."""
-        after = self.swapped(amounts)
-        face = texture_from_model(after) if amounts.detail == DECODED else self._with_expression(after, amounts, size <= QUICK)
-        return self._draw(face, size)
+    @lazy_property
+    def neutral(self) -> Factors:
+        """The subject without its expression, decoded. Raises WeightsMissing."""
+        return model().neutral(self.subject.factors, self.seed)
 
-    @torch.inference_mode()
-    def session(self, amounts: Amounts) -> Session:
-        """The swapped face in the place of the first one, for files."""
-        after = self.swapped(amounts)
-        return replace(self.own, factors=after, changed=self._with_expression(after, amounts))
+    def decoded(self, strength: SwapStrength) -> Factors:
+        """The decoded swap. Raises WeightsMissing."""
+        source = self.donor.factors if strength.source == OTHER else self.neutral
+        return model().swap(self.subject.factors, source, strength.depth, strength.albedo)
 
-    @torch.inference_mode()
-    def way(self, what: code_ops.What, detail: str, count: int, size: int) -> list[np.ndarray]:
-        """`count` pictures from the first face to where `what` is the other's."""
+    def face(self, strength: SwapStrength, size: int) -> TexturedFace:
+        """The swapped face, to be rendered at a size in pixels. Raises WeightsMissing."""
+        if strength.detail == DECODED:
+            return model().texture(self.decoded(strength))
+        subject, donor = self.preview if size <= PREVIEW_SIZE else self.textured
+        return model().reenact(subject, donor if strength.source == OTHER else {}, strength.albedo, self.seed)
+
+    def render(self, strength: SwapStrength, size: int) -> np.ndarray:
+        """The swapped face in the subject's photo, (size, size, 3) uint8."""
+        return to_uint8(model().render(self.face(strength, size), size=size)[0])
+
+    def to_session(self, strength: SwapStrength) -> Session:
+        """The swapped face in place of the subject, for exports."""
+        face = self.face(strength, EXPORT_SIZE)
+        return replace(self.subject, analyzed=face.factors, reenacted=face)
+
+    def interpolation(self, what: Kind, detail: str, count: int, size: int) -> list[np.ndarray]:
+        """`count` renders from the subject to where `what` is the donor's; only expressions at full resolution."""
         parts = [step / (count - 1) for step in range(count)]
         if what == "expression":
-            return [self.picture(Amounts(part, part, detail=detail), size) for part in parts]
-        (own, other), (face, _) = self.factors, self._faces(size <= QUICK)
-        ways = [state.model().interpolate(own, other, part, what) for part in parts]
-        return [self._draw(texture_from_model(after) if detail == DECODED else carry(face, own, after), size) for after in ways]
-
-    def _giver(self, whose: str) -> Factors:
-        """Who gives the expression: the other, or the first face itself without its own."""
-        own, other = self.factors
-        return other if whose == THEIRS else replace(own, codes=code_ops.neutral(own.codes))
-
-    @functools.cached_property
-    def _motions(self) -> dict[str, torch.Tensor | None]:
-        """How either expression moves the first face, whatever its amount."""
-        own, landmarks = self.factors[0], self.own.detailed.landmarks
-        return {whose: state.model().motion(own, self._giver(whose), landmarks) for whose in (THEIRS, NONE)}
-
-    def _draw(self, face: TexturedFace, size: int) -> np.ndarray:
-        """A changed face in the first photo."""
-        own = self.own.factors
-        return pixels(composite(face, own.view, own.light, size)[0])
-
-    def _faces(self, quick: bool) -> tuple[TexturedFace, TexturedFace]:
-        return self.quick if quick else (self.own.detailed, self.other.detailed)
-
-    def _with_expression(self, after: Factors, amounts: Amounts, quick: bool = False) -> TexturedFace:
-        """The first face with the expression it is given and the photo's detail, or half of it."""
-        (own, _), (face, donor) = self.factors, self._faces(quick)
-        motion = self._motions[amounts.whose]
-        return carry(face, own, after, motion, donor if amounts.whose == THEIRS else None, amounts.albedo)
+            return [self.render(SwapStrength(part, part, detail=detail), size) for part in parts]
+        ends = self.subject.factors, self.donor.factors
+        steps = [model().interpolate(*ends, part, what, self.seed) for part in parts]
+        return [to_uint8(model().render(step, size=size)[0]) for step in steps]
 
 
-def known(pair: Pair | None) -> Pair:
-    """The pair, which is gone when a page was left open for long. Raises FaceNotFound then, or WeightsMissing."""
+def require_pair(pair: Pair | None) -> Pair:
+    """The pair, if it is still there. Raises FaceNotFound where it was deleted because the page was idle."""
     if pair is None:
-        _diffusion()  # without it there never was a pair
-        raise FaceNotFound(state.EXPIRED)
+        raise FaceNotFound(EXPIRED)
     return pair
 
 
 def open_face(path: str) -> Session:
-    """The largest face of a photo. Raises FaceNotFound where there is none, and as core.faces.load_image.read_photo does."""
-    session = state.open_photo(path)
+    """The largest face of a photo.
+
+    Raises:
+        FaceNotFound: no face was found.
+        ImageTooSmall, ImageTooLarge, ImageUnreadable: as core.faces.load_image.read_photo.
+    """
+    session = open_photo(path)
     if not session.faces:
-        raise FaceNotFound(ALONE)
+        raise FaceNotFound(NO_FACE)
     return session
 
 
-def identified(session: Session, seed: int = SEED) -> Factors:
-    """The factors of a face with the identity that one seed gives. Raises WeightsMissing."""
-    codes = session.factors.codes
-    if seed == SEED:
-        _ = codes.identity  # looked for once, and kept
-        return session.factors
-    return replace(session.factors, codes=replace(codes, known_identity=_diffusion().identity(codes, seed)))
+def render_grid(faces: list[Session], detail: str, size: int, seed: int = SEED) -> Iterator[list[np.ndarray]]:
+    """Each face with the expressions of all: one row of renders per face."""
+    for subject in faces:
+        yield [Pair(subject, donor, seed).render(SwapStrength(detail=detail), size) for donor in faces]
 
 
-@torch.inference_mode()
-def quick(session: Session) -> TexturedFace:
-    """A face with half of its photo's detail."""
-    face = session.detailed
-    half = {name: F.interpolate(getattr(face, name), scale_factor=0.5, mode="area")
-            for name in ("picture", "surroundings")}
-    return replace(face, **half)
-
-
-def grid(faces: list[Session], detail: str, size: int, seed: int = SEED) -> Iterator[list[np.ndarray]]:
-    """Each face with the expressions of all: one row of pictures per face."""
-    for own in faces:
-        yield [Pair(own, other, seed).picture(Amounts(detail=detail), size) for other in faces]
-
-
-@torch.inference_mode()
 def denoising(session: Session, seed: int) -> list[np.ndarray]:
-    """The identity after each step from noise, decoded, from the front: (H, W, 3) uint8 each."""
-    reached = []
-    _diffusion().identity(session.factors.codes, seed, lambda _, part: reached.append(part))
-    return [pixels(_decoded(Codes.of(part, part - part), session).canon_image[0]) for part in reached]
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How far identities from different seeds lie apart, by place on the canonical face."""
-
-    face: np.ndarray
-    """(H, W, 3) uint8: the face of their mean."""
-    albedo: torch.Tensor
-    """(H, W) standard deviation of the colour, 1 from black to white."""
-    depth: torch.Tensor
-    """(H, W) standard deviation, camera distances."""
-
-
-@torch.inference_mode()
-def spread(session: Session, seed: int) -> Spread:
-    """What the photo leaves open about the identity: the spread over `SAMPLES` seeds."""
-    samples = _diffusion().sample(session.factors.codes, SAMPLES, seed).apply(lambda tensor: tensor[:, 0])
-    found = _decoded(Codes.of(samples, samples - samples), session)
-    return Spread(pixels(found.canon_image.mean(0)), found.canon_albedo.std(0).mean(0), found.canon_depth.std(0))
-
-
-def _decoded(codes: Codes, session: Session) -> Factors:
-    return state.model().decode(codes, session.factors)
-
-
-def _diffusion() -> Diffusion:
-    diffusion = state.model().diffusion
-    if diffusion is None:
-        raise WeightsMissing("There are no diffusion weights beside the autoencoder's, so that identity and expression "
-                             "cannot be told apart: train them with `python -m training.train_diffusion`, or use the "
-                             "bundled weights.")
-    return diffusion
+    """The identity after each denoising step, decoded: canonical images (H, W, 3) uint8. Raises WeightsMissing."""
+    steps: list[CodePair] = []
+    model().split(session.factors.codes, seed, lambda _, identity: steps.append(identity))
+    decoded = model().decode(Codes.of(CodePair.cat(steps)), session.factors)
+    return [to_uint8(image) for image in decoded.canon_image]

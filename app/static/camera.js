@@ -1,10 +1,10 @@
-// While the camera runs, its pictures are looked at one after the other; the next one is always on its way already.
+// While the camera runs, its frames are analyzed one after the other; the next frame is always sent ahead.
 // Stopping it or leaving the tab turns the camera off.
-const WIDTH = 480;  // enough for the model, and quick to send
-const AHEAD = 2;  // pictures that are on their way, or looked at
+const WIDTH = 480;  // enough for the model, and fast to send
+const AHEAD = 2;  // frames that are sent and not yet analyzed
 const [button, keep] = element.querySelectorAll('button');
 const video = element.querySelector('video');
-const picture = (width) => {
+const frame = (width) => {
   const canvas = document.createElement('canvas');
   canvas.width = width;
   canvas.height = Math.round(width * video.videoHeight / video.videoWidth);
@@ -12,11 +12,11 @@ const picture = (width) => {
   return canvas.toDataURL('image/jpeg', 0.85);
 };
 let sent = 0;
-const look = () => {
-  element.querySelector('output').textContent = props.said;
-  if (document.querySelector('dialog[open]')) { setTimeout(look, 200); return; }  // somebody takes a closer look
+const sendFrames = () => {
+  element.querySelector('output').textContent = props.message;
+  if (document.querySelector('dialog[open]')) { setTimeout(sendFrames, 200); return; }  // a tile is enlarged
   if (video.srcObject && !element.offsetParent) stop();
-  while (video.srcObject && sent - props.count < AHEAD) trigger('look', { picture: picture(WIDTH), number: ++sent });
+  while (video.srcObject && sent - props.count < AHEAD) trigger('frame', { frame: frame(WIDTH), number: ++sent });
 };
 const stop = () => {
   video.srcObject?.getTracks().forEach((track) => track.stop());
@@ -31,14 +31,14 @@ button.addEventListener('click', async () => {
   try {
     video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 } });
   } catch {
-    element.querySelector('output').textContent = 'The browser gives no camera: allow it for this page.';
+    element.querySelector('output').textContent = 'The browser does not allow the camera. Allow it for this page.';
     return;
   }
   await video.play();
   video.hidden = keep.hidden = false;
   button.setAttribute('aria-pressed', 'true');
   button.textContent = 'Stop camera';
-  look();
+  sendFrames();
 });
-keep.addEventListener('click', () => { trigger('keep', { picture: picture(video.videoWidth) }); stop(); });
-watch('count', look);
+keep.addEventListener('click', () => { trigger('keep', { frame: frame(video.videoWidth) }); stop(); });
+watch('count', sendFrames);

@@ -1,2 +1,2 @@
-// Dragging anywhere on the picture, or the arrow keys, moves the border between the two.
+// Dragging anywhere on the image, or the arrow keys, moves the wipe.
 element.addEventListener('input', (event) => element.style.setProperty('--wipe', `${event.target.value}%`));

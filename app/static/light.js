@@ -1,4 +1,4 @@
-// Dragging on the ball brings the light there.
+// Dragging on the ball moves the light there.
 const REACH = 1.08;
 const aim = (event) => {
   const box = element.querySelector('img').getBoundingClientRect();

@@ -1,15 +1,15 @@
-// The layouts of a latent map side by side: plotly moves and zooms them, finds the point under the pointer and encloses
-// some by the lasso; the faces are drawn on a canvas above, which is smooth without a graphics card, as WebGL is not.
-// Colour, tool and thumbnails are settled here; clicks, the pointer's place and the lasso go to the server. With the
-// keyboard, each layout has the focus for itself: arrows go from face to face, the space bar encloses one, + and - zoom.
+// The layouts of a latent map side by side. Plotly pans and zooms, finds the point under the pointer, and selects with
+// the lasso. The faces are drawn on a 2-D canvas above it, which is smooth without a graphics card (WebGL is not). Here
+// live colour, tool and thumbnails; clicks, the pointer's position and the lasso go to the server. With the keyboard, each
+// layout takes the focus: arrows move between faces, the space bar selects one, + and - zoom.
 const GAP = 20, TITLE = 26, EDGE = 1.12, LARGEST = 60, SMALLEST = 12, PAUSE = 70, UNKNOWN = '#9ca3af';
 const WORDS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#8a7a00', '#6b7280'];
 const find = (selector) => element.querySelector(selector);
 const plot = find('.plot'), canvas = find('.stage > canvas'), card = find('.card'), choice = find('.colour');
 const sprite = new Image(), layers = [];
-let map = null, colours = [], picked = null, hovered = null, tool = 'pan', active = 0, last = 0, later = null;
-// The face that is chosen, at once; what there is to say about it the server knows a moment later. Whoever asks for more
-// than words on it says so with the face's number.
+let map = null, colours = [], selection = null, hovered = null, tool = 'pan', active = 0, last = 0, later = null;
+// The chosen face is marked at once; the server's description follows. `asked` numbers the requests, so that a late
+// answer to an earlier one is ignored.
 let chosen = null, asked = 0;
 
 const script = () => window.Plotly ? Promise.resolve() : new Promise((done, failed) => {
@@ -22,34 +22,34 @@ const style = (name) => getComputedStyle(element).getPropertyValue(name).trim();
 const round = (value) => value === null ? '–' : Math.abs(value) < 10 ? value.toFixed(2) : value.toFixed(0);
 
 // --- Colours -----------------------------------------------------------------------------------------------------
-const mixed = (part) => {
+const mixColours = (part) => {
   const at = part * (map.scale.length - 1), low = Math.min(Math.floor(at), map.scale.length - 2);
   const rgb = map.scale[low].map((start, k) => Math.round(start + (map.scale[low + 1][k] - start) * (at - low)));
   return `rgb(${rgb})`;
 };
-const paint = () => {
+const updateColours = () => {
   const column = map.columns[choice.value], legend = find('.legend');
   legend.replaceChildren();
-  const say = (text, colour) => {
+  const addLabel = (text, colour) => {
     const label = legend.appendChild(document.createElement('span'));
     if (colour) label.appendChild(document.createElement('i')).style.background = colour;
     label.append(text);
   };
   if (column.numbers) {
-    const known = column.numbers.filter((value) => value !== null).sort((a, b) => a - b);
-    const low = known[Math.floor(known.length * 0.02)], high = known[Math.ceil(known.length * 0.98) - 1];
+    const finite = column.numbers.filter((value) => value !== null).sort((a, b) => a - b);
+    const low = finite[Math.floor(finite.length * 0.02)], high = finite[Math.ceil(finite.length * 0.98) - 1];
     const part = (value) => Math.min(1, Math.max(0, (value - low) / (high - low || 1)));
-    colours = column.numbers.map((value) => value === null ? UNKNOWN : mixed(part(value)));
-    say(round(low));
+    colours = column.numbers.map((value) => value === null ? UNKNOWN : mixColours(part(value)));
+    addLabel(round(low));
     legend.appendChild(document.createElement('b')).style.background =
       `linear-gradient(to right, ${map.scale.map((rgb) => `rgb(${rgb})`)})`;
-    say(round(high));
+    addLabel(round(high));
   } else {
     const colour = (word) => column.words[word] ? WORDS[word % WORDS.length] : UNKNOWN;
     colours = column.index.map(colour);
-    if (column.words.length <= WORDS.length) column.words.forEach((word, k) => say(word || 'unknown', colour(k)));
+    if (column.words.length <= WORDS.length) column.words.forEach((word, k) => addLabel(word || 'unknown', colour(k)));
   }
-  if (colours.includes(UNKNOWN) && column.numbers) say('unknown', UNKNOWN);
+  if (colours.includes(UNKNOWN) && column.numbers) addLabel('unknown', UNKNOWN);
 };
 
 // --- Drawing -----------------------------------------------------------------------------------------------------
@@ -74,10 +74,10 @@ const layout = () => {
   });
   return result;
 };
-const thumbnails = () => find('.thumbnails').checked && sprite.complete && sprite.naturalWidth > 0;
+const thumbnails = () => find('.show-thumbnails').checked && sprite.complete && sprite.naturalWidth > 0;
 const show = async () => {
   if (!map || !window.Plotly || !element.clientWidth) return;
-  // Plotly knows all points, and draws but one of them, unseen.
+  // Plotly holds all points for its events, but draws only one, invisibly.
   const traces = map.kinds.map((kind, k) => ({
     type: 'scatter', mode: 'markers', x: kind.x, y: kind.y, hoverinfo: 'none', xaxis: `x${k ? k + 1 : ''}`,
     yaxis: `y${k ? k + 1 : ''}`, marker: { opacity: 0, maxdisplayed: 1 } }));
@@ -89,14 +89,14 @@ const show = async () => {
   });
   repaint();
 };
-// Where the focus stops: a frame around one layout, which lets the pointer through.
+// A frame around each layout takes the keyboard focus and lets the pointer through.
 const stops = [];
 const addStop = (k) => {
   const stop = stops[k] = plot.parentElement.appendChild(document.createElement('div'));
   Object.assign(stop, { className: 'stop', tabIndex: 0, role: 'application', ariaLabel: `${map.kinds[k].title}: the arrow `
-    + 'keys go from face to face, the space bar encloses a face or lets it go, plus and minus zoom' });
+    + 'keys move between faces, the space bar selects or deselects a face, plus and minus zoom' });
   stop.addEventListener('focus', () => { active = k; });
-  stop.addEventListener('keydown', press);
+  stop.addEventListener('keydown', onKey);
   return stop;
 };
 const tileOf = (index) => [(index % map.across) * map.tile, Math.floor(index / map.across) * map.tile];
@@ -107,9 +107,9 @@ const draw = () => {
     Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
     Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
   }
-  const pen = canvas.getContext('2d');
-  pen.resetTransform();
-  pen.clearRect(0, 0, canvas.width, canvas.height);
+  const context = canvas.getContext('2d');
+  context.resetTransform();
+  context.clearRect(0, 0, canvas.width, canvas.height);
   map.kinds.forEach((kind, k) => {
     const [across, down] = axes(k);
     const box = [across._offset, down._offset, across._length, down._length];
@@ -119,15 +119,15 @@ const draw = () => {
     const view = [ratio, ...box, left, top, right, up].join();
     if (layers[k]?.view !== view) layers[k] = { view, ...drawFaces(kind, place, box, ratio, layers[k]?.layer) };
     const { layer, side } = layers[k];
-    pen.save(); pen.beginPath(); pen.rect(...box.map((length) => length * ratio)); pen.clip();
-    pen.drawImage(layer, Math.floor(box[0] * ratio), Math.floor(box[1] * ratio));
-    pen.scale(ratio, ratio);
-    mark(pen, kind, place, Math.max(side * 1.25, 30));
-    pen.restore();
+    context.save(); context.beginPath(); context.rect(...box.map((length) => length * ratio)); context.clip();
+    context.drawImage(layer, Math.floor(box[0] * ratio), Math.floor(box[1] * ratio));
+    context.scale(ratio, ratio);
+    drawMarks(context, kind, place, Math.max(side * 1.25, 30));
+    context.restore();
   });
 };
-// The faces of a layout as thumbnails where they are not too small, else as points. While one layout is moved, those of
-// the others stay as they are.
+// Draw the faces of a layout as thumbnails, or as points where thumbnails would be too small. Only a layout that moved
+// is drawn again.
 const drawFaces = (kind, place, box, ratio, layer = document.createElement('canvas')) => {
   const [x0, y0] = [Math.floor(box[0] * ratio), Math.floor(box[1] * ratio)], inside = [];
   Object.assign(layer, { width: Math.ceil(box[2] * ratio) + 1, height: Math.ceil(box[3] * ratio) + 1 });
@@ -138,54 +138,55 @@ const drawFaces = (kind, place, box, ratio, layer = document.createElement('canv
   }
   const side = Math.min(LARGEST, 1.1 * Math.sqrt(box[2] * box[3] / Math.max(1, inside.length)));
   const radius = Math.max(1.5, Math.min(4, 80 / Math.sqrt(kind.x.length)));
-  const large = thumbnails() && side >= SMALLEST, enclosed = picked && new Set(picked);
-  const pen = layer.getContext('2d');
-  pen.setTransform(ratio, 0, 0, ratio, -x0, -y0);
+  const large = thumbnails() && side >= SMALLEST, selected = selection && new Set(selection);
+  const context = layer.getContext('2d');
+  context.setTransform(ratio, 0, 0, ratio, -x0, -y0);
   for (const [i, x, y] of inside) {
-    pen.globalAlpha = enclosed && !enclosed.has(i) ? 0.15 : 1;
-    if (large) stamp(pen, i, x, y, side, 2, colours[i]); else dot(pen, x, y, radius, colours[i]);
+    context.globalAlpha = selected && !selected.has(i) ? 0.15 : 1;
+    if (large) drawThumbnail(context, i, x, y, side, 2, colours[i]); else drawPoint(context, x, y, radius, colours[i]);
   }
   return { layer, side };
 };
-const stamp = (pen, i, x, y, side, rim, colour) => {
-  pen.fillStyle = colour;
-  pen.fillRect(x - side / 2 - rim, y - side / 2 - rim, side + 2 * rim, side + 2 * rim);
-  pen.drawImage(sprite, ...tileOf(i), map.tile, map.tile, x - side / 2, y - side / 2, side, side);
+const drawThumbnail = (context, i, x, y, side, rim, colour) => {
+  context.fillStyle = colour;
+  context.fillRect(x - side / 2 - rim, y - side / 2 - rim, side + 2 * rim, side + 2 * rim);
+  context.drawImage(sprite, ...tileOf(i), map.tile, map.tile, x - side / 2, y - side / 2, side, side);
 };
-const dot = (pen, x, y, radius, colour) => {
-  pen.beginPath(); pen.arc(x, y, radius, 0, 7); pen.fillStyle = colour; pen.fill();
+const drawPoint = (context, x, y, radius, colour) => {
+  context.beginPath(); context.arc(x, y, radius, 0, 7); context.fillStyle = colour; context.fill();
 };
-// The mouse moves more often than the screen is drawn.
+// The mouse moves more often than the screen refreshes.
 let waiting = null;
 const drawSoon = () => {
   waiting ??= requestAnimationFrame(() => { waiting = null; draw(); });
 };
-// The faces look different.
+// Draw all faces again.
 const repaint = () => {
   for (const one of layers) one.view = null;
   draw();
 };
-// What is chosen, its neighbours, and where the visitor's own face lands.
-const mark = (pen, kind, place, large) => {
-  const { near, own } = props.marks ?? {};
+// Mark the chosen face, its neighbours, and the position of the current face.
+const drawMarks = (context, kind, place, large) => {
+  const { near, current } = props.marks ?? {};
   const ring = (x, y, radius, colour) => {
     for (const [line, ink] of [[5, style('--background-fill-primary')], [2.5, colour]]) {
-      pen.beginPath(); pen.arc(x, y, radius, 0, 7); pen.lineWidth = line; pen.strokeStyle = ink; pen.stroke();
+      context.beginPath(); context.arc(x, y, radius, 0, 7);
+      context.lineWidth = line; context.strokeStyle = ink; context.stroke();
     }
   };
   for (const i of near?.[kind.key] ?? []) ring(...place(kind.x[i], kind.y[i]), 7, style('--body-text-color'));
   for (const i of [chosen, hovered]) if (i !== null && i !== undefined && i < kind.x.length) {
     const spot = place(kind.x[i], kind.y[i]), accent = style('--color-accent');
-    if (sprite.naturalWidth) stamp(pen, i, ...spot, large, 3, accent); else ring(...spot, 9, accent);
+    if (sprite.naturalWidth) drawThumbnail(context, i, ...spot, large, 3, accent); else ring(...spot, 9, accent);
   }
-  if (!own?.[kind.key]) return;
-  const [x, y] = place(...own[kind.key]);
+  if (!current?.[kind.key]) return;
+  const [x, y] = place(...current[kind.key]);
   ring(x, y, 11, '#d97706');
-  pen.beginPath(); pen.arc(x, y, 4, 0, 7); pen.fillStyle = '#d97706'; pen.fill();
+  context.beginPath(); context.arc(x, y, 4, 0, 7); context.fillStyle = '#d97706'; context.fill();
 };
 
 // --- The pointer -------------------------------------------------------------------------------------------------
-const at = (event) => {
+const positionOf = (event) => {
   const box = plot.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
   for (let k = 0; map && plot._fullLayout && k < map.kinds.length; k++) {
     const [across, down] = axes(k), left = x - across._offset, top = y - down._offset;
@@ -196,14 +197,14 @@ const at = (event) => {
   }
   return null;
 };
-const point = (place) => { last = performance.now(); tell('point', place); };
-const follow = (event) => {
-  const place = !event.buttons && at(event);
+const point = (place) => { last = performance.now(); send('point', place); };
+const onPointerMove = (event) => {
+  const place = !event.buttons && positionOf(event);
   clearTimeout(later);
   if (!place) return;
   later = setTimeout(() => point(place), Math.max(0, PAUSE - (performance.now() - last)));
 };
-plot.addEventListener('pointermove', follow);
+plot.addEventListener('pointermove', onPointerMove);
 plot.addEventListener('pointerleave', () => { clearTimeout(later); hover(null); });
 const hover = (index, event) => {
   if (hovered !== index) { hovered = index; drawSoon(); }
@@ -220,88 +221,88 @@ const hover = (index, event) => {
 const choose = (index) => {
   chosen = index;
   drawSoon();
-  tell('select', { index, number: ++asked });
+  send('select', { index, number: ++asked });
 };
-for (const [id, name] of [['map-subject', 'show'], ['map-donor', 'lend']]) {
+for (const [id, name] of [['map-subject', 'show'], ['map-donor', 'use_expression']]) {
   document.addEventListener('click', ({ target }) => {
-    if (target.closest(`#${id}`) && chosen !== null) tell(name, { index: chosen });
+    if (target.closest(`#${id}`) && chosen !== null) send(name, { index: chosen });
   });
 }
 document.addEventListener('click', ({ target }) => {
   const near = target.closest('#map-near [data-index]');
   if (near) choose(+near.dataset.index);
 });
-const press = (event) => {
-  const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+const onKey = (event) => {
+  const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
   const zoom = { '+': 0.7, '-': 1 / 0.7 }[event.key], from = chosen;
-  if (event.ctrlKey || event.metaKey || !way && !zoom && event.key !== ' ') return;
+  if (event.ctrlKey || event.metaKey || !direction && !zoom && event.key !== ' ') return;
   event.preventDefault();
-  if (zoom) magnify(zoom, from);
-  else if (from === null) go(props.marks?.near[map.kinds[active].key][0] ?? 0);
-  else if (way) step(way, from);
-  else pick(picked?.includes(from) ? picked.filter((one) => one !== from) : [...picked ?? [], from]);
+  if (zoom) zoomBy(zoom, from);
+  else if (from === null) moveTo(props.marks?.near[map.kinds[active].key][0] ?? 0);
+  else if (direction) step(direction, from);
+  else select(selection?.includes(from) ? selection.filter((one) => one !== from) : [...selection ?? [], from]);
 };
-const go = (index) => {
+const moveTo = (index) => {
   const { key, x, y } = map.kinds[active];
   choose(index);
   point({ kind: key, x: x[index], y: y[index] });
 };
-const step = (way, from) => {
+const step = (direction, from) => {
   const kind = map.kinds[active];
   let best = null, least = Infinity;
   kind.x.forEach((x, i) => {
-    const dx = x - kind.x[from], dy = kind.y[i] - kind.y[from], ahead = dx * way[0] + dy * way[1];
+    const dx = x - kind.x[from], dy = kind.y[i] - kind.y[from], ahead = dx * direction[0] + dy * direction[1];
     const cost = Math.hypot(dx, dy) ** 2 / ahead;
     if (i !== from && ahead > 0 && cost < least) { least = cost; best = i; }
   });
-  if (best !== null) go(best);
+  if (best !== null) moveTo(best);
 };
-// About the chosen face, or else the middle.
-const magnify = (factor, from) => {
+// Zoom about the chosen face, or about the centre.
+const zoomBy = (factor, from) => {
   const kind = map.kinds[active], middle = from === null ? [0, 0] : [kind.x[from], kind.y[from]];
   const ranges = axes(active).map((axis, k) => [`${axis._name}.range`,
     axis.range.map((end) => middle[k] + (end - middle[k]) * factor)]);
   Plotly.relayout(plot, Object.fromEntries(ranges));
 };
 
-// --- Life --------------------------------------------------------------------------------------------------------
-const pick = (indices) => {
-  picked = indices?.length ? indices : null;
+// --- Setup -------------------------------------------------------------------------------------------------------
+const select = (indices) => {
+  selection = indices?.length ? indices : null;
   repaint();
-  tell('lasso', { indices: picked ?? [] });
+  send('lasso', { indices: selection ?? [] });
 };
-// Plotly takes any point within three pixels of the pointer for the one that is meant.
+// Plotly may return any point within three pixels of the pointer; take the nearest.
 const nearest = ({ points: [{ pointIndex }], event }) => {
-  const place = at(event), kind = map.kinds[active];
+  const place = positionOf(event), kind = map.kinds[active];
   const away = (i) => Math.hypot(kind.x[i] - place.x, kind.y[i] - place.y);
   return place ? kind.x.reduce((best, _, i) => away(i) < away(best) ? i : best, pointIndex) : pointIndex;
 };
-const listen = () => {
+const addListeners = () => {
   plot.on('plotly_hover', (event) => hover(nearest(event), event.event));
   plot.on('plotly_unhover', () => hover(null));
   plot.on('plotly_click', (event) => choose(nearest(event)));
-  plot.on('plotly_selected', (event) => event && pick(event.points.map((one) => one.pointIndex)));
-  plot.on('plotly_deselect', () => pick(null));
+  plot.on('plotly_selected', (event) => event && select(event.points.map((one) => one.pointIndex)));
+  plot.on('plotly_deselect', () => select(null));
   for (const name of ['plotly_relayouting', 'plotly_relayout', 'plotly_afterplot']) plot.on(name, drawSoon);
 };
 const open = async () => {
   if (!props.value) return;
   map = props.value;
   props.value = null;  // gradio copies a component's value at every event, and this one is large
-  picked = hovered = null;
+  selection = hovered = null;
   sprite.src = map.sprite;
   const before = choice.value;
   choice.replaceChildren(...map.columns.map((column, k) => new Option(column.label, k)));
   choice.value = map.columns[before] ? before : 0;
-  paint();
+  updateColours();
   await script();
   await show();
-  if (!plot.dataset.ready) listen();
+  if (!plot.dataset.ready) addListeners();
   plot.dataset.ready = 'yes';
 };
 sprite.addEventListener('load', repaint);
-choice.addEventListener('change', () => { paint(); show(); });
-find('.thumbnails').addEventListener('change', repaint);
+choice.addEventListener('change', () => { updateColours(); show(); });
+find('.show-thumbnails').addEventListener('change', repaint);
 element.querySelectorAll('.tool').forEach((button) => button.addEventListener('click', () => {
   tool = button.value;
   element.querySelectorAll('.tool').forEach((one) => one.setAttribute('aria-pressed', one === button));
@@ -312,14 +313,14 @@ find('.whole').addEventListener('click', () => {
   const ranges = map.kinds.flatMap((_, k) => ['xaxis', 'yaxis'].map((name) =>
     [`${name}${k ? k + 1 : ''}.range`, [-EDGE, EDGE]]));
   Plotly.relayout(plot, { ...Object.fromEntries(ranges), selections: [] });
-  pick(null);
+  select(null);
 });
 watch('value', open);
 watch('marks', () => {
-  if ((props.marks.number ?? asked) === asked) chosen = props.marks.chosen;  // else another was chosen since
+  if ((props.marks.number ?? asked) === asked) chosen = props.marks.chosen;  // otherwise another face was chosen since
   draw();
 });
-// The map is fetched when its tab is first looked at, and fitted when the window changes.
+// The map is loaded when its tab is first opened, and laid out again when the window's size changes.
 let opened = false;
 new ResizeObserver(() => {
   if (map) show();

@@ -1,4 +1,4 @@
-// While a folder is being sent, gradio says nothing; what it refuses at once, it says itself.
+// Gradio shows no message while a folder is uploaded. It reports files that it refuses itself.
 const LARGEST = 20 * 2 ** 20;
 let cancelled = false;
 document.addEventListener('change', ({ target }) => {
@@ -6,8 +6,8 @@ document.addEventListener('change', ({ target }) => {
   cancelled = false;
   const photos = [...target.files].filter((file) => file.type.startsWith('image/'));
   if (photos.length && photos.every((file) => file.size <= LARGEST))
-    props.value = `<p>Sending ${photos.length} photos …</p>`;
+    props.value = `<p>Uploading ${photos.length} photos …</p>`;
 });
-// Word of the work may come after the answer that ends it.
+// A progress message may arrive after the answer to Cancel.
 document.addEventListener('click', ({ target }) => { if (target.closest('#map-cancel')) cancelled = true; });
 watch('value', () => { if (cancelled && props.value) props.value = ''; });

@@ -1,7 +1,9 @@
-"""The tabs. One module and one class each; `app.main.build_demo` makes it inside its `gr.Tab` with the shared `Page`:
+"""The tabs, one module and one class each. `app.main.build_demo` creates each inside its `gr.Tab`:
 
-1. `__init__(self, page)` lays the tab out, then connects: `page.session.change(handler, page.session, outputs)` runs at
-   the start and whenever another face is shown. Handlers are wrapped by `app.server.errors.told`; see pose_light for one.
-2. To show another face everywhere, return a `Session` for `page.session`; for a donor of expression, for `page.donor`.
-3. Heavy work waits for a click in the tab; mathematics belongs in core, pictures and controls in app/widgets.
+1. `__init__(self, shared)` lays the tab out, then connects its handlers to the `SharedState`:
+   `shared.session.change(handler, shared.session, outputs)` runs at the start and whenever another face is shown.
+   Wrap handlers with `app.server.errors.handle_errors`, and name slow ones in `app.server.queues`. See pose_light.
+2. To show another face everywhere, return a `Session` for `shared.session`; for a donor, for `shared.donor`.
+3. Handlers return a dictionary from component to update; components that are left out stay as they are.
+4. Start heavy work only on a click in the tab. Mathematics belongs in core, components in app/widgets.
 """

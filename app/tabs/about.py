@@ -1,22 +1,21 @@
-"""The About tab: what this is, its limits, its ethics, measured results and credits."""
+"""The About tab: what this is, its limits, ethics, measured results and credits."""
 
 from __future__ import annotations
 
 import gradio as gr
 
 from app.session.session import examples
-from app.tabs.shared_state import Page
-from app.widgets.texts import read_document, read_text
+from app.widgets.assets import read_document, read_text
 
 
 class About:
-    """Text alone."""
+    """Text only."""
 
-    def __init__(self, page: Page):
-        credit = f"{examples()[0].credit}: {', '.join(one.path.name for one in examples())}."
+    def __init__(self):
+        credit = f"{examples()[0].credit}: {', '.join(example.path.name for example in examples())}."
         with gr.Column(elem_id="about-text"):
             gr.Markdown(read_text("about") + credit)
             with gr.Accordion("Measured results", open=False):
                 gr.Markdown(read_document("docs/results"))
-            with gr.Accordion("What others made, and its licences", open=False):
+            with gr.Accordion("Third-party components and licences", open=False):
                 gr.Markdown(read_document("THIRD_PARTY"))

@@ -1,33 +1,37 @@
-"""The Inspect tab: the factors of a face as an equation, in numbers and in 3-D."""
+"""The Inspect tab: the factors of a face as an equation, as numbers and in 3-D."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
-from app.server.errors import told
-from app.session import export
-from app.session import session as state
-from app.session.session import Session, known
-from app.tabs.shared_state import Page
-from app.widgets import equation, notes
-from app.widgets.camera import camera, picture_bytes
+from app.server.errors import handle_errors
+from app.session.export import export_file, new_folder
+from app.session.session import Session, analyze_frame, open_photo, refine, require_session
+from app.tabs.shared_state import SharedState
+from app.widgets.camera import camera, frame_bytes
 from app.widgets.compare import compare
-from app.widgets.images import jpeg_url, pixels
+from app.widgets.equation import equation, show_equation
+from app.widgets.event_options import PRIVATE
+from app.widgets.images import jpeg_url
+from app.widgets.readout import readout, warnings
 from core.errors import FaceNotFound
+from core.export.visualize import to_uint8
 
 CAMERA = (90, 90, 2.7)
-"""Straight in front of the face, which fills the view."""
-REFINE = "20 more steps explain this photo more closely; all tabs then show that face."
-COMPARED = 512
-"""Most pixels of the pictures that are compared."""
+"""Position of the 3-D viewer's camera: in front of the face, which fills the view."""
+REFINE = "20 more steps fit this photo more closely. All tabs then use that face."
+COMPARE_SIZE = 512
+"""Largest side of the compared images and of the viewer's texture, pixels."""
 
 
 class Inspect:
     """The tab's components and handlers."""
 
-    def __init__(self, page: Page):
+    def __init__(self, shared: SharedState):
         self.camera = camera()
-        self.equation = equation.equation()
+        self.equation = equation()
         self.warnings = gr.HTML(elem_id="warnings", elem_classes="warnings", apply_default_css=False)
         with gr.Row(elem_id="found"):
             self.readout = gr.HTML(elem_id="readout", apply_default_css=False)
@@ -41,48 +45,48 @@ class Inspect:
                                           interactive=False, elem_id="model3d")
                 gr.HTML("Drag to turn, scroll to zoom", elem_classes="credit", apply_default_css=False)
         shown = [self.equation, self.readout, self.refine, self.warnings, self.compare]
-        page.session.change(self.show, page.session, shown, api_visibility="private", show_progress_on=self.equation)
-        self.refine.input(self.refine_face, [page.session, self.refine], page.session, api_visibility="private",
-                          show_progress_on=self.equation, trigger_mode="always_last")
-        page.session.change(self.show_mesh, page.session, self.model3d, api_visibility="private")
-        # The next picture is on its way before this one's answer is there; one at a time is looked at, so that answers
-        # keep their order and cameras leave a core to the others.
-        self.camera.look(self.look, None, [*shown, self.camera], api_visibility="private", show_progress="hidden",
-                         trigger_mode="multiple", concurrency_limit=1)
-        self.camera.keep(self.keep, None, page.session, api_visibility="private", show_progress_on=self.equation)
+        shared.session.change(self.show, shared.session, shown, show_progress_on=self.equation, **PRIVATE)
+        self.refine.input(self.refine_face, [shared.session, self.refine], shared.session,
+                          show_progress_on=self.equation, trigger_mode="always_last", **PRIVATE)
+        shared.session.change(self.show_mesh, shared.session, self.model3d, **PRIVATE)
+        # The browser sends the next frame ahead of this one's answer. One frame is analyzed at a time, so that answers
+        # keep their order and cameras leave a core to other visitors.
+        self.camera.frame(self.show_frame, None, [*shown, self.camera], show_progress="hidden",
+                          trigger_mode="multiple", concurrency_limit=1, **PRIVATE)
+        self.camera.keep(self.keep_frame, None, shared.session, show_progress_on=self.equation, **PRIVATE)
 
-    @told
-    def show(self, session: Session) -> dict:
-        """The equation, numbers and warnings of another face."""
-        side = min(COMPARED, session.face.full.shape[-1])
-        return {self.equation: equation.draw(session), self.readout: notes.readout(session),
-                self.refine: session.refined, self.warnings: notes.warnings(session),
-                self.compare: gr.update(value=jpeg_url(pixels(session.factors.recon_image[0]), side),
-                                        photo=jpeg_url(pixels(session.face.full), side))}
+    @handle_errors
+    def show(self, session: Session) -> dict[Any, Any]:
+        """Equation, numbers and warnings of another face."""
+        side = min(COMPARE_SIZE, session.face.full.shape[-1])
+        return {self.equation: show_equation(session), self.readout: readout(session),
+                self.refine: session.refined, self.warnings: warnings(session),
+                self.compare: gr.update(value=jpeg_url(to_uint8(session.factors.recon_image[0]), side),
+                                        photo=jpeg_url(to_uint8(session.face.full), side))}
 
-    @told
+    @handle_errors
     def show_mesh(self, session: Session) -> str:
-        """The face as GLB, in the viewer."""
-        return str(export.write("glb", session, session.settings, False, export.new_folder(), COMPARED))
+        """The face as GLB, for the viewer."""
+        return str(export_file("glb", session, session.settings, False, new_folder(), COMPARE_SIZE))
 
-    @told
+    @handle_errors
     def refine_face(self, session: Session | None, refined: bool) -> Session:
-        """The same face once more, refined or as it was found at first."""
-        return state.refine(known(session), refined)
+        """The same face, refined or not."""
+        return refine(require_session(session), refined)
 
-    @told
-    def look(self, event: gr.EventData) -> dict:
-        """The same for one picture of the camera, which then sends its next one."""
-        looked = gr.update(count=getattr(event, "number", 0), said="")
+    @handle_errors
+    def show_frame(self, event: gr.EventData) -> dict[Any, Any]:
+        """As `show`, for one camera frame; the page then sends the next one."""
+        answered = gr.update(count=getattr(event, "number", 0), message="")
         try:
-            return self.show(state.look(picture_bytes(event))) | {self.camera: looked}
+            return self.show(analyze_frame(frame_bytes(event))) | {self.camera: answered}
         except FaceNotFound:
-            return {self.camera: looked | {"said": "No face in view."}}
+            return {self.camera: answered | {"message": "No face in view."}}
 
-    @told
-    def keep(self, event: gr.EventData) -> Session:
-        """The picture that the camera showed last, as any other photo."""
-        session = state.open_photo(picture_bytes(event))
+    @handle_errors
+    def keep_frame(self, event: gr.EventData) -> Session:
+        """Open the camera's latest frame as a photo."""
+        session = open_photo(frame_bytes(event))
         if not session.faces:
-            raise FaceNotFound("No face was in view: look into the camera and try again.")
+            raise FaceNotFound("No face was in view. Look into the camera and try again.")
         return session

@@ -1,208 +1,221 @@
-"""The Latent map tab: faces laid out by their codes, the visitor's own among them, and what lies between them."""
+"""The Latent map tab: faces arranged by their codes, the current face among them, and the faces in between."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
-from app.server.errors import told
+from app.server.errors import handle_errors
 from app.session import latent_map as maps
 from app.session.export import new_folder
-from app.session.session import Session, known
-from app.tabs.shared_state import Page
+from app.session.session import Session, require_session
+from app.tabs.shared_state import SharedState
 from app.widgets import latent_map as widget
-from app.widgets.images import jpeg_url, pixels
+from app.widgets.event_options import LIVE, PRIVATE, QUIET
+from app.widgets.images import jpeg_url
+from app.widgets.uploads import uploaded_paths
+from core.export.visualize import to_uint8
 from core.latent_map.map import LatentMap
 
-HINT = "Move over the map: the face that lies at the pointer is decoded, between the points too."
-MIXED = {"identity": "Decoded: the identity of this place, the expression of {}",
-         "expression": "Decoded: the expression of this place, the identity of {}",
-         "code": "Decoded: the whole code of this place"}
-OWN_FACE = "the face of the page"
+HINT = "Move over the map: the face at the pointer is decoded, also between the points."
+CAPTIONS = {"identity": "Decoded: the identity at this position, the expression of {}",
+            "expression": "Decoded: the expression at this position, the identity of {}",
+            "code": "Decoded: the whole code at this position"}
+CURRENT_FACE = "the current face"
+PREVIEW_SIZE = 224
+"""Pixels of the decoded face at the pointer."""
 DOWNLOAD = "() => setTimeout(() => document.querySelector('#map-download').click(), 300)"
 
 
 class MapTab:
-    """The tab's components, and the handlers that read and write them.
+    """The tab's components and handlers."""
 
-    Handlers return a dictionary of what changes; what they leave out stays as it is.
-    """
-
-    def __init__(self, page: Page):
+    def __init__(self, shared: SharedState):
         self.own = gr.State()
-        """The map of the visitor's own photos; None is the bundled one."""
+        """The map of the visitor's own photos; None stands for the bundled one."""
         self.chosen = gr.State()
-        """Number of the chosen face; None is the face of the page's session."""
-        self.enclosed = gr.State([])
-        """Numbers of the faces within the lasso."""
-        self.seen = gr.State(False)
-        """Whether the tab has been looked at: before that, nothing is worked out for it."""
+        """Number of the chosen face; None stands for the current face of the page."""
+        self.selected = gr.State([])
+        """Numbers of the faces in the lasso."""
+        self.opened = gr.State(False)
+        """Whether the tab was opened; before that, nothing is computed for it."""
         self.files = gr.State([])
-        """The folder's files. Gradio checks the button's own value anew at every word on how far it is."""
+        """The folder's files. Gradio would check an upload button's value again with every progress message."""
         self.plots = widget.plots()
         self.credit = gr.HTML(elem_classes="credit", apply_default_css=False)
         with gr.Row(elem_id="map-below"):
             with gr.Column(scale=4, min_width=230):
                 self.preview = widget.preview(HINT)
             with gr.Column(scale=4, min_width=200):
-                self.about = widget.about()
+                self.about = widget.side_panel("map-about")
                 self._lay_out_buttons()
             with gr.Column(scale=6, min_width=300):
-                self.near = widget.near()
-        self._connect(page)
+                self.near = widget.side_panel("map-near", "thumbnails")
+        self._connect(shared)
 
     def _lay_out_buttons(self) -> None:
-        small = {"size": "sm", "min_width": 80}
         with gr.Row(elem_classes="buttons"):
-            self.subject = gr.Button("Show this face", interactive=False, elem_id="map-subject", **small)
-            self.donor = gr.Button("Lend its expression", interactive=False, elem_id="map-donor", **small)
+            self.subject = _button("Show this face", "map-subject", interactive=False)
+            self.donor = _button("Use as expression source", "map-donor", interactive=False)
         with gr.Row(elem_classes="buttons"):
-            self.export = gr.Button("Export all", elem_id="map-export", **small)
-            self.save = gr.Button("Save map", visible=False, elem_id="map-save", **small)
+            self.export = _button("Export all", "map-export")
+            self.save = _button("Save map", "map-save", visible=False)
             with gr.Column(min_width=80) as self.start:
                 self.folder = gr.UploadButton("Map my own folder", file_count="directory", size="sm",
                                               elem_id="map-folder")
-            self.cancel = gr.Button("Cancel", visible=False, elem_id="map-cancel", **small)
-            self.back = gr.Button("Back to the gallery", visible=False, elem_id="map-back", **small)
-        self.folder.file_types = ["image"]  # the page then names what else is there and leaves it; Python would warn
-        # Gradio's own leaves an empty file behind for each one sent; to update the button would bring it back.
-        self.folder.preprocess = lambda payload: [file.path for file in payload or []]
-        self.progress = widget.progress()
+            self.cancel = _button("Cancel", "map-cancel", visible=False)
+            self.back = _button("Back to the gallery", "map-back", visible=False)
+        # Set after the constructor, which warns about file types of a folder. The page then lists files of other types.
+        self.folder.file_types = ["image"]
+        # Gradio's own preprocess leaves an empty file per upload. An update of the button would restore it.
+        self.folder.preprocess = uploaded_paths
+        self.progress = widget.side_panel("map-progress", script="map_progress")
         self.download = gr.DownloadButton(visible="hidden", elem_id="map-download")
 
-    def _connect(self, page: Page) -> None:
-        inputs = [page.session, self.own]
+    def _connect(self, shared: SharedState) -> None:
+        inputs = [shared.session, self.own]
         follows = [self.plots, self.chosen, self.near, self.about, self.subject, self.donor]
-        shown = [*follows, self.preview, self.seen, self.credit, self.enclosed, self.export, self.save, self.back]
-        private = {"api_visibility": "private"}
-        quick = {**private, "show_progress": "hidden", "trigger_mode": "always_last"}
-        self.plots.open(self.show, inputs, shown, show_progress_on=self.plots, **private)
-        page.session.change(self.follow, [*inputs, self.seen], follows, **quick)
-        self.plots.select(self.choose, inputs, follows, **quick)
-        self.plots.point(self.point, [*inputs, self.chosen], self.preview, **quick)
-        self.plots.lasso(self.enclose, None, [self.enclosed, self.export], **quick)
-        for event, state in ((self.plots.show, page.session), (self.plots.lend, page.donor)):
-            event(self.open_face, self.own, state, trigger_mode="always_last", **private)
+        shown = [*follows, self.preview, self.opened, self.credit, self.selected, self.export, self.save, self.back]
+        self.plots.open(self.show, inputs, shown, show_progress_on=self.plots, **PRIVATE)
+        shared.session.change(self.follow, [*inputs, self.opened], follows, **LIVE)
+        self.plots.select(self.choose, inputs, follows, **LIVE)
+        self.plots.point(self.point, [*inputs, self.chosen], self.preview, **LIVE)
+        self.plots.lasso(self.select, None, [self.selected, self.export], **LIVE)
+        for event, state in ((self.plots.show, shared.session), (self.plots.use_expression, shared.donor)):
+            event(self.open_face, self.own, state, trigger_mode="always_last", **PRIVATE)
         for button, handler in ((self.export, self.write_faces), (self.save, self.write_map)):
-            button.click(handler, [self.own, self.enclosed], self.download, **private).success(
-                None, None, None, js=DOWNLOAD, **private)
+            button.click(handler, [self.own, self.selected], self.download, **PRIVATE).success(
+                None, None, None, js=DOWNLOAD, **PRIVATE)
+        self._connect_folder(shared, shown)
+
+    def _connect_folder(self, shared: SharedState, shown: list) -> None:
         working = [self.progress, self.start, self.cancel]
-        mapping = self.folder.upload(
-            self.wait, self.folder, [self.files, *working], queue=False, show_progress="hidden", **private).then(
-            self.map_folder, [self.files, page.session], [self.own, *working, *shown], show_progress="hidden",
-            concurrency_limit=1, **private)
-        mapping.failure(self.stop, None, working, **private)
-        self.cancel.click(self.stop, None, working, cancels=[mapping], queue=False, show_progress="hidden", **private)
-        self.back.click(self.leave, page.session, [self.own, self.progress, *shown], **private)
+        mapping = self.folder.upload(self.wait, self.folder, [self.files, *working], queue=False, **QUIET).then(
+            self.map_folder, [self.files, shared.session], [self.own, *working, *shown], concurrency_limit=1, **QUIET)
+        mapping.failure(self.stop, None, working, **PRIVATE)
+        self.cancel.click(self.stop, None, working, cancels=[mapping], queue=False, **QUIET)
+        self.back.click(self.leave, shared.session, [self.own, self.progress, *shown], **PRIVATE)
 
     # --- The map ----------------------------------------------------------------------------------------------
 
-    @told
-    def show(self, session: Session | None, own: LatentMap | None) -> dict:
-        """A map, drawn anew."""
-        shown = _map(own)
-        drawn = widget.drawing(shown) if own else maps.gallery_drawing()
-        updates = self._mark(shown, known(session), None)
+    @handle_errors
+    def show(self, session: Session | None, own: LatentMap | None) -> dict[Any, Any]:
+        """Show a map."""
+        shown, session = _map(own), require_session(session)
+        updates = self._mark(shown, session, None)
         own_only = gr.Button(visible=own is not None)
-        own_face = jpeg_url(pixels(session.factors.canon_image[0]), maps.SIZE)
-        return updates | {self.plots: updates[self.plots] | {"value": drawn}, self.seen: True, self.enclosed: [],
-                          self.preview: gr.update(value=own_face, caption=HINT),
-                          self.credit: escape(shown.credit), self.export: "Export all", self.save: own_only,
-                          self.back: own_only}
+        face = jpeg_url(to_uint8(session.factors.canon_image[0]), PREVIEW_SIZE)
+        return updates | {
+            self.plots: updates[self.plots] | {"value": widget.drawing(shown) if own else _gallery_drawing()},
+            self.opened: True, self.selected: [], self.preview: gr.update(value=face, caption=HINT),
+            self.credit: escape(shown.credit), self.export: "Export all", self.save: own_only, self.back: own_only}
 
-    @told
-    def follow(self, session: Session | None, own: LatentMap | None, seen: bool) -> dict:
-        """The face of the page, where it lands."""
-        return self._mark(_map(own), known(session), None) if seen else gr.skip()
+    @handle_errors
+    def follow(self, session: Session | None, own: LatentMap | None, opened: bool) -> dict[Any, Any]:
+        """Mark the page's face on the map."""
+        return self._mark(_map(own), require_session(session), None) if opened else gr.skip()
 
-    @told
-    def choose(self, session: Session | None, own: LatentMap | None, event: gr.EventData) -> dict:
-        """A face of the map."""
+    @handle_errors
+    def choose(self, session: Session | None, own: LatentMap | None, event: gr.EventData) -> dict[Any, Any]:
+        """Choose a face of the map."""
         shown = _map(own)
-        updates = self._mark(shown, known(session), _number(shown, event.index))
+        updates = self._mark(shown, require_session(session), _number(shown, event.index))
         updates[self.plots]["marks"]["number"] = getattr(event, "number", None)
         return updates
 
-    @told
-    def point(self, session: Session | None, own: LatentMap | None, chosen: int | None, event: gr.EventData) -> dict:
-        """The face at the pointer's place."""
-        shown, codes = _map(own), known(session).factors.codes
-        subject, name = (codes, OWN_FACE) if chosen is None else (shown.codes[chosen], shown.names[chosen])
+    @handle_errors
+    def point(self, session: Session | None, own: LatentMap | None, chosen: int | None,
+              event: gr.EventData) -> dict[Any, Any]:
+        """Decode the face at the pointer's position."""
+        shown, codes = _map(own), require_session(session).codes
+        subject, name = (codes, CURRENT_FACE) if chosen is None else (shown.codes[chosen], shown.names[chosen])
         kind = event.kind if event.kind in shown.kinds else "code"
-        image = maps.face_at(shown, (float(event.x), float(event.y)), kind, subject)
-        return {self.preview: gr.update(value=jpeg_url(image), caption=escape(MIXED[kind].format(name)))}
+        image = maps.render_at(shown, (float(event.x), float(event.y)), kind, subject)
+        caption = escape(CAPTIONS[kind].format(name))
+        return {self.preview: gr.update(value=jpeg_url(image, PREVIEW_SIZE), caption=caption)}
 
-    @told
-    def enclose(self, event: gr.EventData) -> dict:
-        """The faces within the lasso; outside of any lasso all of them."""
+    @handle_errors
+    def select(self, event: gr.EventData) -> dict[Any, Any]:
+        """Select the faces in the lasso; an empty lasso selects all."""
         count = len(event.indices)
         label = f"Export {count} face{'s' if count > 1 else ''}" if count else "Export all"
-        return {self.enclosed: event.indices, self.export: label}
+        return {self.selected: event.indices, self.export: label}
 
-    def _mark(self, shown: LatentMap, session: Session, chosen: int | None) -> dict:
-        """What changes with the face that is chosen."""
-        codes, usable = session.factors.codes, gr.Button(interactive=chosen is not None)
+    def _mark(self, shown: LatentMap, session: Session, chosen: int | None) -> dict[Any, Any]:
+        """Updates for the face that is chosen."""
+        codes, usable = session.codes, gr.Button(interactive=chosen is not None)
         return {self.plots: gr.update(marks=widget.marks(shown, codes, chosen)), self.chosen: chosen,
                 self.near: widget.neighbours(shown, codes, chosen), self.about: widget.description(shown, chosen),
                 self.subject: usable, self.donor: usable}
 
     # --- From the map to the page and to files -----------------------------------------------------------------
 
-    @told
+    @handle_errors
     def open_face(self, own: LatentMap | None, event: gr.EventData) -> Session:
-        """The chosen face as a photo, to be shown everywhere or to lend its expression."""
+        """Analyze the chosen face as a photo, for the page or as the donor."""
         return maps.open_face(_map(own), _number(_map(own), event.index))
 
-    @told
-    def write_faces(self, own: LatentMap | None, enclosed: list[int]) -> dict:
-        """Names, columns, positions, codes and pictures of the faces within the lasso, or of all."""
+    @handle_errors
+    def write_faces(self, own: LatentMap | None, selected: list[int]) -> dict[Any, Any]:
+        """Export names, columns, positions, codes and images of the selected faces, or of all."""
         shown, path = _map(own), new_folder() / "faces.zip"
-        shown.export([_number(shown, one) for one in enclosed] or list(range(len(shown))), path)
+        shown.export([_number(shown, one) for one in selected] or list(range(len(shown))), path)
         return {self.download: gr.DownloadButton(value=str(path))}
 
-    @told
-    def write_map(self, own: LatentMap | None, _enclosed: list[int]) -> dict:
-        """The visitor's own map, as `LatentMap.read` reads it."""
+    @handle_errors
+    def write_map(self, own: LatentMap | None, _selected: list[int]) -> dict[Any, Any]:
+        """Save the visitor's own map as a file that `LatentMap.read` reads."""
         path = new_folder() / "map.npz"
         _map(own).write(path)
         return {self.download: gr.DownloadButton(value=str(path))}
 
-    # --- A folder of one's own ---------------------------------------------------------------------------------
+    # --- A visitor's own folder --------------------------------------------------------------------------------
 
-    @told
-    def wait(self, files: list[str]) -> dict:
-        """One folder at a time: until it is this one's turn, it can be given up."""
-        return {self.files: maps.take(files), self.progress: "<p>Waiting for its turn …</p>",
+    @handle_errors
+    def wait(self, files: list[str]) -> dict[Any, Any]:
+        """Queue a folder, since one is mapped at a time. It can be cancelled while it waits."""
+        return {self.files: maps.take_files(files), self.progress: "<p>Waiting for its turn …</p>",
                 self.cancel: gr.Button(visible=True), self.start: gr.Column(visible=False)}
 
-    def map_folder(self, files: list[Path], session: Session | None):
-        """A map of the visitor's photos, with word of how far it has come."""
+    def map_folder(self, files: list[Path], session: Session | None) -> Iterator[dict[Any, Any]]:
+        """Make a map of the visitor's photos and report the progress."""
         work = maps.map_photos(files)
         try:
-            while isinstance(step := told(next)(work), str):
+            while isinstance(step := handle_errors(next)(work), str):
                 yield {self.progress: f"<p>{escape(step)}</p>"}
         finally:
             work.close()
         made, refused = step
         yield self.show(session, made) | {self.own: made} | self.stop() | {self.progress: widget.left_out(refused)}
 
-    def stop(self) -> dict:
-        """No work goes on."""
+    def stop(self) -> dict[Any, Any]:
+        """Reset the controls when no work is running."""
         return {self.progress: "", self.cancel: gr.Button(visible=False), self.start: gr.Column(visible=True)}
 
-    @told
-    def leave(self, session: Session | None) -> dict:
-        """The bundled map again; the visitor's own is forgotten."""
+    @handle_errors
+    def leave(self, session: Session | None) -> dict[Any, Any]:
+        """Return to the bundled map and delete the visitor's own."""
         return self.show(session, None) | {self.own: None, self.progress: ""}
+
+
+def _button(label: str, elem_id: str, visible: bool = True, interactive: bool = True) -> gr.Button:
+    return gr.Button(label, size="sm", min_width=80, elem_id=elem_id, visible=visible, interactive=interactive)
+
+
+@functools.cache
+def _gallery_drawing() -> dict[str, Any]:
+    return widget.drawing(maps.gallery())
 
 
 def _map(own: LatentMap | None) -> LatentMap:
     return own or maps.gallery()
 
 
-def _number(shown: LatentMap, index) -> int:
-    """A face's number as the page sends it, or the first one's where it makes no sense."""
+def _number(shown: LatentMap, index: Any) -> int:
+    """A face's number as the page sends it, or 0 where it is invalid."""
     return index if isinstance(index, int) and 0 <= index < len(shown) else 0
-

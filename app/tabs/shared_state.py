@@ -1,4 +1,4 @@
-"""What the parts of the page share."""
+"""State that the parts of the page share."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 
 import gradio as gr
 
-from app.widgets.address import address
+from app.widgets.url_state import url_state
 
 
 @dataclass(frozen=True)
-class Page:
+class SharedState:
     """States that any tab may read, follow (`.change`) and set (as an output of a handler)."""
 
     session: gr.State = field(default_factory=gr.State)
     """The `app.session.session.Session` whose face is shown everywhere."""
     donor: gr.State = field(default_factory=gr.State)
-    """The `Session` that lends its expression, or None."""
-    address: gr.HTML = field(default_factory=address)
-    """What of the page its address brings back."""
+    """The `Session` whose expression is used, or None."""
+    url: gr.HTML = field(default_factory=url_state)
+    """Parameters in the page's URL."""

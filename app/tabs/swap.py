@@ -1,199 +1,233 @@
-"""The Swap tab: the face of the page with somebody else's expression, live, and how the model tells the two apart."""
+"""The Swap tab: the current face with another face's expression, live, and how the model splits the two."""
 
 from __future__ import annotations
 
 from dataclasses import astuple
+from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
-from app.server.errors import told
-from app.session import session as state
-from app.session import swap as swaps
-from app.session.session import Session, known
-from app.session.settings import DECODED, OWN_DETAIL
-from app.session.swap import MOST, NONE, SAMPLES, THEIRS, Amounts, Pair
-from app.tabs.shared_state import Page
+from app.server.errors import handle_errors
+from app.session.session import (
+    SEED,
+    Session,
+    examples,
+    linked_example,
+    model,
+    open_example,
+    require_session,
+)
+from app.session.settings import DECODED
+from app.session.swap import (
+    MAX_SEED,
+    NEUTRAL,
+    OTHER,
+    Pair,
+    SwapStrength,
+    denoising,
+    open_face,
+    require_pair,
+)
+from app.tabs.shared_state import SharedState
 from app.tabs.swap_grid import Grid
 from app.widgets import swap as widget
-from app.widgets.images import jpeg_url, pixels, png_url
-from core.model.diffusion import SEED
+from app.widgets.controls import detail_choice, slider
+from app.widgets.event_options import LIVE, PRIVATE, QUIET
+from app.widgets.images import jpeg_url, png_url
+from app.widgets.uploads import uploaded_path
+from core.arguments import MAX_STRENGTH
+from core.export.visualize import to_uint8
+from core.model.code_ops import Kind
+from core.pipeline import SAMPLES
 
 DRAFT, FINAL = 256, 512
-"""Pixels of the picture while a control moves, and once it rests."""
-WAY, STEP = 7, 192
-"""Faces on the way, both ends included, and their pixels."""
-MIXED = {"Expression": "expression", "Identity": "identity", "Both": "code"}
-NOISE = """<p>The identity is found by taking noise away in five steps, guided by the photo: this is what each step has
-reached, seen from the front. Another seed starts from other noise.</p>"""
-OPEN = f"""<p>What the photo leaves open: how far {SAMPLES} identities found from different noise lie apart.</p>"""
+"""Size of the render while a control moves, and once it rests, pixels."""
+STEPS, STEP_SIZE = 7, 192
+"""Renders of an interpolation, both ends included, and their size, pixels."""
+INTERPOLATE: dict[str, Kind] = {"Expression": "expression", "Identity": "identity", "Both": "code"}
+DECODED_ONLY = "To interpolate the identity too, set Detail to Decoded."
+DENOISING = """<p>The diffusion model finds the identity by denoising in five steps, conditioned on the photo. These are
+the decoded steps, from the front. Another seed starts from other noise.</p>"""
+UNCERTAINTY = f"""<p>Uncertainty across seeds: standard deviation of {SAMPLES} identities from different seeds.</p>"""
 
 
 class SwapTab:
-    """The tab's components, and the handlers that read and write them.
+    """The tab's components and handlers."""
 
-    Handlers return a dictionary of what changes; what they leave out stays as it is.
-    """
-
-    def __init__(self, page: Page, tab: gr.Tab):
+    def __init__(self, shared: SharedState, tab: gr.Tab):
+        self.shared = shared
         self.pair = gr.State()
         """The `Pair` that is shown; None until the tab is opened."""
-        self.pane = gr.State("way")
-        """Which of the tabs below the picture is open."""
+        self.pane = gr.State("interpolation")
+        """Which of the inner tabs is open."""
         with gr.Row(elem_id="play"):
             with gr.Column(scale=6, min_width=280, elem_id="swap-turn"):
-                self.picture = widget.picture()
+                self.render = widget.live_render()
             with gr.Column(scale=4, min_width=260, elem_id="swap-controls"):
                 self._lay_out_controls()
         with gr.Tabs():
-            with gr.Tab("On the way") as way:
-                with gr.Column(elem_id="swap-way-controls"):
-                    self.what = gr.Radio(list(MIXED), value="Expression", label="What moves", elem_id="swap-what")
-                self.way = widget.pane("swap-way")
+            with gr.Tab("Interpolation") as interpolation:
+                with gr.Column(elem_id="swap-interpolation-controls"):
+                    self.what = gr.Radio(["Expression"], value="Expression", label="Interpolate", elem_id="swap-what")
+                self.decoded_only = gr.HTML(DECODED_ONLY, elem_classes="credit", apply_default_css=False)
+                self.interpolation = widget.pane("swap-interpolation")
             with gr.Tab("Grid"):
-                Grid(page, self.pair, self.detail)
-            with gr.Tab("Identity from noise") as noise:
-                self._lay_out_noise()
+                Grid(shared, self.pair, self.detail)
+            with gr.Tab("Denoising") as denoising:
+                self._lay_out_denoising()
         self.controls = [self.seed, *self.settings]
-        """The components whose values are the seed and `Amounts`."""
-        self.page = page
-        self._connect(page, tab)
-        self._connect_panes(way, noise)
+        """The components whose values are the seed and `SwapStrength`."""
+        self._connect(tab)
+        self._connect_panes(interpolation, denoising)
 
     def _lay_out_controls(self) -> None:
         self.faces = widget.pair()
         with gr.Row(elem_classes="aside"):
             self.upload = gr.UploadButton("Expression from a photo", file_types=["image"], size="sm",
                                           elem_id="swap-upload")
-            self.exchange = gr.Button("Exchange the two", size="sm", elem_id="swap-exchange")
-        self.upload.preprocess = lambda payload: payload and payload.path  # core.faces.load_image checks it before decoding
-        self.donors = widget.faces("swap-donors", widget.examples())
-        gr.HTML("<h4>How much of the expression</h4>", apply_default_css=False)
-        amounts = [gr.Slider(0, MOST, 1, step=0.05, label=name, elem_id=f"swap-{name.lower()}", buttons=[])
-                   for name in ("Depth", "Albedo")]
-        whose = gr.Radio([THEIRS, NONE], value=THEIRS, label="Expression", elem_id="swap-whose")
-        self.detail = gr.Radio([OWN_DETAIL, DECODED], value=OWN_DETAIL, label="Detail", elem_id="swap-detail")
-        self.settings = [*amounts, whose, self.detail]
-        """The components whose values are `Amounts`."""
+            self.swap_roles = gr.Button("Swap roles", size="sm", elem_id="swap-roles")
+        self.upload.preprocess = uploaded_path
+        self.donors = widget.faces("swap-donors", widget.example_thumbnails())
+        gr.HTML("<h4>Expression</h4>", apply_default_css=False)
+        self.depth = slider(0, MAX_STRENGTH, 1, 0.05, "Depth", "swap-depth")
+        self.depth.visible = "hidden"
+        self.albedo = slider(0, MAX_STRENGTH, 1, 0.05, "Strength", "swap-albedo")
+        """The strength at full resolution; that of the albedo in the decoded swap."""
+        source = gr.Radio([OTHER, NEUTRAL], value=OTHER, label="Source", elem_id="swap-source")
+        self.detail = detail_choice("swap-detail")
+        self.settings = [self.depth, self.albedo, source, self.detail]
+        """The components whose values are `SwapStrength`."""
 
-    def _lay_out_noise(self) -> None:
-        gr.HTML(NOISE, elem_classes="credit", apply_default_css=False)
-        with gr.Column(elem_id="swap-noise-controls"):
-            self.seed = gr.Slider(0, swaps.LAST_SEED, SEED, step=1, label="Seed", elem_id="swap-seed", buttons=[])
+    def _lay_out_denoising(self) -> None:
+        gr.HTML(DENOISING, elem_classes="credit", apply_default_css=False)
+        with gr.Column(elem_id="swap-denoising-controls"):
+            self.seed = slider(0, MAX_SEED, SEED, 1, "Seed", "swap-seed")
         self.steps = widget.pane("swap-steps")
-        gr.HTML(OPEN, elem_classes="credit", apply_default_css=False)
-        self.spread = widget.pane("swap-spread")
+        gr.HTML(UNCERTAINTY, elem_classes="credit", apply_default_css=False)
+        self.uncertainty = widget.pane("swap-uncertainty")
 
-    def _connect(self, page: Page, tab: gr.Tab) -> None:
-        private = {"api_visibility": "private"}
-        quick = {**private, "show_progress": "hidden", "trigger_mode": "always_last"}
-        inputs = [page.session, page.donor, self.pair, self.seed, *self.settings]
-        shown = [self.pair, self.picture, self.faces, self.donors, page.address]
-        tab.select(self.open, inputs, shown, show_progress_on=self.picture, **private)
-        gr.on([page.session.change, page.donor.change, self.seed.input], self.follow, inputs, shown,
-              show_progress_on=self.picture, trigger_mode="always_last", **private)
+    def _connect(self, tab: gr.Tab) -> None:
+        session, donor, url = self.shared.session, self.shared.donor, self.shared.url
+        inputs = [session, donor, self.pair, self.seed, *self.settings]
+        shown = [self.pair, self.render, self.faces, self.donors, url]
+        tab.select(self.open, inputs, shown, show_progress_on=self.render, **PRIVATE)
+        gr.on([session.change, donor.change, self.seed.input], self.follow, inputs, shown,
+              show_progress_on=self.render, trigger_mode="always_last", **PRIVATE)
         drawn = [self.pair, *self.settings]
-        gr.on([control.input for control in self.settings], self.redraw, drawn, [self.picture, page.address], **quick)
-        self.picture.finish(self.finish, drawn, [self.picture, page.address], **quick)
-        self.picture.save(self.save, drawn, self.picture, **quick)
-        self.donors.select(self.choose_donor, None, page.donor, show_progress_on=self.faces, trigger_mode="always_last",
-                           **private)
-        self.upload.upload(self.open_donor, self.upload, page.donor, show_progress_on=self.faces, **private)
-        self.exchange.click(self.exchange_faces, self.pair, [page.session, page.donor], **quick)
+        gr.on([control.input for control in self.settings], self.redraw, drawn, [self.render, url], **LIVE)
+        self.detail.change(self.offer_controls, self.detail, [self.depth, self.albedo, self.what, self.decoded_only],
+                           **LIVE)
+        self.render.finish(self.finish, drawn, [self.render, url], **LIVE)
+        self.render.save(self.save_render, drawn, self.render, **LIVE)
+        self.donors.select(self.choose_donor, None, donor, show_progress_on=self.faces, trigger_mode="always_last",
+                           **PRIVATE)
+        self.upload.upload(self.open_donor, self.upload, donor, show_progress_on=self.faces, **PRIVATE)
+        self.swap_roles.click(self.exchange, self.pair, [session, donor], **LIVE)
 
-    def _connect_panes(self, way: gr.Tab, noise: gr.Tab) -> None:
-        quick = {"api_visibility": "private", "trigger_mode": "always_last"}
-        for name, tab in (("way", way), ("noise", noise)):
-            tab.select(lambda name=name: name, None, self.pane, show_progress="hidden", **quick)
+    def _connect_panes(self, interpolation: gr.Tab, denoising: gr.Tab) -> None:
+        for name, tab in (("interpolation", interpolation), ("denoising", denoising)):
+            tab.select(lambda name=name: name, None, self.pane, **LIVE)
+        panes = [self.interpolation, self.steps, self.uncertainty]
         gr.on([self.pair.change, self.pane.change, self.what.input, self.detail.input], self.fill,
-              [self.pair, self.pane, self.what, self.detail], [self.way, self.steps, self.spread],
-              show_progress_on=[self.way, self.steps, self.spread], **quick)
+              [self.pair, self.pane, self.what, self.detail], panes, show_progress_on=panes,
+              trigger_mode="always_last", **PRIVATE)
 
-    def restored_after(self, loaded: gr.events.Dependency) -> gr.events.Dependency:
-        """Bring back what the page's address says, once the page is loaded; what may follow then."""
-        return loaded.then(self.restore, None, [self.page.donor, *self.settings[:3]], api_visibility="private",
-                           show_progress="hidden")
+    def restored_after(self, loaded: Dependency) -> Dependency:
+        """Restore the swap in the page's URL once the page is loaded; returns the event that follows."""
+        return loaded.then(self.restore, None, [self.shared.donor, *self.settings[:3]], **QUIET)
 
-    # --- The live picture -------------------------------------------------------------------------------------
+    # --- The live render --------------------------------------------------------------------------------------
 
-    @told
-    def restore(self, request: gr.Request) -> dict:
-        """What the page's address says of donor and amounts."""
-        given, amounts = request.query_params, self.settings[:3]
-        if given.keys().isdisjoint({"donor", *Amounts().link()}):
+    @handle_errors
+    def restore(self, request: gr.Request) -> dict[Any, Any]:
+        """Donor and strength in the page's URL."""
+        given = request.query_params
+        if given.keys().isdisjoint({"donor", *SwapStrength().link_parameters()}):
             return gr.skip()
-        donor = state.linked_example(given.get("donor"))
-        return {self.page.donor: None if donor is None else state.open_example(donor),
-                **dict(zip(amounts, astuple(Amounts.read(given)), strict=False))}
+        donor = linked_example(given.get("donor"))
+        strength = dict(zip(self.settings[:3], astuple(SwapStrength.parse(given)), strict=False))
+        return {self.shared.donor: None if donor is None else open_example(donor), **strength}
 
-    @told
-    def open(self, session: Session | None, donor: Session | None, pair: Pair | None, *rest) -> dict:
-        """The tab is looked at: what it shows, unless it shows that already."""
-        if pair and pair.own is session and donor in (None, pair.other):
+    @handle_errors
+    def open(self, session: Session | None, donor: Session | None, pair: Pair | None, *rest) -> dict[Any, Any]:
+        """The tab is opened: show the swap, unless it is shown already."""
+        if pair and pair.subject is session and donor in (None, pair.donor):
             return gr.skip()
-        return self._show(known(session), donor, *rest)
+        return self._show(require_session(session), donor, *rest)
 
-    @told
-    def follow(self, session: Session | None, donor: Session | None, pair: Pair | None, *rest) -> dict:
-        """Another face, donor or seed. Before the tab was opened nothing has to be drawn."""
-        return self._show(known(session), donor, *rest) if pair else gr.skip()
+    @handle_errors
+    def follow(self, session: Session | None, donor: Session | None, pair: Pair | None, *rest) -> dict[Any, Any]:
+        """Another face, donor or seed. Before the tab is opened there is nothing to render."""
+        return self._show(require_session(session), donor, *rest) if pair else gr.skip()
 
-    @told
-    def redraw(self, pair: Pair | None, *values) -> dict:
-        """A quick picture for where the controls are."""
-        return self._draw(swaps.known(pair), Amounts(*values), DRAFT)
+    @handle_errors
+    def redraw(self, pair: Pair | None, *values) -> dict[Any, Any]:
+        """A draft while a control moves."""
+        return self._draw(require_pair(pair), SwapStrength(*values), DRAFT)
 
-    @told
-    def finish(self, pair: Pair | None, *values) -> dict:
-        """The same picture with all its pixels, once the controls rest."""
-        return self._draw(swaps.known(pair), Amounts(*values), FINAL)
+    @handle_errors
+    def finish(self, pair: Pair | None, *values) -> dict[Any, Any]:
+        """The final render, once the controls rest."""
+        return self._draw(require_pair(pair), SwapStrength(*values), FINAL)
 
-    @told
-    def save(self, pair: Pair | None, event: gr.EventData, *values) -> dict:
-        """The same picture without loss, for the visitor to keep."""
-        drawn = swaps.known(pair).picture(Amounts(*values), FINAL)
-        return {self.picture: gr.update(saved=png_url(drawn, event.stamp is not False))}
+    @handle_errors
+    def save_render(self, pair: Pair | None, event: gr.EventData, *values) -> dict[Any, Any]:
+        """The final render as PNG, for download."""
+        array = require_pair(pair).render(SwapStrength(*values), FINAL)
+        return {self.render: gr.update(saved=png_url(array, event.watermark is not False))}
 
-    @told
+    def offer_controls(self, detail: str) -> dict[Any, Any]:
+        """Controls of the detail: one strength at full resolution; depth, albedo and identity only decoded."""
+        decoded = detail == DECODED
+        return {self.depth: gr.update(visible=True if decoded else "hidden"),
+                self.albedo: gr.update(label="Albedo" if decoded else "Strength"),
+                self.what: gr.update(choices=list(INTERPOLATE) if decoded else ["Expression"], value="Expression"),
+                self.decoded_only: gr.update(visible=not decoded)}
+
+    @handle_errors
     def choose_donor(self, event: gr.EventData) -> Session:
         """The expression of an example."""
-        return state.open_example(event.index)
+        return open_example(event.index)
 
-    @told
-    def open_donor(self, path: str | None) -> Session:
+    @handle_errors
+    def open_donor(self, path: str | None) -> Session | dict:
         """The expression of the largest face of a photo."""
-        return swaps.open_face(path) if path else gr.skip()
+        return open_face(path) if path else gr.skip()
 
-    @told
-    def exchange_faces(self, pair: Pair | None) -> tuple[Session, Session]:
-        """Each gives what the other gave."""
-        return swaps.known(pair).other, pair.own
+    @handle_errors
+    def exchange(self, pair: Pair | None) -> tuple[Session, Session]:
+        """Swap the roles of the two faces."""
+        pair = require_pair(pair)
+        return pair.donor, pair.subject
 
-    def _show(self, session: Session, donor: Session | None, seed: float, *values) -> dict:
+    def _show(self, session: Session, donor: Session | None, seed: float, *values) -> dict[Any, Any]:
         pair = Pair.of(session, donor, int(seed))
-        donor = pair.other
-        updates = self._draw(pair, Amounts(*values), FINAL)
-        photo, other = (jpeg_url(pixels(one.face.full), FINAL) for one in (session, donor))
-        title = "another photo" if donor.example is None else state.examples()[donor.example].title
-        return {**updates, self.pair: pair, self.picture: updates[self.picture] | {"photo": photo},
-                self.faces: {"own": photo, "other": other, "title": title},
-                self.donors: widget.examples(donor.example)}
+        donor = pair.donor
+        updates = self._draw(pair, SwapStrength(*values), FINAL)
+        photo, other = (jpeg_url(to_uint8(one.face.full), FINAL) for one in (session, donor))
+        title = "another photo" if donor.example is None else examples()[donor.example].title
+        return {**updates, self.pair: pair, self.render: updates[self.render] | {"photo": photo},
+                self.faces: {"subject": photo, "donor": other, "title": title},
+                self.donors: widget.example_thumbnails(donor.example)}
 
-    def _draw(self, pair: Pair, amounts: Amounts, size: int) -> dict:
-        donor = None if pair.other.example is None else pair.other.example + 1
-        return {self.picture: gr.update(value=jpeg_url(pair.picture(amounts, size)), draft=size < FINAL),
-                self.page.address: gr.update(swap={"donor": donor, **amounts.link()})}
+    def _draw(self, pair: Pair, strength: SwapStrength, size: int) -> dict[Any, Any]:
+        donor = None if pair.donor.example is None else pair.donor.example + 1
+        return {self.render: gr.update(value=jpeg_url(pair.render(strength, size)), draft=size < FINAL),
+                self.shared.url: gr.update(swap={"donor": donor, **strength.link_parameters()})}
 
     # --- Below it ---------------------------------------------------------------------------------------------
 
-    @told
-    def fill(self, pair: Pair | None, pane: str, what: str, detail: str) -> dict:
-        """What the open tab below the picture shows of the two faces."""
+    @handle_errors
+    def fill(self, pair: Pair | None, pane: str, what: str, detail: str) -> dict[Any, Any]:
+        """Content of the open inner tab."""
         if pair is None:
             return gr.skip()
-        if pane == "way":
-            pictures = pair.way(MIXED[what], detail, WAY, STEP)
-            captions = ["this face", *(f"{step / (WAY - 1):.0%}" for step in range(1, WAY - 1)), "all of it"]
-            return {self.way: widget.steps(pictures, captions)}
-        reached = swaps.denoising(pair.own, pair.seed)
-        return {self.steps: widget.steps(reached, [f"step {number}" for number in range(1, len(reached) + 1)]),
-                self.spread: widget.spread(swaps.spread(pair.own, pair.seed))}
+        if pane == "interpolation":
+            part = INTERPOLATE[what] if detail == DECODED else "expression"
+            renders = pair.interpolation(part, detail, STEPS, STEP_SIZE)
+            captions = [f"{step / (STEPS - 1):.0%}" for step in range(STEPS)]
+            return {self.interpolation: widget.steps(renders, captions)}
+        steps = denoising(pair.subject, pair.seed)
+        return {self.steps: widget.steps(steps, [f"step {number}" for number in range(1, len(steps) + 1)]),
+                self.uncertainty: widget.uncertainty(model().uncertainty(pair.subject.factors, pair.seed))}

@@ -1,4 +1,4 @@
-"""A live camera: the page sends pictures, a new one for each that has been looked at."""
+"""A live camera: the page sends frames, a new one for each that was analyzed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import binascii
 
 import gradio as gr
 
-from app.widgets.texts import read_script
+from app.widgets.assets import read_script
 from core.errors import ImageUnreadable
 
 TEMPLATE = """<button type="button" aria-pressed="false">Live camera</button><video muted playsinline hidden></video>
@@ -15,17 +15,18 @@ TEMPLATE = """<button type="button" aria-pressed="false">Live camera</button><vi
 
 
 def camera() -> gr.HTML:
-    """The component. `look` sends a `picture` to be analysed at once, `keep` one to go on with; see `picture_bytes`.
+    """The component.
 
-    Pictures to look at have a `number`; setting `count` to it asks for the next one. `said` is a word on the last one.
+    Its event `frame` sends a frame and its `number`; the page sends the next one once `count` is that number. Its event
+    `keep` sends a frame that is opened as a photo. See `frame_bytes`. Its property `message` is shown beside the video.
     """
-    return gr.HTML(html_template=TEMPLATE, value="", count=0, said="", elem_id="camera", apply_default_css=False,
+    return gr.HTML(html_template=TEMPLATE, value="", count=0, message="", elem_id="camera", apply_default_css=False,
                    js_on_load=read_script("camera"))
 
 
-def picture_bytes(event: gr.EventData) -> bytes:
-    """The file in the data address that came with an event. Raises ImageUnreadable."""
+def frame_bytes(event: gr.EventData) -> bytes:
+    """The image file in an event's data URL. Raises ImageUnreadable."""
     try:
-        return base64.b64decode(str(event.picture).partition(",")[2], validate=True)
+        return base64.b64decode(str(event.frame).partition(",")[2], validate=True)
     except (AttributeError, KeyError, binascii.Error) as error:
-        raise ImageUnreadable("The camera sent no picture: try again, or choose a photo.") from error
+        raise ImageUnreadable("The camera sent no image. Try again, or choose a photo.") from error

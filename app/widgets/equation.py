@@ -1,4 +1,4 @@
-"""The factors as one equation of pictures, each of which can be enlarged."""
+"""The factors as one equation of images, each of which can be enlarged."""
 
 from __future__ import annotations
 
@@ -12,58 +12,58 @@ import torch
 from torch import Tensor
 
 from app.session.session import Session
+from app.widgets.assets import read_script
 from app.widgets.compare import COMPARE
-from app.widgets.images import coloured, gradient, jpeg_url, pixels
-from app.widgets.light import ball
-from app.widgets.texts import read_script
-from core.export.visualize import normal_colours, viewer_normals
-from core.types import Factors
+from app.widgets.images import colour_map, gradient, jpeg_url
+from core import Factors
+from core.export.report import error_map
+from core.export.visualize import light_ball, normal_to_color, to_uint8, viewer_normals
 
-TILE = 256
-"""Pixels of a tile's picture."""
-TEMPLATE = f"""<div class="equation">${{value}}</div><dialog class="zoom" aria-label="Enlarged picture">
+TILE_SIZE, BALL_SIZE = 256, 96
+"""Pixels."""
+TEMPLATE = f"""<div class="equation">${{value}}</div><dialog class="zoom" aria-label="Enlarged image">
 <form method="dialog"><button aria-label="Close">×</button></form>{COMPARE}
 <h3></h3><output></output><div class="scale"></div><p></p></dialog>"""
 CANONICAL, PHOTO = "canonical", "photo"
-"""The two frames of pixels: what lies at one place in one tile lies there in every tile of its frame."""
+"""The two frames: a pixel shows the same place of the face in all tiles of one frame."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture of the equation."""
+    """One image of the equation."""
 
     key: str
     operator: str
-    """HTML of what stands before it; empty for the first of a line."""
+    """HTML before the tile; empty for the first of a line."""
     title: str
     caption: str
     explanation: str
-    picture: np.ndarray
+    image: np.ndarray
     """(H, W, 3) uint8."""
     scale: tuple[str, str, str] | None = None
-    """Name of the colour scale and the words at its two ends."""
+    """Name of the colour scale and labels of its two ends."""
     frame: str = ""
-    """Which pixels it shows; empty where none can be compared."""
-    numbers: Tensor | None = None
-    """(C, H, W) what is read out under the pointer."""
+    """CANONICAL or PHOTO; empty for a tile that belongs to neither."""
+    values: Tensor | None = None
+    """(C, H, W) values shown under the pointer."""
 
 
 def equation() -> gr.HTML:
-    """The component; `draw` fills it. Its `numbers` are what is read out under the pointer, by the name of a tile."""
-    return gr.HTML(html_template=TEMPLATE, value="", numbers={}, elem_id="equation", apply_default_css=False,
+    """The component; `show_equation` fills it. Its property `values` holds the values under the pointer, by tile."""
+    return gr.HTML(html_template=TEMPLATE, value="", values={}, elem_id="equation", apply_default_css=False,
                    js_on_load=read_script("equation"))
 
 
-def draw(session: Session) -> dict:
-    """The update that shows the equation of a face."""
+def show_equation(session: Session) -> dict:
+    """Update of the component: the equation of a face."""
     lines = {("main", ""): _main(session), ("shape", "Where the shading comes from"): _shape(session.factors),
-             ("check", "How far to trust it"): _check(session.factors)}
-    numbers = {tile.key: _packed(tile.numbers) for tiles in lines.values() for tile in tiles if tile.frame}
-    return gr.update(value="".join(_line(*name, tiles) for name, tiles in lines.items()), numbers=numbers)
+             ("check", "How reliable it is"): _check(session.factors)}
+    values = {tile.key: _packed(tile.values) for tiles in lines.values() for tile in tiles if tile.values is not None}
+    return gr.update(value="".join(_line(*name, tiles) for name, tiles in lines.items()), values=values)
 
 
 def _packed(maps: Tensor) -> dict:
-    """(C, H, W) as 16-bit numbers between two ends, as JavaScript unpacks them."""
+    """(C, H, W) as 16-bit integers between two ends; equation.js unpacks them."""
     low, high = maps.min().item(), maps.max().item()
     steps = ((maps - low) / max(high - low, 1e-9) * 65535).round().cpu().numpy().astype("<u2")
     return {"shape": list(maps.shape), "low": low, "high": high, "data": base64.b64encode(steps.tobytes()).decode()}
@@ -75,21 +75,21 @@ def _main(session: Session) -> list[Tile]:
     brightest = max(1.0, factors.shading.max().item())
     return [
         Tile("albedo", "", "Albedo", "the skin’s own colour",
-             "The colour of skin, lips and hair without the light that fell on them, seen from the front.",
-             pixels(factors.canon_albedo[0]), frame=CANONICAL, numbers=factors.canon_albedo[0]),
-        Tile("shading", "×", "Shading", "what the light adds",
+             "The colour of skin, lips and hair without the effect of light, seen from the front.",
+             to_uint8(factors.canon_albedo[0]), frame=CANONICAL, values=factors.canon_albedo[0]),
+        Tile("shading", "×", "Shading", "the effect of light",
              "Ambient plus diffuse light times the cosine between surface and light: a + d · max(0, n · l).",
-             coloured(factors.shading[0, 0], 0, brightest, "grey"), ("grey", "0", f"{brightest:.1f}"),
-             frame=CANONICAL, numbers=factors.shading[0]),
-        Tile("canonical", "=", "Canonical face", "lit, and seen from the front",
+             colour_map(factors.shading[0, 0], 0, brightest, "grey"), ("grey", "0", f"{brightest:.1f}"),
+             frame=CANONICAL, values=factors.shading[0]),
+        Tile("canonical", "=", "Canonical face", "lit, from the front",
              "Albedo times shading, pixel by pixel: the face as it would look straight into the camera.",
-             pixels(factors.canon_image[0]), frame=CANONICAL, numbers=factors.canon_image[0]),
-        Tile("reconstruction", "→<small>pose</small>", "Reconstruction", "turned as in the photo",
-             "The canonical face, bent along its depth and turned into the pose of the photo.",
-             pixels(factors.recon_image[0]), frame=PHOTO, numbers=factors.recon_image[0]),
-        Tile("photo", "≈", "Photo", "what is to be explained",
+             to_uint8(factors.canon_image[0]), frame=CANONICAL, values=factors.canon_image[0]),
+        Tile("reconstruction", "→<small>pose</small>", "Reconstruction", "in the photo’s pose",
+             "The canonical face, displaced by its depth and turned into the pose of the photo.",
+             to_uint8(factors.recon_image[0]), frame=PHOTO, values=factors.recon_image[0]),
+        Tile("photo", "≈", "Photo", "the aligned input",
              f"The aligned photo. The model sees it at {factors.image.shape[-1]} × {factors.image.shape[-1]} pixels.",
-             pixels(session.face.full), frame=PHOTO, numbers=factors.image[0]),
+             to_uint8(session.face.full), frame=PHOTO, values=factors.image[0]),
     ]
 
 
@@ -98,36 +98,35 @@ def _shape(factors: Factors) -> list[Tile]:
     near, far = factors.canon_depth.flatten().quantile(torch.tensor([0.01, 0.9])).tolist()
     return [
         Tile("depth", "", "Depth", "near is bright",
-             "Distance from the camera in the frontal pose. The camera’s own distance is 1; it is a shape, "
-             "not a measure in centimetres.",
-             coloured(-factors.canon_depth[0], -far, -near, "viridis"), ("viridis", f"{far:.3f}", f"{near:.3f}"),
-             frame=CANONICAL, numbers=factors.canon_depth),
+             "Distance from the camera in the frontal pose, in units of the distance between camera and head. "
+             "It has no scale in centimetres.",
+             colour_map(-factors.canon_depth[0], -far, -near, "viridis"), ("viridis", f"{far:.3f}", f"{near:.3f}"),
+             frame=CANONICAL, values=factors.canon_depth),
         Tile("normals", "→", "Normals", "where the surface faces",
              "The direction of the surface at each pixel: red is right, green is up, blue is towards the camera.",
-             pixels(normal_colours(factors.canon_normal)[0]),
-             frame=CANONICAL, numbers=viewer_normals(factors.canon_normal)[0]),
+             to_uint8(normal_to_color(factors.canon_normal)[0]),
+             frame=CANONICAL, values=viewer_normals(factors.canon_normal)[0]),
         Tile("light", "·", "Light", "on a white ball",
-             "The estimated light, as a white ball would show it.", ball(factors.light)),
+             "The estimated light, shown on a white ball.", to_uint8(light_ball(factors.light, BALL_SIZE)[0])),
     ]
 
 
 def _check(factors: Factors) -> list[Tile]:
     """Error and confidence."""
-    error = ((factors.recon_image - factors.image).abs().mean(1) * factors.recon_mask[:, 0])[0]
-    confidence = factors.confidence[0, 0]
+    error, confidence = error_map(factors)[0], factors.confidence[0]
     return [
         Tile("error", "", "Error", "against the photo",
-             "Mean absolute difference of the colours, 1 being from black to white.",
-             coloured(error, 0, 0.25, "magma"), ("magma", "0", "0.25"), frame=PHOTO, numbers=error[None]),
-        Tile("confidence", "", "Confidence", "the model’s own guess",
-             "1 / (1 + expected error), by the model’s own estimate: hair, glasses and background are low.",
-             coloured(confidence, 0.5, 1, "viridis"), ("viridis", "0.5", "1"),
-             frame=PHOTO, numbers=factors.confidence[0]),
+             "Mean absolute difference of the colours, on a scale from 0 to 1.",
+             colour_map(error[0], 0, 0.25, "magma"), ("magma", "0", "0.25"), frame=PHOTO, values=error),
+        Tile("confidence", "", "Confidence", "the model’s estimate",
+             "1 / (1 + expected error), as the model estimates it. Hair, glasses and background are low.",
+             colour_map(confidence[0], 0.5, 1, "viridis"), ("viridis", "0.5", "1"),
+             frame=PHOTO, values=confidence),
     ]
 
 
 def _line(name: str, heading: str, tiles: list[Tile]) -> str:
-    """HTML of tiles that belong together."""
+    """HTML of a group of tiles."""
     return f'<section class="{name}">{heading and f"<h4>{heading}</h4>"}{"".join(map(_figure, tiles))}</section>'
 
 
@@ -141,6 +140,6 @@ def _figure(tile: Tile) -> str:
     operator = f'<span class="operator" aria-hidden="true">{tile.operator}</span>' if tile.operator else ""
     return (f'<figure class="tile {tile.key}" data-key="{tile.key}"{frame}>{operator}'
             f'<button type="button" title="{escape(tile.explanation)}">'
-            f'<img src="{jpeg_url(tile.picture, TILE)}" alt="{tile.title}: {escape(tile.caption)}"></button>'
+            f'<img src="{jpeg_url(tile.image, TILE_SIZE)}" alt="{tile.title}: {escape(tile.caption)}"></button>'
             f'<figcaption><b>{tile.title}</b><span>{escape(tile.caption)}</span></figcaption>'
             f'<div class="scale">{scale}</div></figure>')

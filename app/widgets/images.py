@@ -1,4 +1,4 @@
-"""Maps as pictures for the page: pixels, colour scales, data addresses."""
+"""Images for the page: colour scales and data URLs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from core.export import visualize
 from core.export.provenance import watermark
 
 SCALES = {
     "grey": [(0, 0, 0), (255, 255, 255)],
-    # Nine samples each of matplotlib's perceptually even maps (CC0).
+    # Nine samples each of matplotlib's perceptually uniform maps (CC0).
     "viridis": [(68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141), (39, 173, 129),
                 (92, 200, 99), (170, 220, 50), (253, 231, 37)],
     "magma": [(0, 0, 4), (28, 16, 68), (79, 18, 123), (129, 37, 129), (181, 54, 122), (229, 80, 100),
@@ -24,19 +23,13 @@ SCALES = {
 }
 """Colours at even steps from the low to the high end."""
 EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
-"""Address of a picture that shows nothing."""
-SYNTHETIC = "Synthetic: drawn by LatentFace from one photo."
-"""What pictures say in their metadata."""
+"""Data URL of a transparent image."""
+SYNTHETIC = "Synthetic: rendered by LatentFace from one photo."
+"""Metadata of every image."""
 
 
-def pixels(image: Tensor) -> np.ndarray:
-    """(1 or 3 or 4, H, W) in [0, 1], clamped, to (H, W, 3 or 4) uint8."""
-    array = visualize.pixels(image)
-    return array.repeat(3, -1) if array.shape[-1] == 1 else array
-
-
-def coloured(values: Tensor, low: float, high: float, scale: str) -> np.ndarray:
-    """(H, W) values to (H, W, 3) uint8 on a colour scale whose ends are low and high."""
+def colour_map(values: Tensor, low: float, high: float, scale: str) -> np.ndarray:
+    """(H, W) values to (H, W, 3) uint8, on a colour scale from low to high."""
     stops = np.array(SCALES[scale], float)
     position = np.clip((values.detach().float().cpu().numpy() - low) / max(high - low, 1e-9), 0, 1)
     at = np.linspace(0, 1, len(stops))
@@ -44,14 +37,14 @@ def coloured(values: Tensor, low: float, high: float, scale: str) -> np.ndarray:
 
 
 def gradient(scale: str) -> str:
-    """The scale as a CSS gradient, low end left."""
+    """The scale as a CSS gradient, the low end on the left."""
     return f"linear-gradient(to right, {', '.join('rgb({}, {}, {})'.format(*stop) for stop in SCALES[scale])})"
 
 
 def jpeg_url(array: np.ndarray, side: int | None = None) -> str:
-    """(H, W, 3) uint8 as a small data address, resized so that its longer side has `side` pixels.
+    """(H, W, 3) uint8 as a small data URL, resized so that its longer side has `side` pixels.
 
-    Small maps are enlarged here, by the cubic filter: browsers show a bilinear grid.
+    Small maps are upsampled here with a cubic filter; a browser's bilinear filter would show the grid.
     """
     image = Image.fromarray(array)
     factor = (side or max(image.size)) / max(image.size)
@@ -61,14 +54,14 @@ def jpeg_url(array: np.ndarray, side: int | None = None) -> str:
     return _url(image, "jpeg", quality=90, subsampling=0, comment=SYNTHETIC)
 
 
-def png_url(array: np.ndarray, stamp: bool = False) -> str:
-    """(H, W, 3 or 4) uint8 as a lossless data address, dated; with a stamp that says "synthetic" to every eye."""
-    about = PngInfo()
-    about.add_text("Software", "LatentFace")
-    about.add_text("Description", SYNTHETIC)
-    about.add_text("Creation Time", datetime.now().astimezone().isoformat())
+def png_url(array: np.ndarray, mark: bool = False) -> str:
+    """(H, W, 3 or 4) uint8 as a lossless data URL with a date in its metadata; `mark` adds the visible watermark."""
+    metadata = PngInfo()
+    metadata.add_text("Software", "LatentFace")
+    metadata.add_text("Description", SYNTHETIC)
+    metadata.add_text("Creation Time", datetime.now().astimezone().isoformat())
     image = Image.fromarray(array)
-    return _url(watermark(image) if stamp else image, "png", compress_level=1, pnginfo=about)
+    return _url(watermark(image) if mark else image, "png", compress_level=1, pnginfo=metadata)
 
 
 def _url(image: Image.Image, kind: str, **options) -> str:

@@ -1,4 +1,4 @@
-"""What the Swap tab is made of: the live picture, the two faces, strips of steps, and the grid."""
+"""Components of the Swap tab: the live render, the two faces, rows of steps, and the grid."""
 
 from __future__ import annotations
 
@@ -8,98 +8,103 @@ from html import escape
 import gradio as gr
 import numpy as np
 
-from app.session import session as state
-from app.session.swap import SAMPLES, Spread
-from app.widgets.images import EMPTY, coloured, gradient, jpeg_url
-from app.widgets.picture import TOOLS
-from app.widgets.strip import TEMPLATE, item
-from app.widgets.texts import FOLDER, read_script
+from app.session.session import examples
+from app.widgets.assets import read_script, read_style
+from app.widgets.images import EMPTY, colour_map, gradient, jpeg_url
+from app.widgets.render import TOOLS
+from app.widgets.thumbnails import TEMPLATE, thumbnail
+from core.export.visualize import to_uint8
 from core.faces.load_image import read_photo
+from core.pipeline import SAMPLES
+from core.types import Uncertainty
 
 # Gradio may lose `photo` before the tab is shown: in braces it is empty then, ${photo} would be the element #photo.
-PICTURE = """<div class="frame"><img class="live" src="${value}" alt="The swapped face">
+RENDER = """<div class="frame"><img class="live" src="${value}" alt="The swapped face">
 <img class="photo" src="{{photo}}" alt=""></div>
 """ + TOOLS
-PAIR = """<div class="pair"><figure><img src="${value.own}" alt=""><figcaption><b>Identity</b>
-<span>the face of the page</span></figcaption></figure><i aria-hidden="true">+</i>
-<figure><img src="${value.other}" alt=""><figcaption><b>Expression</b>
+PAIR = """<div class="pair"><figure><img src="${value.subject}" alt=""><figcaption><b>Identity</b>
+<span>the current face</span></figcaption></figure><i aria-hidden="true">+</i>
+<figure><img src="${value.donor}" alt=""><figcaption><b>Expression</b>
 <span>${value.title}</span></figcaption></figure></div>"""
-TILE = 192
-"""Pixels of a face in the pair and in the strips."""
-ALBEDO_TOP, DEPTH_TOP = 0.12, 0.006
-"""Upper ends of the colour scales of the spread."""
-FACE_PART, MIDDLE = 0.6, 0.52
-"""Part of an example's shorter side that its face takes, and the height of its middle."""
+TILE_SIZE = 192
+"""Pixels of a face in rows of steps."""
+MAX_ALBEDO_DEVIATION, MAX_DEPTH_DEVIATION = 0.12, 0.006
+"""Upper ends of the colour scales of the uncertainty."""
+FACE_PART, FACE_CENTRE = 0.6, 0.52
+"""Size of an example's face relative to the photo's shorter side, and height of its centre."""
 
 
-def picture() -> gr.HTML:
-    """The live picture: its value is a data address.
+def live_render() -> gr.HTML:
+    """The live render: its value is a data URL.
 
-    Further properties: `draft`, whether more pixels are to be asked for by `finish` once the controls rest; `photo`,
-    the aligned photo. It asks for a lossless picture by `save` (stamp), and hands over what is put into `saved`.
+    Further properties as of app.widgets.render.live_render: `draft`, `photo`, `saved`; events `finish`, `save`.
     """
-    return gr.HTML(EMPTY, html_template=PICTURE, draft=False, photo=EMPTY, saved="", elem_id="swap-picture",
-                   js_on_load=read_script("tell", "hand_over", "live"), **_look())
+    return gr.HTML(EMPTY, html_template=RENDER, draft=False, photo=EMPTY, saved="", elem_id="swap-render",
+                   js_on_load=read_script("events", "download", "live_render"), css_template=read_style("swap"),
+                   apply_default_css=False)
 
 
 def pair() -> gr.HTML:
-    """The two faces: `own` and `other` are data addresses, `title` says whose expression it is."""
-    return gr.HTML({"own": EMPTY, "other": EMPTY, "title": ""}, html_template=PAIR, elem_id="swap-pair",
-                   js_on_load=None, **_look())
+    """The two faces: `subject` and `donor` are data URLs, `title` names the donor."""
+    return gr.HTML({"subject": EMPTY, "donor": EMPTY, "title": ""}, html_template=PAIR, elem_id="swap-pair",
+                   js_on_load=None, css_template=read_style("swap"), apply_default_css=False)
 
 
 def faces(elem_id: str, items: list[dict]) -> gr.HTML:
-    """Thumbnails of faces to choose from; `select` tells the index."""
-    return gr.HTML(items, html_template=TEMPLATE, js_on_load=read_script("tell", "strip"), elem_id=elem_id,
-                   elem_classes="strip", **_look())
+    """Thumbnails of faces to choose from; its event `select` has the index."""
+    return gr.HTML(items, html_template=TEMPLATE, js_on_load=read_script("events", "thumbnails"), elem_id=elem_id,
+                   elem_classes="thumbnails", css_template=read_style("swap"), apply_default_css=False)
 
 
-def examples(pressed: int | None = None) -> list[dict]:
+def pane(elem_id: str) -> gr.HTML:
+    """A place for `steps`, `grid` or `uncertainty`; its event `select` has the index of the cell that was clicked."""
+    return gr.HTML("", js_on_load=read_script("events", "thumbnails"), elem_id=elem_id,
+                   css_template=read_style("swap"), apply_default_css=False)
+
+
+def example_thumbnails(pressed: int | None = None) -> list[dict]:
     """The bundled photos for `faces`."""
-    return [item(example_face(number), one.title, number == pressed) for number, one in enumerate(state.examples())]
+    return [thumbnail(example_face(number), example.title, number == pressed)
+            for number, example in enumerate(examples())]
 
 
 @functools.cache
 def example_face(number: int) -> np.ndarray:
-    """The middle of a bundled photo, where its face is: whole photos of the London Set show more than that."""
-    photo = read_photo(state.examples()[number].path)
+    """The centre of a bundled photo, where its face is: the London Set's photos show more than the face."""
+    photo = read_photo(examples()[number].path)
     height, width = photo.shape[:2]
     half = int(min(height, width) * FACE_PART / 2)
-    row, column = int(height * MIDDLE), width // 2
+    row, column = int(height * FACE_CENTRE), width // 2
     return photo[row - half:row + half, column - half:column + half]
 
 
-def pane(elem_id: str) -> gr.HTML:
-    """A place for `steps`, `grid`, `spread`; `select` tells the index of the cell that was clicked."""
-    return gr.HTML("", js_on_load=read_script("tell", "strip"), elem_id=elem_id, **_look())
+def steps(renders: list[np.ndarray], captions: list[str]) -> str:
+    """HTML of renders in a row."""
+    return '<div class="steps">' + "".join(map(_step, renders, captions)) + "</div>"
 
 
-def steps(pictures: list[np.ndarray], captions: list[str]) -> str:
-    """HTML of pictures in a row."""
-    return '<div class="steps">' + "".join(map(_step, pictures, captions)) + "</div>"
-
-
-def spread(found: Spread) -> str:
-    """HTML of the face that all seeds agree on, and of where they do not."""
-    maps = [("Colour ±", found.albedo, ALBEDO_TOP, 2), ("Depth ±", found.depth, DEPTH_TOP, 3)]
-    return ('<div class="steps">' + _step(found.face, f"mean of {SAMPLES} samples")
-            + "".join(_step(_over(found.face, coloured(values, 0, top, "magma")), name, _scale(top, digits))
+def uncertainty(found: Uncertainty) -> str:
+    """HTML of one face: the mean over all seeds, and the standard deviations."""
+    face = to_uint8(found.mean_image[0])
+    maps = [("Albedo ±", found.albedo[0], MAX_ALBEDO_DEVIATION, 2), ("Depth ±", found.depth[0], MAX_DEPTH_DEVIATION, 3)]
+    return ('<div class="steps">' + _step(face, f"mean of {SAMPLES} seeds")
+            + "".join(_step(_overlay(face, colour_map(values, 0, top, "magma")), name, _scale(top, digits))
                       for name, values, top, digits in maps) + "</div>")
 
 
 def grid(thumbnails: list[np.ndarray], rows: list[list[np.ndarray]]) -> str:
-    """HTML of identities down, expressions across; rows that are not drawn yet stay empty."""
+    """HTML of a grid with identities down and expressions across; rows not rendered yet stay empty."""
     count = len(thumbnails)
-    heads = [f'<img class="head" src="{jpeg_url(one, TILE)}" alt="Face {number}">'
-             for number, one in enumerate(thumbnails, 1)]
+    heads = [f'<img class="head" src="{jpeg_url(array, TILE_SIZE)}" alt="Face {number}">'
+             for number, array in enumerate(thumbnails, 1)]
     cells = []
     for row, head in enumerate(heads):
         cells.append(head)
         for column in range(count):
             if row < len(rows):
-                words = f"Identity of face {row + 1}, expression of face {column + 1}"
-                cells.append(f'<button type="button" data-index="{row * count + column}" title="{words}: open it">'
-                             f'<img src="{jpeg_url(rows[row][column])}" alt="{words}"></button>')
+                text = f"Identity of face {row + 1}, expression of face {column + 1}"
+                cells.append(f'<button type="button" data-index="{row * count + column}" title="{text}: open it">'
+                             f'<img src="{jpeg_url(rows[row][column])}" alt="{text}"></button>')
             else:
                 cells.append("<span></span>")
     corner = '<p>identity ↓<br>expression →</p>'
@@ -107,7 +112,7 @@ def grid(thumbnails: list[np.ndarray], rows: list[list[np.ndarray]]) -> str:
 
 
 def _step(array: np.ndarray, caption: str, extra: str = "") -> str:
-    return (f'<figure><img src="{jpeg_url(array, TILE)}" alt="{escape(caption)}"><figcaption>{escape(caption)}'
+    return (f'<figure><img src="{jpeg_url(array, TILE_SIZE)}" alt="{escape(caption)}"><figcaption>{escape(caption)}'
             f"</figcaption>{extra}</figure>")
 
 
@@ -116,12 +121,7 @@ def _scale(top: float, digits: int) -> str:
             f"<span>{top:.{digits}f}</span></div>")
 
 
-def _over(face: np.ndarray, heat: np.ndarray) -> np.ndarray:
+def _overlay(face: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """Colours over a faint grey face."""
     grey = face.mean(-1, keepdims=True) * 0.3
     return (grey + heat * (1 - grey / 255)).round().astype(np.uint8)
-
-
-def _look() -> dict:
-    css = (FOLDER / "static" / "swap.css").read_text(encoding="utf-8")
-    return {"css_template": css, "apply_default_css": False}

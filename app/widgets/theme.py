@@ -1,21 +1,21 @@
-"""The look of the page: fonts that come with gradio, quiet greys, one accent. The rest is in app/static/style.css."""
+"""Theme of the page: fonts that come with gradio, greys, one accent. The rest is in app/static/style.css."""
 
-import gradio as gr
+from gradio.themes import Base, colors, sizes
 from gradio.themes.utils.fonts import LocalFont
 
 WEIGHTS = (400, 700)
-"""Those of which gradio ships all letters."""
+"""The weights for which gradio ships all characters."""
 
 
-def theme() -> gr.themes.Base:
-    """Served from this machine alone: no font or style is fetched."""
-    base = gr.themes.Base(
-        primary_hue=gr.themes.colors.teal,
-        secondary_hue=gr.themes.colors.teal,
-        neutral_hue=gr.themes.colors.zinc,
-        spacing_size=gr.themes.sizes.spacing_sm,
-        radius_size=gr.themes.sizes.radius_sm,
-        text_size=gr.themes.sizes.text_sm,
+def theme() -> Base:
+    """The theme. All fonts and styles are served by the app itself."""
+    base = Base(
+        primary_hue=colors.teal,
+        secondary_hue=colors.teal,
+        neutral_hue=colors.zinc,
+        spacing_size=sizes.spacing_sm,
+        radius_size=sizes.radius_sm,
+        text_size=sizes.text_sm,
         font=(LocalFont("IBM Plex Sans", weights=WEIGHTS), "system-ui", "sans-serif"),
         font_mono=(LocalFont("IBM Plex Mono", weights=WEIGHTS), "ui-monospace", "monospace"),
     )

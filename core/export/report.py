@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
+from core.rendering.texture_transfer import FACE_DEPTH
 from core.types import Factors
 
 if TYPE_CHECKING:
@@ -54,9 +57,20 @@ def mean_confidence(factors: Factors) -> float:
 
 def mean_error(factors: Factors) -> float:
     """Mean absolute error of the reconstruction where the face's surface covers the photo."""
-    mask = factors.recon_mask
-    error = (factors.recon_image - factors.image).abs().mean(1, keepdim=True) * mask
-    return (error.sum() / mask.sum().clamp(min=1)).item()
+    return (error_map(factors).sum() / factors.recon_mask.sum().clamp(min=1)).item()
+
+
+def error_map(factors: Factors) -> Tensor:
+    """Absolute error of the reconstruction, (B, 1, H, W), mean of the channels; 0 outside the face's surface."""
+    return (factors.recon_image - factors.image).abs().mean(1, keepdim=True) * factors.recon_mask
+
+
+def asymmetry(factors: Factors) -> float:
+    """Left-right asymmetry: mean absolute difference between the face's albedo and its mirror image, in [0, 1]."""
+    face = (factors.canon_depth < FACE_DEPTH)[:, None]
+    both = face & face.flip(-1)
+    difference = (factors.canon_albedo - factors.canon_albedo.flip(-1)).abs().mean(1, keepdim=True) * both
+    return (difference.sum() / both.sum().clamp(min=1)).item()
 
 
 def warnings(factors: Factors, face: Face) -> list[str]:

@@ -30,14 +30,15 @@ COLORS = 255
 
 
 @torch.no_grad()
-def turntable(face: TexturedFace, light: Light, size: int, background="photo") -> Iterator[np.ndarray]:
+def turntable(face: TexturedFace, light: Light, size: int,
+              background: tuple[float, float, float] | str = "photo") -> Iterator[np.ndarray]:
     """Render one face over the range of poses that a single photo supports.
 
     Args:
         face: one face.
         light: one light.
         size: side of the frames in pixels.
-        background: as for `core.rendering.compositor.draw`.
+        background: as for `core.rendering.compositor.composite`.
 
     Yields:
         `FRAMES` frames (size, size, 3) uint8; the first follows the last.

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from torch import Tensor
+
+from core.geometry.shading import shade
+from core.types import Light
 
 NEAREST, FARTHEST = 0.955, 1.075
 """Depths shown as white and as black, camera-distance units: the nose, and what lies behind the head."""
+BALL_EDGE = 1.08
+"""Half of the side of a light ball's image, in radii of the ball."""
+BALL_BACKGROUND = 0.15
+"""Gray around a light ball."""
 
 
 def to_uint8(image: Tensor) -> np.ndarray:
@@ -30,3 +38,15 @@ def normal_to_color(normal: Tensor) -> Tensor:
 def viewer_normals(normal: Tensor) -> Tensor:
     """Normals (B, H, W, 3) of core.geometry.camera to a viewer's axes (B, 3, H, W): x right, y up, z to the viewer."""
     return (normal * normal.new_tensor([-1.0, 1.0, 1.0])).movedim(-1, 1)
+
+
+def light_ball(light: Light, size: int) -> Tensor:
+    """A white ball under B lights, (B, 3, size, size) in [0, 1], as seen from the camera."""
+    axis = torch.linspace(-BALL_EDGE, BALL_EDGE, size, device=light.direction.device)
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    z = (1 - x**2 - y**2).clamp(min=0).sqrt()
+    # Normals point away from the camera, so those of the visible side are (-x, -y, z).
+    shading = shade(torch.stack([-x, -y, z], -1).expand(len(light), -1, -1, -1), light)
+    shading = shading / shading.amax((1, 2, 3), keepdim=True).clamp(min=1)
+    inside = ((1 - (x**2 + y**2).sqrt()) * size / 2).clamp(0, 1)
+    return (shading * inside + BALL_BACKGROUND * (1 - inside)).expand(-1, 3, -1, -1)

@@ -59,7 +59,8 @@ def _relit_layer(face: TexturedFace, view: View, light: Light, size: int) -> tup
     return color, alpha, ratio
 
 
-def composite(face: TexturedFace, view: View, light: Light, size: int, background="photo") -> Tensor:
+def composite(face: TexturedFace, view: View, light: Light, size: int,
+              background: tuple[float, float, float] | str = "photo") -> Tensor:
     """Render faces over a background.
 
     Args:

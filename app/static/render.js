@@ -1,4 +1,4 @@
-// Dragging the picture moves the sliders of yaw and pitch, as a hand would; so do the arrow keys.
+// Dragging the render moves the sliders of yaw and pitch, as the visitor would; so do the arrow keys.
 const slider = (id) => document.querySelector(`#${id} input[type=range]`);
 const move = (id, value) => {
   const input = slider(id);
@@ -31,20 +31,20 @@ element.addEventListener('keydown', (event) => {
   move(id, +slider(id).value + step);
 });
 
-// A double click on a slider, or Delete, takes it back to what was found in the photo.
+// A double click on a slider, or Delete, resets it to the estimated value.
 ['dblclick', 'keydown'].forEach((name) => document.addEventListener(name, (event) => {
   if (name === 'keydown' && (event.key !== 'Delete' || !event.target.matches('input[type=range]'))) return;
   const id = event.target.closest('#controls .block')?.id;
-  if (id in props.own) move(id, props.own[id]);
+  if (id in props.estimated) move(id, props.estimated[id]);
 }));
 
 document.addEventListener('click', (event) => {
   if (!event.target.closest('#frontalize') || matchMedia('(prefers-reduced-motion)').matches) return;
-  const begin = performance.now();  // from the photo to the front, so that before and after are seen
-  const uncover = (now) => {
+  const begin = performance.now();  // wipe from the photo to the frontal render, to show before and after
+  const reveal = (now) => {
     const part = Math.min(1, (now - begin) / 1200);
     wipe(100 - 100 * part);
-    if (part < 1) requestAnimationFrame(uncover);
+    if (part < 1) requestAnimationFrame(reveal);
   };
-  requestAnimationFrame(uncover);
+  requestAnimationFrame(reveal);
 });

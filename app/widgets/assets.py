@@ -1,4 +1,4 @@
-"""The words and scripts that lie in files of their own."""
+"""Texts, scripts and styles that the page reads from files."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ def read_text(name: str) -> str:
 
 
 def read_document(name: str, section: str | None = None) -> str:
-    """A Markdown document of the repository, or what stands below one of its headings; without links into files."""
+    """A Markdown document of the repository, or the section below one of its headings, without links to files."""
     text = (FOLDER.parent / f"{name}.md").read_text(encoding="utf-8")
     if section:
         text = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
@@ -20,5 +20,10 @@ def read_document(name: str, section: str | None = None) -> str:
 
 
 def read_script(*names: str) -> str:
-    """A widget's JavaScript: some files of app/static, which read one another's names."""
+    """JavaScript of a component: files of app/static, in one scope."""
     return "\n".join((FOLDER / "static" / f"{name}.js").read_text(encoding="utf-8") for name in names)
+
+
+def read_style(name: str) -> str:
+    """CSS of a component, from app/static."""
+    return (FOLDER / "static" / f"{name}.css").read_text(encoding="utf-8")

@@ -1,0 +1,84 @@
+"""The export menu in the page's header, and the button that opens a session file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple
+
+import gradio as gr
+from gradio.components import Component
+
+from app.server.errors import handle_errors
+from app.session.export import KINDS, Kind, export_steps, new_folder, read_session_file
+from app.session.session import Session, require_session
+from app.session.settings import Settings
+from app.session.swap import Swap
+from app.tabs.shared_state import SharedState
+from app.widgets.event_options import QUIET
+from app.widgets.menu import menu
+from app.widgets.uploads import uploaded_path
+
+MENU: list[tuple[Kind, str, str]] = [
+    ("picture", "Render", "PNG, as set in Pose & light"),
+    ("turntable", "Turntable", "GIF of the head turning; takes some seconds"),
+    ("turntable-mp4", "Turntable", "MP4, the same as a video"),
+    ("glb", "3-D face", "GLB with texture, for Blender and phones"),
+    ("obj", "3-D face", "OBJ with texture, zipped"),
+    ("depth", "Depth", "PNG, 16 bit"),
+    ("normals", "Normals", "PNG"),
+    ("albedo", "Albedo", "PNG"),
+    ("codes-npz", "Codes, light, pose", "NumPy archive"),
+    ("codes-json", "Codes, light, pose", "JSON, with warnings"),
+    ("session", "Session", "reopens this page's state exactly"),
+]
+"""Kind, name and explanation of each file."""
+NOTIFY = "() => document.querySelector('#export details').dispatchEvent(new Event('{}', {{ bubbles: true }}))"
+"""Tells the menu that its work has ended or failed."""
+
+
+class ExportMenu:
+    """The menu's components and handlers."""
+
+    def __init__(self, shared: SharedState):
+        self.shared = shared
+        with gr.Row(elem_id="file-menu"):
+            self.open = gr.UploadButton("Open session", file_types=[".latentface"], size="sm", elem_id="open-session")
+            self.menu = menu("export", "Export", MENU)
+        self.open.preprocess = uploaded_path  # core.export.session_file reads the file, with its checks
+
+    def connect(self, posed: gr.State, settings: list[Component],
+                swap: list[Component]) -> None:
+        """Read the controls of the tabs.
+
+        Args:
+            posed: the `Session` that `settings` belong to; it follows the page's session with a short delay.
+            settings: controls whose values are `Settings`.
+            swap: controls whose values are the seed and `SwapStrength`.
+        """
+        session, donor = self.shared.session, self.shared.donor
+        saving = self.menu.save(self.save, [session, donor, *swap, posed, *settings], self.menu, **QUIET)
+        saving.failure(None, js=NOTIFY.format("failed"), **QUIET)
+        saving.then(None, js=NOTIFY.format("ended"), **QUIET)
+        self.menu.stop(None, cancels=[saving], **QUIET)
+        self.open.upload(self.open_session, self.open, [session, donor, *swap], **QUIET)
+
+    @handle_errors
+    def open_session(self, path: str) -> list:
+        """Restore the state that a session file holds."""
+        session, swap = read_session_file(path)
+        return [session, swap.donor, swap.seed, *astuple(swap.strength)]
+
+    def save(self, session: Session | None, donor: Session | None, seed: float, depth: float, albedo: float,
+             source: str, detail: str, posed: Session | None, event: gr.EventData, *controls) -> Iterator[dict]:
+        """Write one file, report the progress, and hand the file to the browser."""
+        if event.kind not in KINDS:
+            return
+        face = handle_errors(require_session)(session)
+        settings = handle_errors(Settings.of_controls)(*controls) if posed is session else face.settings
+        swap = handle_errors(Swap.of_controls)(donor, seed, depth, albedo, source, detail)
+        if getattr(event, "swapped", False) is True and event.kind != "session":
+            face = handle_errors(swap.apply)(face)
+        steps = export_steps(event.kind, face, settings, event.watermark is True, new_folder(), swap=swap)
+        while isinstance(step := handle_errors(next)(steps), str):
+            yield gr.update(progress=step)
+        yield gr.update(file={"url": f"/gradio_api/file={step}", "name": step.name})

@@ -1,0 +1,45 @@
+"""The readout of numbers, and warnings."""
+
+from __future__ import annotations
+
+from html import escape
+
+from app.session.session import Session
+from app.session.settings import LightSettings, Pose
+from core.export import report
+
+
+def readout(session: Session) -> str:
+    """HTML of pose, light and confidence in numbers."""
+    pose, light = Pose.of(session.factors.view), LightSettings.of(session.factors.light)
+    rows = {
+        "Yaw": f"{pose.yaw:+.0f}°",
+        "Pitch": f"{pose.pitch:+.0f}°",
+        "Roll": f"{pose.roll:+.0f}°",
+        "Light from": f"{abs(light.across):.0f}° {'right' if light.across > 0 else 'left'}, "
+                      f"{abs(light.above):.0f}° {'above' if light.above >= 0 else 'below'}",
+        "Ambient": f"{light.ambient:.2f}",
+        "Diffuse": f"{light.diffuse:.2f}",
+        "Confidence": f"{report.mean_confidence(session.factors):.0%}",
+        "Error": f"{report.mean_error(session.factors):.3f}",
+        "Asymmetry": f"{report.asymmetry(session.factors):.3f}",
+        "Face in photo": f"{session.face.crop.side:.0f} px",
+    }
+    return "<dl>" + "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows.items()) + "</dl>"
+
+
+def warnings(session: Session) -> str:
+    """HTML of warnings on the photo and its analysis; empty where there are none."""
+    sentences = report.warnings(session.factors, session.face)
+    if len(session.faces) > 1:
+        sentences.insert(0, f"{len(session.faces)} faces were found. The marked one is shown; click another to "
+                            "choose it.")
+    return "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
+
+
+def pose_warning(pose: Pose) -> str:
+    """HTML of a warning on a chosen pose, or nothing."""
+    if abs(pose.yaw) > report.TRAINED_YAW or abs(pose.pitch) > report.TRAINED_PITCH:
+        return (f"<p>Beyond {report.TRAINED_YAW}° of yaw or {report.TRAINED_PITCH}° of pitch, much of the face is "
+                "guessed.</p>")
+    return ""
