@@ -1,4 +1,4 @@
-"""What the page is told of a map, and maps of visitors' own photos."""
+"""What the page gets of a map, and maps of visitors' own photos."""
 
 import json
 import os
@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.main import forget
+from app.server.cleanup import delete_old_files
 from app.session import latent_map as maps
-from app.session import session as state
+from app.session.session import open_example, open_photo
 from app.widgets import latent_map as widget
 from core.errors import FaceNotFound
 from core.latent_map.map import LatentMap
@@ -53,31 +53,31 @@ def test_the_sprite_holds_every_face_in_its_place(gallery):
     url = widget.sprite(gallery, across)
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))), float)
     number = len(gallery) - 3
-    top, left = number // across * widget.TILE, number % across * widget.TILE
-    tile = Image.fromarray(widget.picture(gallery, number)).resize((widget.TILE,) * 2, Image.Resampling.BILINEAR)
-    assert np.abs(sheet[top : top + widget.TILE, left : left + widget.TILE] - np.asarray(tile)).mean() < 6
+    top, left = number // across * widget.TILE_SIZE, number % across * widget.TILE_SIZE
+    tile = Image.fromarray(maps.face_image(gallery, number)).resize((widget.TILE_SIZE,) * 2, Image.Resampling.BILINEAR)
+    assert np.abs(sheet[top : top + widget.TILE_SIZE, left : left + widget.TILE_SIZE] - np.asarray(tile)).mean() < 6
 
 
 @pytest.mark.parametrize("number", [3, -1], ids=["photo", "render"])
 def test_a_face_of_the_gallery_opens_near_its_own_point(gallery, number):
     number %= len(gallery)
     session = maps.open_face(gallery, number)
-    order, _ = gallery.nearest(session.factors.codes, "code", 3)
+    order, _ = gallery.nearest(session.codes, "code", 3)
     assert number in order
 
 
-def test_every_place_decodes_to_a_face(gallery):
-    subject = state.open_example(0).factors.codes
-    faces = [maps.face_at(gallery, place, kind, subject) for kind in gallery.kinds
+def test_every_position_decodes_to_a_face(gallery):
+    subject = open_example(0).split()
+    faces = [maps.render_at(gallery, place, kind, subject) for kind in gallery.kinds
              for place in ((-0.5, 0.3), (0.6, -0.2))]
-    assert all(face.shape == (maps.SIZE, maps.SIZE, 3) and face.std() > 15 for face in faces)
+    assert all(face.shape == (64, 64, 3) and face.std() > 15 for face in faces)
     assert np.abs(faces[0].astype(float) - faces[1]).mean() > 2
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """Layouts at once, and a map of very few faces."""
-    monkeypatch.setattr("core.latent_map.builder.lay_out", lambda rows: np.tanh(rows[:, :2]))
+    monkeypatch.setattr("core.latent_map.builder.umap_layout", lambda rows: np.tanh(rows[:, :2]))
     monkeypatch.setattr("core.latent_map.builder.FEWEST", 2)
     monkeypatch.setattr(maps, "warm_up", lambda: None)
 
@@ -92,52 +92,52 @@ def uploads(tmp_path) -> list[Path]:
 
 
 def test_a_folder_becomes_a_map_and_is_deleted(quick, uploads):
-    *said, (made, refused) = maps.map_photos(uploads)
-    assert said[0].startswith("0 of 3 photos") and "2 faces" in said[-1]
+    *messages, (made, refused) = maps.map_photos(uploads)
+    assert messages[0].startswith("0 of 3 photos") and "2 faces" in messages[-1]
     assert refused == [("notes.jpg", "This file is not a photo that can be read")]
     assert made.names.tolist() == [path.name for path in EXAMPLES[:2]] and "folder" not in made.columns
     assert not any(path.exists() for path in uploads)
-    order, _ = made.nearest(state.open_photo(EXAMPLES[1]).factors.codes, "code")
+    order, _ = made.nearest(open_photo(EXAMPLES[1]).codes, "code")
     assert order[0] == 1
 
 
-def test_work_that_is_cancelled_leaves_no_file(quick, uploads):
+def test_cancelled_work_leaves_no_file(quick, uploads):
     work = maps.map_photos(uploads)
     next(work)
     work.close()
     assert not any(path.exists() for path in uploads)
 
 
-def test_who_maps_the_same_files_as_somebody_else_does_not_lose_them(quick, uploads, tmp_path, monkeypatch):
+def test_two_visitors_can_map_the_same_files(quick, uploads, tmp_path, monkeypatch):
     (tmp_path / "taken").mkdir()
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "taken"))
-    first, second = maps.take(map(str, uploads)), maps.take(map(str, uploads))
+    first, second = maps.take_files(map(str, uploads)), maps.take_files(map(str, uploads))
     assert [path.name for path in second] == [path.name for path in uploads]
     begun = maps.map_photos(second)
     next(begun), next(begun)
     *_, (made, _) = maps.map_photos(first)
     *_, (others, _) = begun
     assert len(made) == len(others) == 2 and not any(path.exists() for path in first + second)
-    third = maps.take(map(str, uploads))  # it is in nobody's way that others have finished
+    third = maps.take_files(map(str, uploads))  # the originals are still there
     assert all(path.exists() for path in third)
 
 
-def test_photos_that_wait_long_for_their_turn_are_not_forgotten(quick, uploads):
+def test_photos_that_wait_for_their_turn_are_not_deleted(quick, uploads):
     for path in uploads:
         os.utime(path, (0, 0))
     work = maps.map_photos(uploads)
     next(work), next(work)
-    forget(uploads[0].parent, 60)
+    delete_old_files(uploads[0].parent, 60)
     assert [path.exists() for path in uploads] == [False, True, True]
     work.close()
 
 
-def test_what_is_left_out_is_named_with_its_reason():
-    html = widget.left_out([("<b>.jpg", "No face"), ("notes.txt", "No picture"), ("wall.jpg", "No face")])
+def test_left_out_files_are_listed_by_reason():
+    html = widget.left_out([("<b>.jpg", "No face"), ("notes.txt", "No photo"), ("wall.jpg", "No face")])
     assert "Left out: 3" in html and "<dt>No face</dt><dd>&lt;b&gt;.jpg<br>wall.jpg</dd>" in html
     assert widget.left_out([]) == ""
 
 
-def test_a_folder_without_faces_is_refused_with_a_sentence(quick, uploads):
+def test_a_folder_without_faces_is_refused_with_a_message(quick, uploads):
     with pytest.raises(FaceNotFound, match="more photos"):
         list(maps.map_photos(uploads[-1:]))

@@ -1,4 +1,4 @@
-"""Conversions between what the page shows and what core understands."""
+"""Conversions between the page's values and core's."""
 
 import base64
 import io
@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 
 from app.session.session import Session
-from app.session.settings import FRONT, Lamp, Pose
-from app.widgets import notes, photo
-from app.widgets.images import SCALES, coloured, jpeg_url, pixels, png_url
-from app.widgets.light import ball
+from app.session.settings import FRONT, LightSettings, Pose
+from app.widgets import photo, readout
+from app.widgets.images import SCALES, colour_map, jpeg_url, png_url
+from app.widgets.light import ball_url
+from core import Codes, Factors, Light, View
+from core.export.visualize import to_uint8
 from core.faces import face_from_crop
-from core.types import Codes, Factors, Light, View
 
 
 def decoded(url: str) -> Image.Image:
@@ -24,45 +25,47 @@ def decoded(url: str) -> Image.Image:
 
 
 def session(pose=FRONT, confidence=0.95, side=300.0, faces=1) -> Session:
-    """A session with plain maps and the given findings."""
-    picture = np.full((600, 800, 3), 128, np.uint8)
-    face = face_from_crop(picture, photo.crop_of(picture, 50, 50, side / 6, 0))
+    """A session with constant maps and the given estimates."""
+    image = np.full((600, 800, 3), 128, np.uint8)
+    face = face_from_crop(image, photo.crop_of(image, 50, 50, side / 6, 0))
     maps, colours = torch.full((1, 64, 64), 1.0), torch.full((1, 3, 64, 64), 0.5)
     factors = Factors(colours, maps, colours, torch.zeros(1, 64, 64, 3), maps[None], colours, maps, maps[None], colours,
-                      maps[None] * confidence, Light.of(0.5, 0.5, 0, 0), pose.view(View.of()),
+                      maps[None] * confidence, Light.of(0.5, 0.5, 0, 0), pose.to_view(View.of()),
                       Codes(torch.zeros(1, 256), torch.zeros(1, 256)))
-    return Session(picture, [face] * faces, 0, factors)
+    return Session(image, [face] * faces, 0, factors)
 
 
 def test_pose_is_kept_in_degrees():
     own = View.of(0.1, -0.2, 0.05, 0.01, 0.02)
-    view = Pose(30, -10, 5).view(own)
+    view = Pose(30, -10, 5).to_view(own)
     assert torch.allclose(view.rotation.rad2deg(), torch.tensor([[-10.0, 30.0, 5.0]]))
     assert torch.equal(view.translation, own.translation)
     assert Pose.of(view) == Pose(30, -10, 5)
 
 
-def test_sliders_left_alone_stand_for_exactly_what_was_found():
+def test_untouched_sliders_give_exactly_the_estimates():
     view, light = View.of(0.1234, 0.2345, 0.3), Light.of(0.511, 0.322, 0.123, -0.4)
-    assert Pose.of(view).view(view) is view
-    assert Lamp.of(light).light(light) is light
+    assert Pose.of(view).to_view(view) is view
+    assert LightSettings.of(light).to_light(light) is light
 
 
 def test_a_pose_beyond_the_sliders_is_shown_at_their_end_and_kept():
     own = View.of(pitch=0.9, yaw=-1.05, roll=0.8)
     assert Pose.of(own) == Pose(-60, 30, 30)
-    assert Pose.of(own).view(own) is own
+    assert Pose.of(own).to_view(own) is own
 
 
-@pytest.mark.parametrize("lamp", [Lamp(40, -20, 0.3, 0.7), Lamp(-75, 75, 0, 1), Lamp(0, 0, 0.5, 0.5)])
-def test_light_survives_the_sliders(lamp):
-    again = Lamp.of(lamp.light(Light.of(1, 0, 0, 0)))
-    assert astuple(again) == pytest.approx(astuple(lamp), abs=0.51)
+@pytest.mark.parametrize("settings", [LightSettings(40, -20, 0.3, 0.7), LightSettings(-75, 75, 0, 1),
+                                      LightSettings(0, 0, 0.5, 0.5)])
+def test_light_survives_the_sliders(settings):
+    again = LightSettings.of(settings.to_light(Light.of(1, 0, 0, 0)))
+    assert astuple(again) == pytest.approx(astuple(settings), abs=0.51)
 
 
 def test_the_ball_is_bright_where_the_light_comes_from():
-    own = Light.of(1, 0, 0, 0)
-    right, above = (ball(Lamp(*where, 0.1, 0.9).light(own)).mean(-1) for where in ((60, 0), (0, 60)))
+    estimated = Light.of(1, 0, 0, 0)
+    right, above = (np.asarray(decoded(ball_url(LightSettings(*place, 0.1, 0.9).to_light(estimated))), int).mean(-1)
+                    for place in ((60, 0), (0, 60)))
     middle = len(right) // 2
     assert right[middle, -20] > right[middle, 20] + 50
     assert above[20, middle] > above[-20, middle] + 50
@@ -71,17 +74,17 @@ def test_the_ball_is_bright_where_the_light_comes_from():
 def test_colour_scales_run_from_end_to_end():
     ramp = torch.linspace(2, 4, 64).expand(64, 64)
     for name, stops in SCALES.items():
-        picture = coloured(ramp, 2, 4, name)
-        assert tuple(picture[0, 0]) == stops[0] and tuple(picture[0, -1]) == stops[-1]
-    assert tuple(coloured(ramp, 5, 6, "grey")[0, 0]) == (0, 0, 0)
+        array = colour_map(ramp, 2, 4, name)
+        assert tuple(array[0, 0]) == stops[0] and tuple(array[0, -1]) == stops[-1]
+    assert tuple(colour_map(ramp, 5, 6, "grey")[0, 0]) == (0, 0, 0)
 
 
-def test_pictures_survive_and_say_that_they_are_synthetic():
+def test_data_urls_keep_the_image_and_say_that_it_is_synthetic():
     image = torch.rand(4, 32, 32)
-    png = decoded(png_url(pixels(image)))
+    png = decoded(png_url(to_uint8(image)))
     assert np.array_equal(np.asarray(png), (image * 255).round().byte().movedim(0, -1).numpy())
     assert png.text["Description"].startswith("Synthetic")
-    jpeg = decoded(jpeg_url(pixels(image[:1]), 128))
+    jpeg = decoded(jpeg_url(to_uint8(image[:3]), 128))
     assert jpeg.size == (128, 128) and jpeg.info["comment"].startswith(b"Synthetic")
 
 
@@ -93,10 +96,10 @@ def test_the_crop_sliders_start_where_the_face_is():
 
 
 def test_roll_of_a_crop_is_in_degrees_and_shown_on_the_photo():
-    picture = np.zeros((100, 100, 3), np.uint8)
-    crop = photo.crop_of(picture, 50, 50, 40, 90)
+    image = np.zeros((100, 100, 3), np.uint8)
+    crop = photo.crop_of(image, 50, 50, 40, 90)
     assert crop.roll == pytest.approx(math.pi / 2)
-    assert photo.marks(Session(picture, []), crop).count("polygon") == 1
+    assert photo.marks(Session(image, []), crop).count("polygon") == 1
 
 
 @pytest.mark.parametrize(("found", "words"), [
@@ -107,21 +110,15 @@ def test_roll_of_a_crop_is_in_degrees_and_shown_on_the_photo():
     (session(), "Cropped by hand"),
 ])
 def test_the_page_warns(found, words):
-    assert words in notes.warnings(found)
+    assert words in readout.warnings(found)
 
 
-def test_a_pose_in_range_needs_no_caution():
-    assert notes.caution(Pose(40, 20, 30)) == ""
-    assert "guessed" in notes.caution(Pose(0, 28, 0))
+def test_a_pose_in_range_needs_no_warning():
+    assert readout.pose_warning(Pose(40, 20, 30)) == ""
+    assert "guessed" in readout.pose_warning(Pose(0, 28, 0))
 
 
 def test_the_readout_names_every_number():
-    text = notes.readout(session(pose=Pose(12, -7, 3)))
+    text = readout.readout(session(pose=Pose(12, -7, 3)))
     for words in ("+12°", "-7°", "+3°", "0.50", "95%", "0.000", "300 px"):
         assert words in text
-
-
-def test_a_cheek_that_is_brighter_than_the_other_is_told():
-    factors = session().factors
-    factors.canon_albedo[..., :32] += 0.1
-    assert notes.asymmetry(factors) == pytest.approx(0.1)
