@@ -1,22 +1,25 @@
-"""Run folders and checkpoints: one file holds all that an exact resume needs."""
+"""Run folders, metrics and checkpoints. One checkpoint file holds everything that an exact resume needs."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from core.errors import ConfigError
 
 LAST = "checkpoint.pt"
+"""Name of the checkpoint in a run folder."""
 
 
-def new_run(folder: str | Path, name: str, config: dict) -> Path:
-    """Make the next numbered run folder and note in it the config and the revision of the code."""
+def new_run(folder: str | Path, name: str, config: dict[str, Any]) -> Path:
+    """Make the next numbered run folder, such as 0001-hybrid, with config.json: the settings and the git revision."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     numbers = [int(path.name[:4]) for path in folder.iterdir() if path.name[:4].isdigit()]
@@ -26,20 +29,25 @@ def new_run(folder: str | Path, name: str, config: dict) -> Path:
     return run
 
 
+def name_of_run(run: Path) -> str:
+    """The name of a run without its number; the folder's name where it was renamed and has none."""
+    return re.sub(r"^\d{4}-", "", run.name)
+
+
 def _revision() -> str:
-    """Of the code; empty where it is no git repository, or git is not installed."""
+    """Git revision of the code; empty where this is no git repository, or git is not installed."""
     if not shutil.which("git"):
         return ""
     return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
 
 
-def save(run: Path, state: dict) -> None:
-    """Write a checkpoint; a crash half-way leaves the last one whole."""
+def save(run: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint. A crash while it is written leaves the previous one intact."""
     torch.save(state, run / (LAST + ".part"))
     os.replace(run / (LAST + ".part"), run / LAST)
 
 
-def load(run: Path) -> dict:
+def load(run: Path) -> dict[str, Any]:
     """Read the checkpoint of a run.
 
     Raises:
@@ -50,7 +58,7 @@ def load(run: Path) -> dict:
     return torch.load(run / LAST, map_location="cpu", weights_only=True)
 
 
-def log_metrics(run: Path, metrics: dict) -> None:
-    """Append one line to metrics.jsonl."""
+def log_metrics(run: Path, metrics: dict[str, Any]) -> None:
+    """Append one line to metrics.jsonl. Values are JSON values or scalar tensors, also in dicts."""
     with open(run / "metrics.jsonl", "a", encoding="utf-8") as file:
-        file.write(json.dumps(metrics) + "\n")
+        file.write(json.dumps(metrics, default=torch.Tensor.item) + "\n")

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from core.config import from_dict
+from core.config import Config, from_dict
 from training.config import load_config
 
 
-def parse(arguments: list[str], settings: type, program: str) -> tuple[argparse.Namespace, object]:
-    """Command line to run options and resolved settings: defaults < YAML or resumed run < flags.
+def parse(arguments: list[str], settings: type[Config], program: str) -> tuple[argparse.Namespace, Config]:
+    """Parse a command line. Flags override the YAML file or the resumed run, which overrides the defaults.
 
     Args:
         arguments: the command line.
         settings: dataclass of the training's settings.
         program: name of the training's module.
+
+    Returns:
+        Options of the run (config, resume, runs, dry_run), and the resolved settings.
+
+    Raises:
+        ConfigError: a YAML file or a checkpoint that cannot be used.
     """
     import tyro
 
@@ -32,20 +40,24 @@ def parse(arguments: list[str], settings: type, program: str) -> tuple[argparse.
         config = from_dict(settings, checkpoint.load(Path(options.resume))["config"])
     elif options.config:
         config = load_config(settings, options.config)
-    about = ("--config FILE: differences from the defaults (YAML). --resume FOLDER: go on with a run. "
-             "--runs FOLDER: where numbered run folders are made (default: runs). "
-             "--dry-run: show the settings and stop.")
-    return options, tyro.cli(settings, args=rest, default=config, description=about, prog=f"python -m {program}")
+    description = ("--config FILE: YAML file of settings that differ from the defaults. "
+                   "--resume FOLDER: run folder to continue. "
+                   "--runs FOLDER: where numbered run folders are made (default: runs). "
+                   "--dry-run: show the settings and stop.")
+    return options, tyro.cli(settings, args=rest, default=config, description=description,
+                             prog=f"python -m {program}")
 
 
-def start(options: argparse.Namespace, config, train, name: str, main_process=lambda: True) -> None:
-    """Show the settings, go on with a run or begin one, as the command line says.
+def start(options: argparse.Namespace, config: Any, train: Callable[[Any, Path, dict | None], None], name: str,
+          main_process: Callable[[], bool] = lambda: True) -> None:
+    """Show the settings, resume a run or begin a new one, as the options say.
 
     Args:
-        options, config: of `parse`.
-        train: function of settings, run folder and, to go on, the checkpoint.
+        options: of `parse`.
+        config: settings of the training.
+        train: function of settings, run folder and the checkpoint to resume from.
         name: of a new run.
-        main_process: whether this process is the one that makes the folder; asked only where one is made.
+        main_process: whether this process makes the run folder; called only where a folder is made.
     """
     from training import checkpoint
 
@@ -57,4 +69,5 @@ def start(options: argparse.Namespace, config, train, name: str, main_process=la
         run = Path(options.resume)
         train(config, run, checkpoint.load(run))
     else:
-        train(config, checkpoint.new_run(options.runs, name, config.to_dict()) if main_process() else Path(name))
+        run = checkpoint.new_run(options.runs, name, config.to_dict()) if main_process() else Path(name)
+        train(config, run, None)

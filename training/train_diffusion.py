@@ -1,11 +1,11 @@
-"""Train the representation diffusion model (paper section 3.2): codes of a photo to what the person's photos share.
+"""Train the representation diffusion model (paper section 3.2): from one photo's codes to the time-invariant codes.
 
     python -m training.train_diffusion --config training/configs/diffusion.yaml
     python -m training.train_diffusion --weights runs/0001-hybrid/model.safetensors --people folder/of/people
-    python -m training.train_diffusion --resume runs/0002-diffusion     # goes on exactly where it stopped
+    python -m training.train_diffusion --resume runs/0002-diffusion     # continues exactly where it stopped
 
-The autoencoder's networks are frozen: every picture is encoded once, the codes are whitened (training.fitting.whitening), then
-only the denoisers learn. The run folder holds config.json, metrics.jsonl, the codes, checkpoint.pt, and
+The autoencoder is frozen: each image is encoded once, the codes are whitened (training.fitting.whitening), then only
+the denoisers learn. The run folder holds config.json, metrics.jsonl, the codes, checkpoint.pt, and
 autoencoder.safetensors with diffusion.safetensors, which belong together.
 """
 
@@ -13,67 +13,125 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from core.errors import LatentFaceError
 from training.cli import parse, start
 from training.config import DiffusionTraining
-from training.train_autoencoder import learning_rate
+from training.schedule import learning_rate, set_learning_rate
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+    from torch.optim.swa_utils import AveragedModel
+
+    from core.model.diffusion import Diffusion
+    from training.data.batches import CodeBatches
+    from training.data.code_frames import Frames
 
 AUTOENCODER, CODES = "autoencoder.safetensors", "codes.safetensors"
 """Files of a run."""
 
 
-class Batches:
-    """Codes with their time-invariant codes. Step k draws from seed and k alone, so that a run can be resumed."""
+class Setup(NamedTuple):
+    """Everything that a training changes or reads."""
 
-    def __init__(self, frames, config: DiffusionTraining):
-        import torch
-
-        from training.data.code_frames import PHOTOS
-
-        self.seed, self.model = config.seed, config.model
-        self.codes, self.targets = frames.data.float(), time_invariant(frames)
-        single = frames.source == PHOTOS
-        share = config.photos_share if single.any() and not single.all() else float(single.all())
-        weak = round(config.batch * share)
-        self.parts = [(torch.where(rows)[0], count) for rows, count in ((~single, config.batch - weak), (single, weak))
-                      if count]
-
-    def draw(self, step: int):
-        """Codes and targets (B, 2, code), noise (B, 2, identity), and noise levels (B,)."""
-        import torch
-
-        generator = torch.Generator().manual_seed(self.seed * 10_000_019 + step)
-        rows = torch.cat([rows[torch.randint(len(rows), (count,), generator=generator)] for rows, count in self.parts])
-        levels = torch.randint(self.model.noise_levels, (len(rows),), generator=generator)
-        noise = torch.randn(len(rows), 2, self.model.identity_size, generator=generator)
-        return self.codes[rows], self.targets[rows], noise, levels
+    batches: CodeBatches
+    diffusion: Diffusion
+    averaged: AveragedModel
+    """Moving average of the model's weights."""
+    optimizer: Optimizer
+    step: int
+    """Steps that are done already."""
 
 
-def time_invariant(frames):
-    """Target of each frame (N, 2, code): mean code of the person's other pictures (paper section 3.2).
+def train(config: DiffusionTraining, run: Path, state: dict[str, Any] | None = None) -> None:
+    """Begin or resume a training.
 
-    Its own picture is left out, or what is to be taken off, its expression, would be in the mean. A copy of a single
-    photo has the other copies instead.
+    Args:
+        config: settings.
+        run: folder of the run; see the module's docstring.
+        state: checkpoint to resume from.
+
+    Raises:
+        ConfigError: data is missing.
+        WeightsMissing, WeightsDamaged: there is no such autoencoder, or it cannot be read.
     """
     import torch
+    from tqdm import tqdm
 
-    codes = frames.data.float()
+    from core.model.diffusion import noise_schedule
+    from training import checkpoint
+    from training.objective.diffusion import denoising_loss
+    from training.objective.losses import total
+    from training.validation import validate_diffusion
 
-    def sums(index):
-        _, index = index.unique(return_inverse=True)
-        total = torch.zeros(int(index.max()) + 1, *codes.shape[1:]).index_add(0, index, codes)
-        return total[index], index.bincount()[index][:, None, None]
+    setup = set_up(config, run, state)
+    batches, diffusion, averaged, optimizer, first = setup
+    averaged_model = cast("Diffusion", averaged.module)
+    schedule, held_out = noise_schedule(config.model), batches.held_out()
+    saved = time.monotonic()
+    progress = tqdm(range(first, config.steps), run.name, config.steps, initial=first)
+    for step in progress:
+        lr = learning_rate(step, config.steps, config.lr, config.final_lr, config.warmup)
+        set_learning_rate(optimizer, lr)
+        terms = denoising_loss(diffusion, schedule, *batches.draw(step))
+        loss = total(terms)
+        optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(diffusion.parameters(), config.clip)
+        optimizer.step()
+        averaged.update_parameters(diffusion)
 
-    (person, persons), (take, takes) = sums(frames.person), sums(frames.take)
-    single = persons == takes
-    return (person - torch.where(single, codes, take)) / (persons - torch.where(single, 1, takes)).clamp(min=1)
+        done = step + 1
+        last = done == config.steps
+        if done % config.validate_every == 0 or last:
+            errors = validate_diffusion(averaged_model, schedule, held_out)
+            checkpoint.log_metrics(run, {"step": done, "validation": errors})
+        if done % config.log_every == 0:
+            checkpoint.log_metrics(run, {"step": done, "loss": loss, **terms, "gradient_norm": norm, "lr": lr})
+            progress.set_postfix(loss=f"{loss.item():.3f}")
+        if last or time.monotonic() - saved > 60 * config.checkpoint_minutes:
+            save(config, run, setup, done)
+            saved = time.monotonic()
 
 
-def all_codes(config: DiffusionTraining, run: Path):
-    """Frames of all sources, encoded once for a run, in the whitened basis that the run's autoencoder is given."""
+def set_up(config: DiffusionTraining, run: Path, state: dict[str, Any] | None) -> Setup:
+    """Codes, model and optimizer, at the beginning of a training or as a checkpoint left them."""
+    import torch
+
+    from core.model.diffusion import Diffusion
+    from core.model.weights import load_weights, weights_path
+    from training.data.batches import CodeBatches
+
+    torch.set_num_threads(config.threads)
+    if not state:
+        shutil.copyfile(weights_path(config.weights), run / AUTOENCODER)
+    frames = all_codes(config, run)
+    batches = CodeBatches(frames, config)
+    torch.manual_seed(config.seed)
+    size = load_weights(run / AUTOENCODER)[0].image_size
+    diffusion = Diffusion(replace(config.model, image_size=size))
+    if not state:
+        _fit(diffusion, frames, batches)
+    optimizer = torch.optim.AdamW(diffusion.parameters(), config.lr, (0.9, 0.99), weight_decay=config.weight_decay,
+                                  fused=True)
+    averaged = torch.optim.swa_utils.AveragedModel(
+        diffusion, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema))
+    if state:
+        diffusion.load_state_dict(state["diffusion"])
+        averaged.load_state_dict(state["averaged"])
+        optimizer.load_state_dict(state["optimizer"])
+    return Setup(batches, diffusion, averaged, optimizer, state["step"] if state else 0)
+
+
+def all_codes(config: DiffusionTraining, run: Path) -> Frames:
+    """Codes of all sources, encoded once for a run, in the whitened basis that the run's autoencoder is given.
+
+    The basis is fitted to held-out people too; nothing that predicts the time-invariant code is.
+    """
     from safetensors.torch import load_file, save_file
 
     from core.model.weights import read_metadata, save_weights
@@ -84,83 +142,33 @@ def all_codes(config: DiffusionTraining, run: Path):
     if (run / CODES).is_file():
         return Frames(**load_file(run / CODES))
     autoencoder = LatentFace.from_pretrained(run / AUTOENCODER).autoencoder
-    frames = encode_all(autoencoder, config)
-    frames = whiten(autoencoder, frames)
+    frames = whiten(autoencoder, encode_all(autoencoder, config))
     save_weights(run / AUTOENCODER, autoencoder.state_dict(), autoencoder.config, read_metadata(run / AUTOENCODER))
     save_file(vars(frames), run / CODES)
     return frames
 
 
-def train(config: DiffusionTraining, run: Path, state: dict | None = None) -> None:
-    """Run or go on with a training; see the module's text for what the run folder holds."""
-    import time
-
-    import torch
-    from tqdm import tqdm
-
-    from core.model.diffusion import Diffusion, noise_schedule
-    from core.model.weights import load_weights, weights_path
-    from training import checkpoint
+def _fit(diffusion: Diffusion, frames: Frames, batches: CodeBatches) -> None:
+    """Fit the closed-form parts of a model to the frames that are trained on."""
     from training.data.expression_motion import expression_motion, mean_landmarks
-    from training.fitting.subspaces import set_expressions, set_identity
-    from training.objective.diffusion import denoising_loss
+    from training.fitting.subspaces import fit_expressions, fit_identity
     from training.rig.rig import Rig
 
-    torch.set_num_threads(config.threads)
-    if not state:
-        shutil.copyfile(weights_path(config.weights), run / AUTOENCODER)
-    frames = all_codes(config, run)
-    batches = Batches(frames, config)
-    torch.manual_seed(config.seed)
-    size = load_weights(run / AUTOENCODER)[0].image_size
-    diffusion, schedule = Diffusion(replace(config.model, image_size=size)), noise_schedule(config.model)
-    if not state:
-        rig = Rig.load()
-        set_identity(diffusion, frames, batches.targets)
-        set_expressions(diffusion, frames, expression_motion(rig, size), mean_landmarks(rig, size))
-    optimizer = torch.optim.AdamW(diffusion.parameters(), config.lr, (0.9, 0.99), weight_decay=config.weight_decay,
-                                  fused=True)
-    averaged = torch.optim.swa_utils.AveragedModel(
-        diffusion, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema))
-    start = 0
-    if state:
-        diffusion.load_state_dict(state["diffusion"])
-        averaged.load_state_dict(state["averaged"])
-        optimizer.load_state_dict(state["optimizer"])
-        start = state["step"]
-
-    saved = time.monotonic()
-    progress = tqdm(range(start, config.steps), initial=start, total=config.steps, desc=run.name)
-    for step in progress:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, config)
-        terms = denoising_loss(diffusion, schedule, *batches.draw(step))
-        optimizer.zero_grad()
-        sum(terms.values()).backward()
-        norm = torch.nn.utils.clip_grad_norm_(diffusion.parameters(), config.clip)
-        optimizer.step()
-        averaged.update_parameters(diffusion)
-
-        done = step + 1
-        if done % config.log_every == 0:
-            metrics = {"step": done, "loss": sum(terms.values()).item(), **{k: v.item() for k, v in terms.items()},
-                       "gradient_norm": norm.item(), "lr": learning_rate(step, config)}
-            checkpoint.log_metrics(run, metrics)
-            progress.set_postfix(loss=f"{metrics['loss']:.3f}")
-        if time.monotonic() - saved > 60 * config.checkpoint_minutes or done == config.steps:
-            checkpoint.save(run, {"diffusion": diffusion.state_dict(), "averaged": averaged.state_dict(),
-                                  "optimizer": optimizer.state_dict(), "step": done, "config": config.to_dict()})
-            save_diffusion(run, averaged.module, done)
-            saved = time.monotonic()
+    rig, size, rows = Rig.load(), diffusion.config.image_size, batches.trained_rows
+    fit_identity(diffusion, frames[rows], batches.targets[rows])
+    fit_expressions(diffusion, frames[rows], expression_motion(rig, size), mean_landmarks(rig, size))
 
 
-def save_diffusion(run: Path, diffusion, steps: int) -> None:
-    """Weights for use, bound to the autoencoder beside them."""
-    from core.model.weights import diffusion_path, fingerprint_autoencoder, load_weights, save_weights
+def save(config: DiffusionTraining, run: Path, setup: Setup, done: int) -> None:
+    """Write everything that a resumed run needs, and the averaged weights for use, bound to the autoencoder."""
+    from core.model.weights import autoencoder_fingerprint, diffusion_path, load_weights, save_weights
+    from training import checkpoint
 
-    _, state = load_weights(run / AUTOENCODER)
-    save_weights(diffusion_path(run / AUTOENCODER), diffusion.state_dict(), diffusion.config,
-                 {"stage": "diffusion", "steps": str(steps), "encoders": fingerprint_autoencoder(state)})
+    checkpoint.save(run, {"diffusion": setup.diffusion.state_dict(), "averaged": setup.averaged.state_dict(),
+                          "optimizer": setup.optimizer.state_dict(), "step": done, "config": config.to_dict()})
+    fingerprint = autoencoder_fingerprint(load_weights(run / AUTOENCODER)[1])
+    save_weights(diffusion_path(run / AUTOENCODER), setup.averaged.module.state_dict(), setup.diffusion.config,
+                 {"stage": "diffusion", "steps": str(done), "autoencoder": fingerprint})
 
 
 def main(arguments: list[str]) -> None:

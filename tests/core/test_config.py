@@ -19,6 +19,7 @@ def test_round_trip():
     ({"bf16": 1}, "bf16"),
     ({"model": {"image_size": 100}}, "image_size"),
     ({"batch": 6}, "batch"),
+    ({"batch": 4, "renders_share": 0.9}, "no photo"),
     ({"model": 64}, "ModelConfig"),
     ({"lr": True}, "lr"),
     ({"lr": float("nan")}, "lr"),

@@ -1,10 +1,10 @@
-"""Codes of rendered people, made up, for tests."""
+"""Synthetic codes of rendered people."""
 
 import torch
 
 from training.data.code_frames import RENDERED, Frames
 
 
-def rendered_codes(data, person, take):
-    """Frames whose expressions are not known."""
-    return Frames(data, person, take, torch.full((len(data),), RENDERED), torch.full((len(data), 57), torch.nan))
+def rendered_codes(data, person, photo_id):
+    """Frames whose expressions are unknown."""
+    return Frames(data, person, photo_id, torch.full((len(data),), RENDERED), torch.full((len(data), 57), torch.nan))

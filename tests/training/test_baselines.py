@@ -1,4 +1,4 @@
-"""What the representation has to beat is trained as seriously as it is."""
+"""Training of the baselines without 3-D."""
 
 import json
 
@@ -28,14 +28,14 @@ def losses(run):
 def test_contrast_is_least_where_copies_agree_and_others_do_not():
     rows = torch.eye(4, 8)
     assert contrast(torch.cat([rows, rows])) < contrast(torch.cat([rows, rows.roll(1, 0)]))
-    # All alike: each of the seven others is as likely as the copy.
+    # All are equal: each of the seven others is as likely as the copy.
     assert contrast(torch.ones(8, 1)).item() == pytest.approx(torch.tensor(7.0).log().item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("network", [PlainAutoencoder, ContrastiveEncoder])
 def test_a_baseline_learns_its_task(network):
-    pictures = torch.nn.functional.interpolate(torch.rand(8, 3, 4, 4), (32, 32), mode="bilinear")
-    first, second = (pictures * gain for gain in (0.9, 1.0))
+    images = torch.nn.functional.interpolate(torch.rand(8, 3, 4, 4), (32, 32), mode="bilinear")
+    first, second = (images * gain for gain in (0.9, 1.0))
     model = network(MODEL)
     optimizer, start = torch.optim.AdamW(model.parameters(), 2e-3), model.loss(first, second).item()
     for _ in range(10):

@@ -1,4 +1,4 @@
-"""The training loop: it learns, resumes exactly and leaves usable weights; the command line speaks plainly."""
+"""Training of the autoencoder: it learns, validates, resumes exactly and writes usable weights."""
 
 import json
 from dataclasses import replace
@@ -23,18 +23,25 @@ def config(photo_pack, render_pack):
                                log_every=1, sample_every=3, bf16=False, threads=1, model=model)
 
 
+def lines(run, key="loss"):
+    """Lines of metrics.jsonl that have a key."""
+    found = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in found if key in line]
+
+
 def losses(run):
-    return [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [line["loss"] for line in lines(run)]
 
 
 def test_resume_is_exact(config, trained_twice):
     whole, resumed = trained_twice(train, config)
     assert losses(resumed) == losses(whole)
+    assert lines(resumed, "validation") == lines(whole, "validation")
     first, second = (checkpoint.load(run)["averaged"] for run in (whole, resumed))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_run_leaves_what_it_promises(config, tmp_path):
+def test_a_run_writes_weights_config_and_sheets(config, tmp_path):
     run = checkpoint.new_run(tmp_path, "hybrid", config.to_dict())
     train(config, run)
     assert run.name == "0001-hybrid" and checkpoint.new_run(tmp_path, "next", {}).name == "0002-next"
@@ -43,6 +50,36 @@ def test_a_run_leaves_what_it_promises(config, tmp_path):
     model = LatentFace.from_pretrained(run / "model.safetensors")
     assert model.config == config.model
     assert torch.isfinite(model.analyze(torch.rand(2, 3, 32, 32)).recon_image).all()
+
+
+def test_raw_and_weighted_terms_are_logged_and_sum_to_the_loss(config, tmp_path):
+    train(replace(config, steps=1), tmp_path)
+    line, weights = lines(tmp_path)[0], config.loss.weigh(dict.fromkeys(lines(tmp_path)[0]["raw"], 1.0))
+    assert {"depth", "l1", "mean_shape", "render_gradient"} <= line["raw"].keys() == line["weighted"].keys()
+    assert line["weighted"] == pytest.approx({name: weights[name] * value for name, value in line["raw"].items()})
+    assert line["loss"] == pytest.approx(sum(line["weighted"].values()), rel=1e-5)
+    assert line["weighted"]["depth"] == pytest.approx(220 * line["raw"]["depth"])
+
+
+def test_validation_measures_held_out_photos_and_renders(config, tmp_path):
+    train(replace(config, steps=3, validate_every=2), tmp_path)
+    found = lines(tmp_path, "validation")
+    assert [line["step"] for line in found] == [2, 3]
+    assert found[0]["validation"].keys() == {"l1", "depth", "view_depth", "normal", "albedo", "view", "light"}
+    assert all(0 < value < 10 for value in found[0]["validation"].values())
+
+
+def test_a_run_folder_may_have_any_name(config, tmp_path):
+    run = tmp_path / "renamed"
+    run.mkdir()
+    train(replace(config, steps=1), run)
+    assert read_metadata(run / "model.safetensors")["regime"] == "renamed"
+    assert checkpoint.name_of_run(tmp_path / "0012-self-made") == "self-made"
+
+
+def test_training_without_warm_up_runs(config, tmp_path):
+    train(replace(config, steps=1, warmup=0), tmp_path)
+    assert lines(tmp_path)[0]["lr"] == config.lr
 
 
 def test_photos_alone_train_too(config, tmp_path):
@@ -70,8 +107,7 @@ def test_the_diffusion_models_loss_fine_tunes_the_encoders(config, split_weights
     tuned = replace(config, steps=2, start_from=str(split_weights), loss=replace(config.loss, time_invariance=1.0))
     run = checkpoint.new_run(tmp_path, "tuned", tuned.to_dict())
     train(tuned, run)
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert all(line["time_invariance"] > 0 and line["render_time_invariance"] > 0 for line in lines)
+    assert all(line["raw"][name] > 0 for line in lines(run) for name in ("time_invariance", "render_time_invariance"))
     with pytest.raises(ConfigError, match="a diffusion model was made for"):
         train(replace(tuned, start_from=""), run)
 
@@ -92,7 +128,7 @@ def test_flags_override_the_file(request, capsys):
     assert "AutoencoderTraining" in capsys.readouterr().out
 
 
-def test_missing_data_is_said(config, tmp_path):
+def test_missing_data_is_named_in_the_error(config, tmp_path):
     with pytest.raises(ConfigError, match="render_pack"):
         train(replace(config, renders=str(tmp_path)), tmp_path)
     with pytest.raises(ConfigError, match="prepare"):

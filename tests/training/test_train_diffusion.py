@@ -1,4 +1,4 @@
-"""Training of the diffusion model: frames of people, targets, exact resume, weights that belong to an autoencoder."""
+"""Training of the diffusion model: frames, validation, exact resume, weights that belong to an autoencoder."""
 
 import json
 from dataclasses import replace
@@ -15,8 +15,9 @@ from tests.training.frames import rendered_codes
 from training import checkpoint
 from training.config import DiffusionTraining
 from training.data import code_frames
+from training.data.batches import time_invariant
 from training.data.code_frames import PEOPLE, PHOTOS, RENDERED
-from training.train_diffusion import main, time_invariant, train
+from training.train_diffusion import main, train
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +46,9 @@ def test_a_run_leaves_weights_that_belong_together(config, tmp_path):
     run = checkpoint.new_run(tmp_path, "diffusion", config.to_dict())
     train(config, run)
     model = LatentFace.from_pretrained(run / "autoencoder.safetensors")
-    codes = model.analyze(torch.rand(2, 3, 32, 32)).codes
+    parts = model.split(model.encode(torch.rand(2, 3, 32, 32)))
     assert model.diffusion.config == replace(config.model, image_size=32)
-    assert torch.isfinite(codes.identity.depth).all() and codes.expression.albedo.shape == (2, 256)
+    assert torch.isfinite(parts.identity.depth).all() and parts.expression.albedo.shape == (2, 256)
     assert set(lines(run)[-1]) >= {"step", "loss", "depth", "albedo", "lr"}
 
 
@@ -58,8 +59,8 @@ def test_resume_is_exact(config, trained_twice):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_it_learns_what_frames_of_a_person_share(config, tmp_path, monkeypatch):
-    """Codes made of a person's part and a passing part: the identity is nearer to the former than the code is."""
+def test_identities_approach_what_frames_of_a_person_share(config, tmp_path, monkeypatch):
+    """Codes are sums of a part of the person and a passing part: identities are nearer to the former than codes are."""
     person = torch.arange(40).repeat_interleave(8)
     generator = torch.Generator().manual_seed(0)
     shared = torch.randn(40, 2, 4, generator=generator)[person]
@@ -76,15 +77,15 @@ def test_it_learns_what_frames_of_a_person_share(config, tmp_path, monkeypatch):
     assert (found - shared[:, 0]).square().mean() / passing[:, 0].square().mean() < 0.7
 
 
-def test_targets_leave_out_what_they_are_asked_of():
+def test_time_invariant_codes_leave_out_the_own_photo():
     codes = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0]).view(5, 1, 1)
     frames = rendered_codes(codes, torch.tensor([3, 3, 3, 7, 7]), torch.tensor([0, 0, 1, 2, 2]))
-    # Another picture of the same person; of a single photo, another copy.
+    # Another photo of the same person; of a single photo, another copy.
     assert time_invariant(frames).flatten().tolist() == [4.0, 4.0, 1.5, 16.0, 8.0]
 
 
-def test_frames_of_all_sources(config, weights, tmp_path, monkeypatch):
-    """Renders and photos keep their people apart; a folder per person is read, pictures without a face left out."""
+def test_people_of_all_sources_are_encoded_and_kept_apart(config, weights, tmp_path, monkeypatch):
+    """Renders and photos have different people; folders of people are read, and photos without a face skipped."""
     from PIL import Image
 
     from core.errors import FaceNotFound
@@ -111,14 +112,14 @@ def test_frames_of_all_sources(config, weights, tmp_path, monkeypatch):
     assert torch.equal(known, frames.source != PEOPLE)
 
 
-def test_missing_data_is_said(config, tmp_path):
+def test_missing_data_is_named_in_the_error(config, tmp_path):
     with pytest.raises(ConfigError, match="render_pack"):
         train(replace(config, renders=str(tmp_path)), tmp_path)
-    with pytest.raises(ConfigError, match="folder of pictures for each person"):
+    with pytest.raises(ConfigError, match="folder of photos for each person"):
         train(replace(config, people=str(tmp_path)), tmp_path)
 
 
-def test_flags_reach_the_settings(capsys):
-    main(["--dry-run", "--lr", "0.5", "--model.steps", "7"])
+def test_flags_override_the_defaults(capsys):
+    main(["--dry-run", "--lr", "0.5", "--model.num-inference-steps", "7"])
     shown = capsys.readouterr().out
-    assert "lr=0.5" in shown and "steps=7" in shown
+    assert "lr=0.5" in shown and "num_inference_steps=7" in shown

@@ -1,4 +1,4 @@
-"""Photos for training: changed copies of each, with the change of pose and colour between them known."""
+"""Photos for training: augmented copies, with the changes of pose, colour and expression known."""
 
 from __future__ import annotations
 
@@ -15,81 +15,81 @@ from core.geometry.rasterizer import rasterize_depth
 from core.model.autoencoder import Autoencoder, autocast
 from core.types import TensorDataclass, View
 from training.data.expression_motion import mirrored_expression
-from training.data.renders import EXPRESSIONS, camera, uniform
+from training.data.renders import EXPRESSION_COUNT, sensor_noise, uniform
 
 MAX_ROLL_DEG = 8.0
+"""Largest rotation of a copy in the image plane."""
 MAX_SHIFT = 0.06
-"""Of the picture's side."""
+"""Largest shift of a copy, relative to the side of the image."""
 SIDE_LIGHT = 0.5
-"""Strongest change of brightness from the middle of the picture to its side."""
+"""Largest relative change of brightness from the middle of the image to its side."""
 TURN_DEG = (7.0, 14.0)
-"""Spread of the turns in pitch and yaw of every second copy."""
+"""Standard deviations of the turns in pitch and yaw."""
 MAX_YAW_DEG = 50.0
-"""No head is turned further to the side."""
+"""No head is turned further to the side than this."""
 
 
 @dataclass(eq=False)
 class HeadEdit(TensorDataclass):
-    """What was done to the heads of photos, canonical frame."""
+    """Known changes of pose and expression of the heads in B photos, canonical frame."""
 
     turn: Tensor
-    """(B, 2) by how much they were turned, pitch and yaw, radians."""
+    """(B, 2) change of pitch and yaw, radians."""
     expression: Tensor
-    """(B, 57) expression weights of the rig that were added."""
+    """(B, 57) change of the rig's expression weights."""
     depth: Tensor
-    """(B, H, W) what that added to their canonical depth."""
+    """(B, H, W) change of the canonical depth."""
     origin: Tensor
-    """(B, H, W, 2) the canonical pixel where each place was before."""
+    """(B, H, W, 2) canonical pixel (x, y) at which each surface point was before."""
 
     @staticmethod
     def none(count: int, size: int) -> HeadEdit:
-        """Of `count` heads that stay as they were, canonical maps of `size` pixels."""
-        return HeadEdit(torch.zeros(count, 2), torch.zeros(count, EXPRESSIONS), torch.zeros(count, size, size),
-                     pixel_grid(size).expand(count, -1, -1, -1))
+        """No change of `count` heads whose canonical maps have a side of `size` pixels."""
+        return HeadEdit(torch.zeros(count, 2), torch.zeros(count, EXPRESSION_COUNT), torch.zeros(count, size, size),
+                        pixel_grid(size).expand(count, -1, -1, -1))
 
 
 @dataclass(eq=False)
-class Photos(TensorDataclass):
-    """Changed copies of photos; in pairs, the first half and the second half show the same photos in the same order."""
+class PhotoBatch(TensorDataclass):
+    """Augmented copies of photos. In pairs, both halves of the batch show the same photos in the same order."""
 
     image: Tensor
     """(B, 3, H, W), [0, 1]."""
     mirrored: Tensor
     """(B,) −1 where the copy is mirrored, else 1."""
     roll: Tensor
-    """(B,) clockwise turn of the copy, radians, after mirroring."""
+    """(B,) clockwise rotation of the image after mirroring, radians."""
     shift: Tensor
-    """(B, 2) shift of the copy to the right and down, camera-distance units, after the turn."""
+    """(B, 2) shift of the image to the right and down after the rotation, camera-distance units."""
     tint: Tensor
-    """(B, 3, 1, 1) gain per channel relative to their mean."""
-    moves: HeadEdit
-    """What was done to the head before all this."""
+    """(B, 3, 1, 1) gain of each channel relative to the mean gain."""
+    edit: HeadEdit
+    """Change of the head, before the image was mirrored."""
 
     def original_view(self, view: View) -> View:
-        """The pose the untouched photo must have where a copy has `view`.
+        """The pose in the original photos, given the pose `view` in the copies.
 
-        The copy is the photo with the head turned, mirrored, turned about the optical axis, then shifted; this undoes
-        the four.
+        Undoes the shift, the rotation in the image plane, the mirroring, and the turn of the head, in this order.
         """
         x, y = (view.translation - self.shift).unbind(-1)
         sin, cos = self.roll.sin(), self.roll.cos()
         shift = torch.stack([(cos * x + sin * y) * self.mirrored, cos * y - sin * x], -1)
         pitch, yaw, roll = view.rotation.unbind(-1)
         rotation = torch.stack([pitch, yaw * self.mirrored, (roll - self.roll) * self.mirrored], -1)
-        return View(rotation - F.pad(self.moves.turn, (0, 1)), shift)
+        return View(rotation - F.pad(self.edit.turn, (0, 1)), shift)
 
     def unmirror(self, maps: Tensor) -> Tensor:
-        """Flip canonical maps (B, …, W) of mirrored copies back."""
+        """Canonical maps (B, …, W), with those of mirrored copies flipped back."""
         where = (self.mirrored < 0).view(-1, *[1] * (maps.dim() - 1))
         return torch.where(where, maps.flip(-1), maps)
 
     def unmirror_expression(self, weights: Tensor) -> Tensor:
-        """Expression weights (B, 57) of the photos' own side in mirrored copies."""
+        """Expression weights (B, 57), with left and right exchanged back in mirrored copies."""
         return torch.where(self.mirrored[:, None] < 0, mirrored_expression(weights), weights)
 
 
 def find_heads(model: Autoencoder, images: Tensor, bf16: bool) -> tuple[Tensor, View]:
-    """Canonical depth (B, H, W) and pose that a model finds in aligned images (B, 3, N, N), H ≤ N."""
+    """Canonical depth (B, H, W) and pose of aligned images (B, 3, N, N), H ≤ N, as a model predicts them."""
     size = model.config.image_size
     with torch.no_grad(), autocast(bf16, images.device.type):
         codes, _, view = model.encode_raw(F.interpolate(images, (size, size), mode="area"))
@@ -97,7 +97,7 @@ def find_heads(model: Autoencoder, images: Tensor, bf16: bool) -> tuple[Tensor, 
 
 
 def random_turn(view: View, generator: torch.Generator) -> Tensor:
-    """Turns (B, 2) in pitch and yaw, radians, for heads in the poses of `view`."""
+    """Random turns (B, 2) in pitch and yaw, radians, that keep heads with the poses `view` within `MAX_YAW_DEG`."""
     turn = torch.randn(len(view.rotation), 2, generator=generator) * torch.tensor(TURN_DEG).deg2rad()
     limit = math.radians(MAX_YAW_DEG)
     yaw = view.rotation[:, 1].cpu()
@@ -106,69 +106,69 @@ def random_turn(view: View, generator: torch.Generator) -> Tensor:
 
 def warp_heads(images: Tensor, depth: Tensor, view: View, turn: Tensor, expression: Tensor,
                motion: Tensor) -> tuple[Tensor, HeadEdit]:
-    """Photos as they would be with the heads turned and moved: each pixel shows what the photo shows of that surface.
+    """Photos with the heads turned and their expressions changed: the photo is texture-mapped onto the moved surface.
 
     Args:
         images: (B, 3, N, N), aligned.
-        depth: (B, H, W) canonical depth that was found in them, H ≤ N.
-        view: pose that was found in them.
+        depth: (B, H, W) canonical depth of the heads, H ≤ N.
+        view: pose of the heads.
         turn: (B, 2) pitch and yaw to add, radians.
-        expression: (B, 57) weights to add.
-        motion: (B, 3, H, W) of canonical points, which adds them.
+        expression: (B, 57) expression weights to add.
+        motion: (B, 3, H, W) displacement of the canonical points that adds them, camera-distance units.
 
     Returns:
-        (B, 3, N, N), in which what the surface does not cover stays as it was, and what was done.
+        Images (B, 3, N, N), unchanged where the moved surface does not reach; and the change.
     """
     size, turned = depth.shape[-1], View(view.rotation + F.pad(turn, (0, 1)), view.translation)
-    seen, covered = rasterize_depth(transform(displace(depth, motion), turned), size)
-    points = undisplace(inverse_transform(backproject(seen), turned), motion)
-    # In pixel edges, as photos are cropped; the steps are smooth and can be magnified, unlike the photo.
+    visible, covered = rasterize_depth(transform(displace(depth, motion), turned), size)
+    points = undisplace(inverse_transform(backproject(visible), turned), motion)
+    # Photos are sampled at full size by upsampled steps, which are smooth. Their coordinates count from pixel edges.
     step = (project(transform(points, view), size) - pixel_grid(size, depth.device)) * (2 / size) * covered[..., None]
     step = F.interpolate(step.movedim(-1, 1), images.shape[-2:], mode="bilinear").movedim(1, -1)
     identity = torch.eye(2, 3, device=images.device).expand(len(images), -1, -1)
-    grid = F.affine_grid(identity, images.shape, align_corners=False) + step
+    grid = F.affine_grid(identity, list(images.shape), align_corners=False) + step
     after, origin = displaced_depth(depth, motion)
     return (F.grid_sample(images, grid, padding_mode="reflection", align_corners=False),
             HeadEdit(turn, expression, after - depth, origin))
 
 
-def augment(images: Tensor, size: int, generator: torch.Generator, moves: HeadEdit | None = None,
-                change: Tensor | None = None) -> Photos:
-    """Copies of photos, mirrored, turned, shifted, re-lit from the side, tinted and brightened at random.
+def augment(images: Tensor, size: int, generator: torch.Generator, edit: HeadEdit | None = None,
+            strength: Tensor | None = None) -> PhotoBatch:
+    """Copies of photos: mirrored, rotated, shifted, lit from the side, tinted and brightened at random.
 
     Args:
-        images: (B, 3, N, N) in [0, 1], aligned, at model size or a multiple of it.
-        size: side of the copies.
+        images: (B, 3, N, N) in [0, 1], aligned; N is `size` or a multiple of it.
+        size: side of the copies, pixels.
         generator: source of all randomness.
-        moves: what was done to the heads in `images` already; nothing by default.
-        change: (B,) how strong the changes are, [0, 1]; 1 by default.
+        edit: change of the heads that `images` already show; none by default.
+        strength: (B,) strength of the changes, [0, 1]; 1 by default. Mirroring is always full.
 
     Returns:
         B copies.
     """
     count = len(images)
-    change = (torch.ones(count) if change is None else change)[:, None]
+    strength = (torch.ones(count) if strength is None else strength)[:, None]
     mirrored = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     roll, shift = ((torch.rand(count, n, generator=generator) * 2 - 1) for n in (1, 2))
-    roll, shift = (roll * change)[:, 0] * math.radians(MAX_ROLL_DEG), shift * change * MAX_SHIFT
-    change = change[..., None, None]
+    roll, shift = (roll * strength)[:, 0] * math.radians(MAX_ROLL_DEG), shift * strength * MAX_SHIFT
+    strength = strength[..., None, None]
     axis = torch.linspace(-1, 1, size)
     slope = uniform(count, -SIDE_LIGHT, SIDE_LIGHT, generator) * (uniform(count, 0, 1, generator) < 0.4)
-    gain = 1 + uniform(count, -0.35, 0.25, generator) * change
-    tint = 1 + 0.06 * torch.randn(count, 3, 1, 1, generator=generator) * change
+    gain = 1 + uniform(count, -0.35, 0.25, generator) * strength
+    tint = 1 + 0.06 * torch.randn(count, 3, 1, 1, generator=generator) * strength
     tint = tint / tint.mean(1, keepdim=True)
-    image = _move(images, mirrored, roll, shift, size) * (1 + slope * change * axis) * gain * tint
+    image = _warp(images, mirrored, roll, shift, size) * (1 + slope * strength * axis) * gain * tint
     focal, _ = intrinsics(size)
-    return Photos(camera(image.clamp(0, 1), generator), mirrored, roll, shift * size / focal, tint,
-                  moves or HeadEdit.none(count, size))
+    return PhotoBatch(sensor_noise(image.clamp(0, 1), generator), mirrored, roll, shift * size / focal, tint,
+                      edit or HeadEdit.none(count, size))
 
 
-def _move(images: Tensor, mirrored: Tensor, roll: Tensor, shift: Tensor, size: int) -> Tensor:
-    """Mirror, turn clockwise by `roll` about the middle, then shift by `shift` sides; low-pass before shrinking."""
+def _warp(images: Tensor, mirrored: Tensor, roll: Tensor, shift: Tensor, size: int) -> Tensor:
+    """Mirror, rotate clockwise by `roll` about the middle, shift by `shift` × the side, and average down to `size`."""
     sin, cos = roll.sin(), roll.cos()
     x, y = -2 * shift[:, 0], -2 * shift[:, 1]
     rows = [torch.stack([cos, sin, cos * x + sin * y], -1) * mirrored[:, None],
             torch.stack([-sin, cos, cos * y - sin * x], -1)]
-    grid = F.affine_grid(torch.stack(rows, 1), images.shape, align_corners=False)
+    grid = F.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
     moved = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     return F.avg_pool2d(moved, images.shape[-1] // size)

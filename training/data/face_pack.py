@@ -1,64 +1,73 @@
-"""Reader of face packs: tar shards of JPEG next to one csv, all decoded once into memory.
+"""Reader of face packs: tar shards of JPEG beside a csv file, all decoded once into memory.
 
-Layout of a pack (FairFace's, and what `python -m training.prepare` writes):
+Layout of a pack (of FairFace, and of what `python -m training.prepare` writes):
 
-    pack/train.csv         one row per face; the column `name` is the picture's name without `.jpg`
+    pack/train.csv         one row per face; the column `name` is the image's name without `.jpg`
     pack/train-000.tar     shards of `<name>.jpg`, square, aligned as core.faces does it
     pack/train-001.tar
 
     pack = FacePack("pack", size=64)          # pack.images (N, 3, 64, 64) uint8, pack.columns["age"][i]
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import tarfile
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from core.errors import ConfigError
 
 DECODE_THREADS = 2
 BATCH = 256
+"""Images of a shard that are held in memory as JPEG."""
 
 
 class FacePack(torch.utils.data.Dataset):
-    """Every face of one split of a pack, decoded at the wanted size.
+    """All faces of one split of a pack, decoded and resized.
 
     Args:
-        folder_or_csv: the pack's folder, or one of its csv files (whose stem then is the split).
-        size: side of the square pictures in pixels.
-        split: which csv and shards of the folder to read.
-        limit: read only the first so many rows.
+        folder_or_csv: the pack's folder, or one of its csv files, whose stem then is the split.
+        size: side of the square images, pixels.
+        split: name of the csv file and the shards to read.
+        limit: number of rows to read, the first of the csv file; None: all.
 
     Attributes:
-        images: (N, 3, size, size) uint8 RGB, in the csv's order.
-        columns: the csv as one numpy array of N values per column; float where every value is a number
-            (an empty one is NaN), else text. Codes with leading zeros such as names stay text.
+        images: (N, 3, size, size) uint8 RGB, in the order of the csv file.
+        columns: the csv file as one numpy array of N values per column: float where every value is a number (an empty
+            one is NaN), else text. Codes with leading zeros, such as names, stay text.
 
     Raises:
-        ConfigError: the pack has no such split, or its shards lack a row's picture.
+        ConfigError: the pack has no such split, or an image is missing from its shards.
     """
 
-    def __init__(self, folder_or_csv, size=64, split="train", limit=None):
+    def __init__(self, folder_or_csv: str | Path, size: int = 64, split: str = "train", limit: int | None = None):
         path = Path(folder_or_csv)
         folder, split = (path.parent, path.stem) if path.suffix == ".csv" else (path, split)
         self.columns = read_columns(folder / f"{split}.csv", limit)
         self.images = _read_images(folder, split, self.columns["name"], size)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index):
-        """Return image(s) as float32 (…, 3, size, size) in [0, 1]; index may be a slice or an array."""
+    def __getitem__(self, index: int | slice | list[int] | np.ndarray | Tensor) -> Tensor:
+        """Images as float32 (…, 3, size, size) in [0, 1]."""
         return self.images[index].float() / 255
 
 
-def read_columns(csv_path, limit=None):
-    """Read a csv into a dict of numpy columns (see FacePack for the types)."""
+def read_columns(csv_path: str | Path, limit: int | None = None) -> dict[str, np.ndarray]:
+    """Columns of a csv file by name; for their types see `FacePack.columns`.
+
+    Raises:
+        ConfigError: there is no such file, or it has no column `name`.
+    """
     if not Path(csv_path).is_file():
         raise ConfigError(f"There is no {csv_path}: name a folder made by `python -m training.prepare`.")
     with open(csv_path, newline="", encoding="utf-8") as file:
@@ -66,13 +75,13 @@ def read_columns(csv_path, limit=None):
         rows = [row for row, _ in zip(reader, range(limit if limit is not None else 2**31), strict=False)]
         names = reader.fieldnames or []
     if "name" not in names:
-        raise ConfigError(f"{csv_path} has no column `name`: it is not the csv of a face pack.")
+        raise ConfigError(f"{csv_path} has no column `name`: it is not the csv file of a face pack.")
     columns = {key: _column([row[key] for row in rows]) for key in names if key != "name"}
     return {"name": np.array([row["name"] for row in rows], dtype=str), **columns}
 
 
-def decode(jpeg, size):
-    """Decode one JPEG to (size, size, 3) uint8 RGB; shrinking averages over the area of each new pixel.
+def decode(jpeg: bytes, size: int) -> np.ndarray:
+    """Decode one JPEG to (size, size, 3) uint8 RGB. Shrinking averages over the area of each new pixel.
 
     Pixel edges map to pixel edges, as everywhere in alignment (core.faces.align).
     """
@@ -83,8 +92,8 @@ def decode(jpeg, size):
     return np.asarray(image)
 
 
-def _column(values):
-    """Turn one column of strings into floats where that loses nothing, else keep text."""
+def _column(values: list[str]) -> np.ndarray:
+    """A column of strings as floats where that loses nothing, else as text."""
     if any(len(v) > 1 and v[0] == "0" and v[1].isdigit() for v in values):
         return np.array(values, dtype=str)
     try:
@@ -93,12 +102,12 @@ def _column(values):
         return np.array(values, dtype=str)
 
 
-def _read_images(folder, split, names, size):
-    """Decode the named pictures from all shards of a split into one (N, 3, size, size) uint8 tensor."""
+def _read_images(folder: Path, split: str, names: np.ndarray, size: int) -> Tensor:
+    """(N, 3, size, size) uint8 of the named images, from all shards of a split."""
     images = torch.zeros(len(names), 3, size, size, dtype=torch.uint8)
     rows = {name: row for row, name in enumerate(names)}
 
-    def store(item):
+    def store(item: tuple[int, bytes]) -> None:
         row, jpeg = item
         images[row] = torch.from_numpy(decode(jpeg, size).copy()).permute(2, 0, 1)
 
@@ -106,25 +115,26 @@ def _read_images(folder, split, names, size):
         for shard in sorted(folder.glob(f"{split}-*.tar")):
             if not rows:
                 break
-            for batch in _batches(_wanted(shard, rows)):
+            for batch in _batches(_select(shard, rows)):
                 list(pool.map(store, batch))
     if rows:
-        raise ConfigError(f"{folder} lacks {len(rows)} pictures of {split}.csv, first {min(rows)}.jpg: "
+        raise ConfigError(f"{folder} lacks {len(rows)} images of {split}.csv, first {min(rows)}.jpg: "
                           "copy its missing tar shards, or prepare the pack again.")
     return images
 
 
-def _wanted(shard, rows):
-    """Yield (row, bytes) of the shard's pictures still in `rows`, and take them out of it."""
+def _select(shard: Path, rows: dict[str, int]) -> Iterator[tuple[int, bytes]]:
+    """Yield (row, bytes) of the images of a shard whose names are in `rows`, and remove these from `rows`."""
     with tarfile.open(shard) as tar:
         for member in tar:
             row = rows.pop(Path(member.name).stem, None) if rows else None
-            if row is not None:
-                yield row, tar.extractfile(member).read()
+            file = tar.extractfile(member) if row is not None else None
+            if row is not None and file is not None:
+                yield row, file.read()
 
 
-def _batches(items):
-    """Group a generator into lists, so that one shard is never held in memory whole."""
+def _batches(items: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+    """Group items into lists of `BATCH`, so that no shard is held in memory whole."""
     batch = []
     for item in items:
         batch.append(item)

@@ -15,7 +15,7 @@ from core.geometry.rasterizer import rasterize_depth
 from core.geometry.shading import shade
 from core.pipeline import LatentFace
 from core.types import View, light_direction
-from training.data.renders import camera, random_background, random_light
+from training.data.renders import random_background, random_light, sensor_noise
 from training.evaluate.measurement import Measurement, Rows
 from training.evaluate.metrics import (
     albedo_error,
@@ -169,5 +169,5 @@ def _photograph(shard: dict[str, Tensor], generator: torch.Generator) -> Tensor:
     mask, light = shard["mask"][:, None].float(), random_light(len(normal), generator)
     image = albedo * shade(normal, light)
     blotches = F.interpolate(torch.rand(len(mask), 3, 4, 4, generator=generator), mask.shape[-2:], mode="bilinear")
-    picture = camera(image * mask + random_background(blotches, generator) * (1 - mask), generator)
+    picture = sensor_noise(image * mask + random_background(blotches, generator) * (1 - mask), generator)
     return (picture * 255).round().byte()

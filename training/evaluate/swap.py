@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from core.export.visualize import pixels
+from core.export.visualize import to_uint8
 from core.faces.detect import locate
 from core.geometry.shading import shade
 from core.model import code_ops
@@ -30,7 +30,7 @@ from training.evaluate.descriptor import Descriptor
 from training.evaluate.london import read
 from training.evaluate.metrics import albedo_error, erode, masked_mean, side
 from training.evaluate.renders import EROSION, FACE_DEPTH
-from training.render_validation import photograph
+from training.render_validation import render_image
 from training.rig.rig import EXPRESSIONS, FAR_DEPTH, Rig, RigSample
 
 PAIRS = 134
@@ -113,7 +113,7 @@ def _truth(sample: RigSample, light: Light, generator: torch.Generator) -> dict[
     """A render as photographed, and the same without background and noise; depth, albedo and masks to compare on."""
     depth, mask = (torch.from_numpy(maps) for maps in (sample.canon_depth.clip(max=FAR_DEPTH), sample.mask))
     face = torch.from_numpy(sample.canon_mask) & (depth < FACE_DEPTH)
-    return {"image": _colours(photograph(sample, light, generator)), "clean": _lit(sample, light), "depth": depth,
+    return {"image": _colours(render_image(sample, light, generator)), "clean": _lit(sample, light), "depth": depth,
             "albedo": _colours(sample.canon_albedo), "mask": erode(mask[None], EROSION)[0],
             "face": erode(face[None], EROSION)[0]}
 
@@ -198,7 +198,7 @@ def _shrunk(photos: Tensor, size: int) -> Tensor:
 
 def landmarks(photos: Tensor) -> Tensor | None:
     """(B, 478, 3) MediaPipe's, in the photos' pixels; None where it misses a face."""
-    found = [locate(pixels(photo)) for photo in photos]
+    found = [locate(to_uint8(photo)) for photo in photos]
     return torch.from_numpy(np.stack([one[0].landmarks for one in found])).float() if all(found) else None
 
 
@@ -206,7 +206,7 @@ def smile(photos: Tensor) -> Tensor:
     """(B,) MediaPipe's scores of a smile, the mean of both sides; 0 where it sees no face."""
     scores = []
     for photo in photos:
-        found = locate(pixels(photo))
+        found = locate(to_uint8(photo))
         scores.append(np.mean([found[0].blendshapes[f"mouthSmile{one}"] for one in ("Left", "Right")]) if found else 0)
     return torch.tensor(scores, dtype=torch.float32)
 
@@ -221,7 +221,7 @@ def save_sheets(model: LatentFace, folder: Path, out: Path) -> None:
     for name, pictures in found.items():
         rows = [torch.cat([torch.ones_like(people[0]), *donors], -1)]
         rows += [torch.cat([person, *row], -1) for person, row in zip(people, pictures.split(len(donors)), strict=True)]
-        Image.fromarray(pixels(torch.cat(rows, 1))).save(out / f"swap_{name}.png")
+        Image.fromarray(to_uint8(torch.cat(rows, 1))).save(out / f"swap_{name}.png")
 
 
 def _rendered_donors() -> Tensor:

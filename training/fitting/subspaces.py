@@ -1,4 +1,4 @@
-"""What statistics of codes tell the diffusion model in closed form: where identity lies, and what expressions do."""
+"""Closed-form parts of the diffusion model: the identity coordinates of codes, and the expression basis."""
 
 from __future__ import annotations
 
@@ -7,72 +7,73 @@ from torch import Tensor
 
 from core.model.diffusion import Diffusion
 from training.data.code_frames import RENDERED, Frames, person_means
-from training.fitting.whitening import CONSTANT, discriminant_basis, scatter
+from training.fitting.whitening import MIN_SCATTER, discriminant_basis, scatter
 
-EXPRESSION_COUNTS = 3.0
-"""How much more than other scatter within people that of expressions counts: with more, identities know less of them,
-and tell people apart less well."""
-LEAST_SLOPE = 0.4
-"""A regression says less than there is. For motions that is made good, but not where it says less than this part."""
+EXPRESSION_SCATTER = 3.0
+"""Weight of the scatter that expressions cause, beside all scatter within people. A larger weight removes more of the
+expression from identities, which then distinguish people less well."""
+MIN_SLOPE = 0.4
+"""A regression underestimates expressions by its slope. The gain corrects slopes down to this one."""
 GAIN = 1.5
-"""What is made good beyond that, since photos hold more than the regression met."""
+"""Further gain: expressions in photos are stronger than those that the regression was fitted to."""
 
 
-def set_identity(diffusion: Diffusion, frames: Frames, targets: Tensor) -> None:
-    """Coordinates of identity, and the linear guess at the time-invariant code in them.
+def fit_identity(diffusion: Diffusion, frames: Frames, targets: Tensor) -> None:
+    """Fit the identity coordinates, and the linear regression of the time-invariant code in them.
 
-    The coordinates are those in which people differ most beside what else moves their codes (linear discriminant
-    analysis); where expressions are known, their effects count more than the rest.
+    The coordinates are the directions in which people differ most, relative to what else changes their codes (linear
+    discriminant analysis); where expressions are known, their effects count more than the rest.
 
     Args:
-        diffusion: is given them.
+        diffusion: gets the results.
         frames: codes.
         targets: (N, 2, code) time-invariant codes.
     """
     known = frames.expression.isfinite().all(1)
     for number, part in enumerate((diffusion.depth, diffusion.albedo)):
-        codes, wanted = frames.data[:, number].float(), targets[:, number]
+        codes, target = frames.data[:, number].float(), targets[:, number]
         within, between = scatter(codes, frames.person)
-        # Renders and photos show one expression in other directions, which all count.
+        # An expression changes codes of renders in other directions than codes of photos; both count.
         for source in frames.source[known].unique():
             weights, changes = _within_people(frames[known & (frames.source == source)])
-            expressed = weights @ _regression(weights, changes.chunk(2, 1)[number])
-            within += EXPRESSION_COUNTS * expressed.T.cov()
+            effect = weights @ _regression(weights, changes.chunk(2, 1)[number])
+            within += EXPRESSION_SCATTER * effect.T.cov()
         basis = discriminant_basis(within, between)[:, : diffusion.config.identity_size]
         part.mean.copy_(codes.mean(0))
         part.basis.copy_(basis / _spread(codes @ basis))
-        found, sought = part.coordinates(codes), part.coordinates(wanted)
-        part.linear.copy_(_regression(found, sought))
-        part.scale.copy_(_spread(sought - found @ part.linear))
-        part.lift.copy_(_regression(sought, wanted - part.mean))
+        inputs, outputs = part.coordinates(codes), part.coordinates(target)
+        part.linear.copy_(_regression(inputs, outputs))
+        part.scale.copy_(_spread(outputs - inputs @ part.linear))
+        part.lift.copy_(_regression(outputs, target - part.mean))
 
 
-def set_expressions(diffusion: Diffusion, frames: Frames, motion: Tensor, landmarks: Tensor) -> None:
-    """Learn what expressions do to codes, and how changes of codes tell them; without renders nothing is known of them.
+def fit_expressions(diffusion: Diffusion, frames: Frames, displacement: Tensor, landmarks: Tensor) -> None:
+    """Fit the expression basis by regressions between expression weights and codes; without weights it stays unfitted.
 
-    Both are regressions between expression weights and codes. Of renders the weights are known; of a photo only those
-    that its copies were given, so that it counts by how its copies differ.
+    All weights of renders are known. Of a photo only those that were added to its copies are, so the copies count by
+    their differences.
 
     Args:
-        diffusion: is given them.
+        diffusion: gets the results.
         frames: codes.
-        motion: (57, 3, H, W) how the expressions move a face (training.data.expression_motion).
-        landmarks: (478, 2) of the face that it is the motion of.
+        displacement: (57, 3, H, W) of the canonical points by each expression (training.data.expression_motion).
+        landmarks: (478, 2) of the head that it belongs to.
     """
     known = frames.expression.isfinite().all(1)
     if not known.any():
         return
-    frames, found = frames[known], diffusion.expressions
+    frames, basis = frames[known], diffusion.expression_basis
     rendered = frames.source == RENDERED
-    alone, differences = _expressions_and_codes(frames[rendered]), _within_people(frames[~rendered])
-    weights, codes = (torch.cat([rows - rows.mean(0), other]) for rows, other in zip(alone, differences, strict=True))
-    reader = _regression(codes, weights)
-    slope = (codes @ reader * weights).sum(0) / weights.square().sum(0).clamp(min=1e-6)
-    found.reader.copy_(reader)
-    found.gain.copy_(GAIN / slope.clamp(min=LEAST_SLOPE))
-    found.effects.copy_(_regression(*_within_people(frames)))
-    found.motion.copy_(motion)
-    found.landmarks.copy_(landmarks)
+    absolute, relative = _expressions_and_codes(frames[rendered]), _within_people(frames[~rendered])
+    weights, codes = (torch.cat([rows - rows.mean(0), differences])
+                      for rows, differences in zip(absolute, relative, strict=True))
+    regressor = _regression(codes, weights)
+    slope = (codes @ regressor * weights).sum(0) / weights.square().sum(0).clamp(min=1e-6)
+    basis.regressor.copy_(regressor)
+    basis.gain.copy_(GAIN / slope.clamp(min=MIN_SLOPE))
+    basis.directions.copy_(_regression(*_within_people(frames)))
+    basis.displacement.copy_(displacement)
+    basis.landmarks.copy_(landmarks)
 
 
 def _expressions_and_codes(frames: Frames) -> tuple[Tensor, Tensor]:
@@ -81,21 +82,20 @@ def _expressions_and_codes(frames: Frames) -> tuple[Tensor, Tensor]:
 
 
 def _within_people(frames: Frames) -> tuple[Tensor, Tensor]:
-    """Expression weights (N, 57) and both codes (N, 2 D), less the means of the person."""
+    """Expression weights (N, 57) and both codes (N, 2 D), minus their means over the frames of the person."""
     _, person = frames.person.unique(return_inverse=True)
-    return tuple(rows - person_means(rows, person)[person] for rows in _expressions_and_codes(frames))
+    weights, codes = (rows - person_means(rows, person)[person] for rows in _expressions_and_codes(frames))
+    return weights, codes
 
 
-def _regression(known: Tensor, wanted: Tensor) -> Tensor:
-    """(D, E) of least squares, a little ridged: known (N, D) @ it is near wanted (N, E)."""
-    return torch.linalg.solve(_ridged(known.T @ known), known.T @ wanted)
-
-
-def _ridged(matrix: Tensor) -> Tensor:
-    return matrix + (1e-3 * matrix.diagonal().mean() + CONSTANT) * torch.eye(len(matrix))
+def _regression(inputs: Tensor, outputs: Tensor) -> Tensor:
+    """(D, E) coefficients of the ridge regression outputs (N, E) ≈ inputs (N, D) @ coefficients."""
+    gram = inputs.T @ inputs
+    ridge = 1e-3 * gram.diagonal().mean() + MIN_SCATTER
+    return torch.linalg.solve(gram + ridge * torch.eye(len(gram)), inputs.T @ outputs)
 
 
 def _spread(rows: Tensor) -> Tensor:
-    """(D,) standard deviations; 1 for dimensions that never vary."""
+    """(D,) standard deviations of rows (N, D); 1 for dimensions that never vary."""
     spread = rows.std(0)
     return spread.where(spread > 1e-3, 1.0)

@@ -1,5 +1,7 @@
-"""Coordinates of codes in which pictures of one person scatter equally in all directions (within-class whitening, as in
-linear discriminant analysis): what differs between people then counts, what light, view and expression do does not.
+"""Whitened coordinates of codes (within-class whitening, as in linear discriminant analysis).
+
+In them, codes of one person scatter equally in all directions. So distances measure what differs between people, and
+not what light, view and expression change.
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ from core.model.autoencoder import Autoencoder
 from training.data.code_frames import Frames, person_means
 
 RIDGE = 0.03
-"""Least scatter of a direction, as a part of the mean one: directions that hardly vary are not blown up."""
-CONSTANT = 1e-6
-"""Scatter of a code that is the same for all pictures, as after the first minutes of a training."""
+"""Added to the scatter of every direction, relative to the mean scatter: directions that hardly vary stay small."""
+MIN_SCATTER = 1e-6
+"""Added to the scatter of every direction: codes may be constant, as after the first minutes of a training."""
 DEAD = 0.2
-"""Directions that vary less than this, where others vary by 1 within people, are left out: units of the encoder that
-hardly ever answer, and then with numbers that no classifier has met."""
+"""Directions with a smaller standard deviation are left out, where others have 1 within people: they belong to units of
+the encoder that are hardly ever active, and then give values that no classifier has seen."""
 
 
 def whiten(autoencoder: Autoencoder, frames: Frames) -> Frames:
@@ -34,7 +36,7 @@ def whiten(autoencoder: Autoencoder, frames: Frames) -> Frames:
     parts = []
     for number, basis in enumerate((autoencoder.depth_basis, autoencoder.albedo_basis)):
         raw = basis.decode(frames.data[:, number])
-        basis.set(raw.mean(0), within_person_basis(raw, frames.person))
+        basis.set_basis(raw.mean(0), within_person_basis(raw, frames.person))
         parts.append(basis(raw))
     return replace(frames, data=torch.stack(parts, 1).half())
 
@@ -46,16 +48,20 @@ def within_person_basis(codes: Tensor, person: Tensor) -> Tensor:
 
 
 def scatter(codes: Tensor, person: Tensor) -> tuple[Tensor, Tensor]:
-    """Covariances (D, D) of codes (N, D) about the means of their people (N,), and of these means."""
+    """Covariances (D, D) within and between people, of codes (N, D) and their people (N,)."""
     _, person = person.unique(return_inverse=True)
     means = person_means(codes, person)
     return (codes - means[person]).T.cov(), means.T.cov()
 
 
 def discriminant_basis(within: Tensor, between: Tensor) -> Tensor:
-    """(D, D) basis in which scatter `within` becomes the unit matrix, up to `RIDGE`, and scatter `between` diagonal,
-    largest first."""
-    within = within + (RIDGE * within.diagonal().mean() + CONSTANT) * torch.eye(len(within))
+    """(D, D) basis in which `within` becomes the unit matrix, up to `RIDGE`, and `between` diagonal, largest first.
+
+    Args:
+        within: (D, D) covariance within people.
+        between: (D, D) covariance between people.
+    """
+    within = within + (RIDGE * within.diagonal().mean() + MIN_SCATTER) * torch.eye(len(within))
     whitening = torch.linalg.inv(torch.linalg.cholesky(within)).T
     _, directions = torch.linalg.eigh(whitening.T @ between @ whitening)
     return whitening @ directions.flip(1)

@@ -1,4 +1,4 @@
-"""What the autoencoder is trained for: every weighted term of the loss, by name."""
+"""The autoencoder's objective: every term of the loss, by name and not yet weighted."""
 
 from __future__ import annotations
 
@@ -8,90 +8,102 @@ from torch import Tensor, nn
 from core.model.autoencoder import Autoencoder, mirror
 from core.model.losses import gradient_difference, laplace_nll, masked_mean
 from core.types import Codes, Factors
-from training.config import LossWeights
-from training.data.augment import Photos
-from training.data.renders import EXPRESSIONS, Renders
+from training.data.augment import PhotoBatch
+from training.data.renders import EXPRESSION_COUNT, RenderBatch
 from training.objective import losses
 from training.objective.contrast import NOBODY, IdentityContrast
 from training.objective.diffusion import TimeInvariance
 
 
 class Objective(nn.Module):
-    """The model with its loss on photos and, in the hybrid regime, on renders (paper section 3.1; method).
+    """The model with its loss on photos and, in hybrid training, on renders (paper section 3.1).
+
+    `training.config.LossWeights` weights the terms.
 
     Args:
         model: to be trained.
-        weights: of the terms.
-        mean_depth: (1, H, W) mean head of the renders; None where there are none.
-        time_invariance: the diffusion model's loss, where the encoders are fine-tuned with it.
+        mean_depth: (1, H, W) mean canonical depth of the renders; None where there are none.
+        time_invariance: loss of the diffusion model that the encoders are fine-tuned with, if any.
     """
 
-    def __init__(self, model: Autoencoder, weights: LossWeights, mean_depth: Tensor | None = None,
+    mean_depth: Tensor | None
+
+    def __init__(self, model: Autoencoder, mean_depth: Tensor | None = None,
                  time_invariance: TimeInvariance | None = None):
         super().__init__()
-        self.model, self.weights, self.time_invariance = model, weights, time_invariance
+        self.model, self.time_invariance = model, time_invariance
         self.contrast = IdentityContrast(model.config.code_size)
         self.register_buffer("mean_depth", mean_depth, persistent=False)
         if mean_depth is not None:
-            self.expression_head = nn.Linear(2 * model.config.code_size, EXPRESSIONS)
-            # It starts knowing nothing, and so bends the codes gently.
+            self.expression_head = nn.Linear(2 * model.config.code_size, EXPRESSION_COUNT)
+            # At zero, the untrained head sends no gradient to the codes.
             nn.init.zeros_(self.expression_head.weight)
 
-    def forward(self, photos: Photos, renders: Renders | None = None) -> dict[str, Tensor]:
-        """Terms of the loss, each a mean over pictures: those of several processes or parts may be averaged."""
+    def forward(self, photos: PhotoBatch, renders: RenderBatch | None = None, seed: int = 0) -> dict[str, Tensor]:
+        """Raw terms of the loss, scalars; each is a mean over images, so that several batches may be averaged.
+
+        Args:
+            photos: pairs of augmented copies.
+            renders: pairs of renders of one person.
+            seed: of the noise that `time_invariance` adds.
+        """
         count = len(photos.image)
         images = photos.image if renders is None else torch.cat([photos.image, renders.image])
         found, sigmas = self.model.forward_with_sigma(images)
-        terms = self._on_photos(found[:count], sigmas[:count], photos)
-        return terms if renders is None else terms | self._on_renders(found[count:], sigmas[count:], renders)
+        noise = torch.Generator().manual_seed(seed)
+        terms = self._photo_terms(found[:count], sigmas[:count], photos, noise)
+        if renders is not None:
+            terms |= self._render_terms(found[count:], sigmas[count:], renders, noise)
+        return terms
 
-    def _on_photos(self, found: Factors, sigmas: Tensor, photos: Photos) -> dict[str, Tensor]:
-        """Both likelihoods, smoothness, agreement of copies."""
-        weights, image = self.weights, found.image
-        # A head that is found less turned than it is has less to explain. Where renders and known turns teach the pose,
-        # the picture's error leaves it alone.
+    def _photo_terms(self, found: Factors, sigmas: Tensor, photos: PhotoBatch,
+                     noise: torch.Generator) -> dict[str, Tensor]:
+        """Both likelihoods, smoothness, contrast, and agreement of copies."""
+        image = found.image
+        # A pose that is too small makes the reconstruction error smaller. Where renders and known turns teach the pose,
+        # the reconstruction error sends it no gradient.
         view = found.view if self.mean_depth is None else found.view.apply(Tensor.detach)
-        plain, mirrored = (self.model.render(image, found.codes, *surface, found.light, view, found.confidence)
-                           for surface in ((found.canon_depth, found.canon_albedo), mirror(found)))
-        extra = losses.consistency_losses(found, photos)
+        direct, mirrored = (self.model.render(image, found.codes, *surface, found.light, view, found.confidence)
+                            for surface in ((found.canon_depth, found.canon_albedo), mirror(found)))
+        nobody = torch.full_like(photos.mirrored, NOBODY, dtype=torch.long)
+        terms = {
+            "image": laplace_nll(direct.recon_image - image, sigmas[:, :1], direct.recon_mask),
+            "l1": masked_mean((direct.recon_image - image).abs(), direct.recon_mask),
+            "mirror": laplace_nll(mirrored.recon_image - image, sigmas[:, 1:], mirrored.recon_mask),
+            "gradient": gradient_difference(direct.recon_image, image, direct.recon_mask),
+            "curvature": losses.depth_curvature(found.canon_depth),
+            **self._pair_terms(found.codes, nobody, noise),
+            **losses.consistency_losses(found, photos),
+        }
         if self.mean_depth is not None:
-            extra["mean_head"] = losses.mean_head(found.canon_depth, self.mean_depth)
+            terms["mean_shape"] = losses.mean_shape(found.canon_depth, self.mean_depth)
             first, second = photos.unmirror_expression(self._expression(found)).chunk(2)
-            error = second - first - photos.moves.expression.chunk(2)[1]
-            extra["added_expression"] = error.square().sum(1).mean()
-        return {"image": laplace_nll(plain.recon_image - image, sigmas[:, :1], plain.recon_mask),
-                "plain": weights.plain * masked_mean((plain.recon_image - image).abs(), plain.recon_mask),
-                "mirror": weights.mirror * laplace_nll(mirrored.recon_image - image, sigmas[:, 1:],
-                                                       mirrored.recon_mask),
-                "gradient": weights.gradient * gradient_difference(plain.recon_image, image, plain.recon_mask),
-                "curvature": weights.curvature * losses.depth_curvature(found.canon_depth),
-                **self._of_pairs(found.codes, torch.full_like(photos.mirrored, NOBODY, dtype=torch.long)),
-                **self._weighted(extra)}
+            error = second - first - photos.edit.expression.chunk(2)[1]
+            terms["added_expression"] = error.square().sum(1).mean()
+        return terms
 
-    def _on_renders(self, found: Factors, sigmas: Tensor, renders: Renders) -> dict[str, Tensor]:
-        """Likelihood and known factors."""
-        weights, image = self.weights, found.image
-        # Behind a rendered head is another photo, which says nothing about this face.
+    def _render_terms(self, found: Factors, sigmas: Tensor, renders: RenderBatch,
+                      noise: torch.Generator) -> dict[str, Tensor]:
+        """Likelihood, contrast, and errors against the known factors."""
+        image = found.image
+        # The background of a render is another photo, which says nothing about this face.
         mask = found.recon_mask * (0.2 + 0.8 * renders.mask)
-        known = losses.supervised_losses(found, renders)
-        known["expression"] = (self._expression(found) - renders.expression).square().sum(1).mean()
-        pairs = self._of_pairs(found.codes, renders.person)
-        return {**{f"render_{name}": term for name, term in pairs.items()},
-                "render_image": weights.render_image * laplace_nll(found.recon_image - image, sigmas[:, :1], mask),
-                "render_gradient": weights.render_image * weights.gradient
-                * gradient_difference(found.recon_image, image, mask.floor()),
-                **self._weighted(known)}
+        pairs = self._pair_terms(found.codes, renders.person, noise)
+        return {
+            **{f"render_{name}": term for name, term in pairs.items()},
+            "render_image": laplace_nll(found.recon_image - image, sigmas[:, :1], mask),
+            "render_gradient": gradient_difference(found.recon_image, image, mask.floor()),
+            **losses.supervised_losses(found, renders),
+            "expression": (self._expression(found) - renders.expression).square().sum(1).mean(),
+        }
 
-    def _of_pairs(self, codes: Codes, person: Tensor) -> dict[str, Tensor]:
-        """What two pictures of each of some people (B,) ask of each other's codes."""
+    def _pair_terms(self, codes: Codes, person: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+        """Terms on the codes of pairs of images, whose people are `person` (B,)."""
         terms = {"identity": self.contrast(codes, person)}
         if self.time_invariance:
-            terms["time_invariance"] = self.time_invariance(codes)
-        return self._weighted(terms)
+            terms["time_invariance"] = self.time_invariance(codes, noise)
+        return terms
 
     def _expression(self, found: Factors) -> Tensor:
-        """Expression weights (B, 57) that the linear head reads from the codes."""
+        """Expression weights (B, 57) that the linear head predicts from the codes."""
         return self.expression_head(torch.cat([found.codes.depth_code, found.codes.albedo_code], 1))
-
-    def _weighted(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name: getattr(self.weights, name) * value for name, value in terms.items()}

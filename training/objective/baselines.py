@@ -1,4 +1,4 @@
-"""Encoders without 3-D, which the representation has to beat: the model's own two encoders, trained otherwise."""
+"""Baselines without 3-D: the model's two encoders, trained as a plain autoencoder or by a contrast."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from core.config import ModelConfig
 from core.model.losses import gradient_difference
 from core.model.networks import Decoder, Encoder
 
-PROJECTED = 128
+PROJECTION_SIZE = 128
 """Length of the vectors that the contrast compares."""
 TEMPERATURE = 0.2
-"""Similarities are divided by it before they are compared."""
+"""Similarities are divided by it before the softmax."""
 GRADIENT = 4.0
 """Weight of gradient differences in the reconstruction, as in the model's own loss."""
 
 
 class TwoEncoders(nn.Module):
-    """The encoders of depth and albedo, side by side and without a meaning of their own."""
+    """The encoders of depth and albedo side by side, without separate meanings."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -30,12 +30,12 @@ class TwoEncoders(nn.Module):
         return torch.cat([encoder(image * 2 - 1).float().relu() for encoder in self.encoders], 1)
 
     def loss(self, first: Tensor, second: Tensor) -> Tensor:
-        """What is trained for, on two changed copies (B, 3, H, W) of the same pictures."""
+        """The loss, a scalar, on two augmented copies (B, 3, H, W) of the same images, in the same order."""
         raise NotImplementedError
 
 
 class PlainAutoencoder(TwoEncoders):
-    """Gives the picture itself back: the sum of what its two decoders draw."""
+    """Reconstructs the image: the sum of what its two decoders give."""
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
@@ -43,27 +43,25 @@ class PlainAutoencoder(TwoEncoders):
             Decoder(config.image_size, config.width, config.code_size, 3) for _ in range(2))
 
     def reconstruct(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1]."""
+        """(B, 3, H, W) in [0, 1], of images of that shape and range."""
         codes = self(image).chunk(2, 1)
-        drawn = (decoder(code).float() for decoder, code in zip(self.decoders, codes, strict=True))
-        return sum(drawn).sigmoid()
+        first, second = (decoder(code).float() for decoder, code in zip(self.decoders, codes, strict=True))
+        return (first + second).sigmoid()
 
     def loss(self, first: Tensor, second: Tensor) -> Tensor:
         image = torch.cat([first, second])
-        found = self.reconstruct(image)
+        recon = self.reconstruct(image)
         everywhere = torch.ones_like(image[:, :1])
-        return (found - image).abs().mean() + GRADIENT * gradient_difference(found, image, everywhere)
+        return (recon - image).abs().mean() + GRADIENT * gradient_difference(recon, image, everywhere)
 
 
 class ContrastiveEncoder(TwoEncoders):
-    """Tells copies of one picture from copies of all others (SimCLR, arXiv 2002.05709)."""
-
-    TEMPERATURE = 0.2
+    """Distinguishes copies of one image from copies of all others (SimCLR, arXiv 2002.05709)."""
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)
         width = 2 * config.code_size
-        self.projection = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, PROJECTED))
+        self.projection = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, PROJECTION_SIZE))
 
     def loss(self, first: Tensor, second: Tensor) -> Tensor:
         rows = F.normalize(self.projection(self(torch.cat([first, second]))).float(), dim=1)
@@ -71,10 +69,10 @@ class ContrastiveEncoder(TwoEncoders):
 
 
 def contrast(rows: Tensor, temperature: float = TEMPERATURE) -> Tensor:
-    """Mean −log probability of finding the other copy of each picture (NT-Xent).
+    """Mean −log probability of choosing the other copy of each image (NT-Xent), a scalar.
 
     Args:
-        rows: (2B, F) unit length; row i and row i + B are copies of one picture.
+        rows: (2B, F) unit length; row i and row i + B are copies of one image.
         temperature: similarities are divided by it.
     """
     similarity = rows @ rows.T / temperature

@@ -1,4 +1,4 @@
-"""Identity as a contrast: linear heads on the codes by which two pictures of one face find each other."""
+"""Identity as a contrast: linear heads on the codes, by which two images of one face recognise each other."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.types import Codes
-from training.objective.losses import from_all_processes
+from training.objective.losses import gather_from_processes
 
 NOBODY = -1
-"""Person of pictures that are alone with their pair."""
+"""Person of images whose person appears in no other pair."""
 
 
 class IdentityContrast(nn.Module):
-    """InfoNCE (van den Oord et al. 2018) of pairs against a memory of earlier pictures (Wang et al. 2020, XBM).
+    """InfoNCE (van den Oord et al. 2018) of pairs against a memory of earlier images (Wang et al. 2020, XBM).
 
-    Codes themselves may keep all that the decoders want of them, light and expression included: only what the linear
-    heads read has to stay. Each code has its own head, or paint would tell people apart and shape need not.
+    Only the linear heads' output has to stay the same between images of a face: the codes may keep everything that
+    the decoders need, light and expression included. Each code has its own head; otherwise the albedo code alone could
+    distinguish people, and the depth code would not have to.
 
     Args:
-        code_size: of each code.
-        size: numbers that a head reads.
-        memory: earlier pictures kept; directions at random until there were so many.
+        code_size: length of each code.
+        size: length of a head's output.
+        memory: number of earlier images kept; random directions fill it at first.
         temperature: of the softmax.
     """
+
+    memory: Tensor
+    """(M, 2, size) normalized head outputs of earlier images."""
+    people: Tensor
+    """(M,) their people."""
 
     def __init__(self, code_size: int, size: int = 64, memory: int = 4096, temperature: float = 0.1):
         super().__init__()
@@ -35,25 +41,23 @@ class IdentityContrast(nn.Module):
         self.register_buffer("people", torch.full((memory,), NOBODY))
 
     def forward(self, codes: Codes, person: Tensor) -> Tensor:
-        """Mean loss over pictures and codes.
+        """Mean loss over images and codes, a scalar. In training mode, the images enter the memory.
 
         Args:
             codes: of pairs: the second half shows the faces of the first half, in the same order.
-            person: (B,) who it is, or `NOBODY`: a person in the memory does not count against himself.
-
-        Returns:
-            Scalar.
+            person: (B,) person numbers, or `NOBODY`. Images of the same person in the memory are no negatives.
         """
-        found = torch.stack([F.normalize(head(code), dim=-1)
-                             for head, code in zip(self.heads, (codes.depth_code, codes.albedo_code), strict=True)], 1)
-        same = (found * found.roll(len(found) // 2, 0)).sum(-1)
-        others = torch.einsum("bce,mce->bcm", found, self.memory)
-        known = (person[:, None] == self.people) & (person != NOBODY)[:, None]
-        scores = torch.cat([same[..., None], others.masked_fill(known[:, None], -torch.inf)], -1) / self.temperature
+        outputs = torch.stack([F.normalize(head(code), dim=-1)
+                               for head, code in zip(self.heads, (codes.depth_code, codes.albedo_code), strict=True)],
+                              1)
+        positive = (outputs * outputs.roll(len(outputs) // 2, 0)).sum(-1)
+        negatives = torch.einsum("bce,mce->bcm", outputs, self.memory)
+        same = (person[:, None] == self.people) & (person != NOBODY)[:, None]
+        scores = torch.cat([positive[..., None], negatives.masked_fill(same[:, None], -torch.inf)], -1)
         if self.training:
-            self._remember(from_all_processes(found.detach()), from_all_processes(person))
-        return F.cross_entropy(scores.flatten(0, 1), person.new_zeros(same.numel()))
+            self._remember(gather_from_processes(outputs.detach()), gather_from_processes(person))
+        return F.cross_entropy((scores / self.temperature).flatten(0, 1), person.new_zeros(positive.numel()))
 
-    def _remember(self, found: Tensor, person: Tensor) -> None:
-        self.memory = torch.cat([found, self.memory])[:len(self.memory)]
+    def _remember(self, outputs: Tensor, person: Tensor) -> None:
+        self.memory = torch.cat([outputs, self.memory])[:len(self.memory)]
         self.people = torch.cat([person, self.people])[:len(self.people)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -11,38 +12,46 @@ from core.model.autoencoder import Autoencoder, autocast
 from core.model.diffusion import Diffusion, noise_schedule
 from core.types import Codes
 
+if TYPE_CHECKING:
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
-def denoising_loss(diffusion: Diffusion, schedule, codes: Tensor, targets: Tensor, noise: Tensor,
-                   levels: Tensor) -> dict[str, Tensor]:
-    """Squared error of the coordinates of predicted time-invariant codes, in their own scale; a term for each code.
+
+def denoising_loss(diffusion: Diffusion, schedule: DDIMScheduler, codes: Tensor, targets: Tensor, noise: Tensor,
+                   timesteps: Tensor) -> dict[str, Tensor]:
+    """Mean squared error of predicted time-invariant codes, in standardized identity coordinates.
 
     Args:
         diffusion: the denoisers.
-        schedule: of the noise (core.model.diffusion.noise_schedule).
-        codes: (B, 2, code) depth and albedo codes of pictures.
+        schedule: noise schedule (core.model.diffusion.noise_schedule).
+        codes: (B, 2, code) depth and albedo codes of images.
         targets: (B, 2, code) their time-invariant codes.
         noise: (B, 2, identity) standard normal.
-        levels: (B,) noise levels.
+        timesteps: (B,) integers, 0 to `num_train_timesteps` − 1.
+
+    Returns:
+        A scalar each for "depth" and "albedo".
     """
     terms = {}
     for number, name in enumerate(("depth", "albedo")):
         part = getattr(diffusion, name)
-        known = part.coordinates(codes[:, number])
-        target = part.standardise(part.coordinates(targets[:, number]), known)
-        noisy = schedule.add_noise(target, noise[:, number], levels)
+        condition = part.coordinates(codes[:, number])
+        target = part.standardize(part.coordinates(targets[:, number]), condition)
+        noisy = schedule.add_noise(target, noise[:, number], timesteps)  # type: ignore[arg-type]  # tensors are meant
         with autocast(True, codes.device.type):
-            found = part.denoiser(noisy, levels, known)
-        terms[name] = (found.float() - target).square().mean()
+            predicted = part.denoiser(noisy, timesteps, condition)
+        terms[name] = (predicted.float() - target).square().mean()
     return terms
 
 
 class TimeInvariance(nn.Module):
-    """The same loss for encoders that are fine-tuned with it: the denoisers stay as they are, and from the code of one
-    picture of a pair they have to find that of the other, which counts as the time-invariant one.
+    """The denoising loss as a loss of the encoders; the denoisers stay as they are.
+
+    From the code of one image of a pair, the denoisers have to predict the code of the other image, which counts as
+    the time-invariant code. So both codes are drawn to what the two images share.
 
     Args:
         diffusion: made for `autoencoder`.
-        autoencoder: whose bases of codes the denoisers know; its encoders are not used.
+        autoencoder: provides the bases of codes that the denoisers were trained in; its encoders are not used.
     """
 
     def __init__(self, diffusion: Diffusion, autoencoder: Autoencoder):
@@ -51,14 +60,18 @@ class TimeInvariance(nn.Module):
         self.bases = nn.ModuleList(deepcopy([autoencoder.depth_basis, autoencoder.albedo_basis]))
         self.schedule = noise_schedule(diffusion.config)
 
-    def forward(self, raw: Codes) -> Tensor:
-        """Scalar, of codes of B pictures as encoders give them; the second half shows the faces of the first half."""
+    def forward(self, raw: Codes, generator: torch.Generator) -> Tensor:
+        """The loss, a scalar.
+
+        Args:
+            raw: codes of B images as encoders give them; the second half shows the faces of the first half.
+            generator: of noise and timesteps. Seed it anew for each step, or the codes are fitted to one noise.
+        """
         codes = torch.stack([basis(code) for basis, code in
                              zip(self.bases, (raw.depth_code, raw.albedo_code), strict=True)], 1)
         count, config = len(codes), self.diffusion.config
-        # Each place of a batch has its own noise at every step, so that a resumed run goes on exactly.
-        generator = torch.Generator().manual_seed(0)
         noise = torch.randn(count, 2, config.identity_size, generator=generator).to(codes)
-        levels = torch.randint(config.noise_levels, (count,), generator=generator).to(codes.device)
+        timesteps = torch.randint(config.num_train_timesteps, (count,), generator=generator).to(codes.device)
         targets = codes.roll(count // 2, 0).detach()
-        return sum(denoising_loss(self.diffusion, self.schedule, codes, targets, noise, levels).values())
+        terms = denoising_loss(self.diffusion, self.schedule, codes, targets, noise, timesteps)
+        return terms["depth"] + terms["albedo"]

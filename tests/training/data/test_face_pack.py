@@ -1,4 +1,4 @@
-"""Reading packs."""
+"""Reading face packs."""
 
 import io
 import tarfile
@@ -14,7 +14,7 @@ from training.data.face_pack import FacePack
 
 @pytest.fixture
 def pack(tmp_path):
-    """Five plain pictures of 32 px in two shards, the csv in another order."""
+    """Five images of one colour, 32 px, in two shards; the csv file has another order."""
     for shard, names in (("train-000.tar", "012"), ("train-001.tar", "34")):
         with tarfile.open(tmp_path / shard, "w") as tar:
             for name in names:
@@ -28,7 +28,7 @@ def pack(tmp_path):
     return tmp_path
 
 
-def test_images_follow_the_csv(pack):
+def test_images_follow_the_order_of_the_csv(pack):
     faces = FacePack(pack, size=16)
     assert faces.images.shape == (5, 3, 16, 16) and faces.images.dtype == torch.uint8
     assert (faces.images[:, 0].float().mean((1, 2)) / 40).round().tolist() == [4, 0, 3, 1, 2]
@@ -38,11 +38,11 @@ def test_images_follow_the_csv(pack):
     assert len(faces) == 5 and faces[2].shape == (3, 16, 16) and 0 <= faces[2].max() <= 1
 
 
-def test_limit_and_csv_path(pack):
+def test_limit_reads_the_first_rows_and_a_csv_path_names_a_split(pack):
     assert len(FacePack(pack / "train.csv", size=8, limit=2)) == len(FacePack(pack, size=8, limit=2)) == 2
 
 
-def test_shrinking_averages(tmp_path):
+def test_shrinking_averages_over_pixel_areas(tmp_path):
     stripes = np.zeros((32, 32, 3), np.uint8)
     stripes[:, ::2] = 255
     buffer = io.BytesIO()
@@ -55,7 +55,7 @@ def test_shrinking_averages(tmp_path):
     assert (FacePack(tmp_path, size=16, split="val").images.float() - 127.5).abs().max() < 3
 
 
-def test_incomplete_packs(pack):
+def test_missing_images_and_splits_are_named(pack):
     (pack / "train-001.tar").unlink()
     with pytest.raises(ConfigError, match="000003"):
         FacePack(pack)

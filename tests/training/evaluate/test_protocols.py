@@ -21,7 +21,7 @@ from training.evaluate.protocols import expression, verification
 from training.evaluate.protocols.expression import accuracies, fine_tune, probe
 from training.evaluate.protocols.verification import best_threshold, read_pairs, verify
 from training.objective.baselines import TwoEncoders
-from training.render_validation import photograph
+from training.render_validation import render_image
 from training.rig.rig import EXPRESSIONS, Rig
 
 SIZE, PEOPLE = 32, 8
@@ -35,7 +35,8 @@ def faces():
     rig, rng, generator = Rig.load(split="heldout"), np.random.default_rng(0), torch.Generator().manual_seed(0)
     people = [rig.sample_person(rng) for _ in range(PEOPLE)]
     shapes = [rig.activations(EXPRESSIONS[name]) for name in ("neutral", "open")]
-    return [[photograph(rig.render(person, shape, np.zeros(5, np.float32), SIZE), Light.of(0.5, 0.5, 0, 0.2), generator)
+    light, frontal = Light.of(0.5, 0.5, 0, 0.2), np.zeros(5, np.float32)
+    return [[render_image(rig.render(person, shape, frontal, SIZE), light, generator)
              for shape in shapes] for person in people]
 
 

@@ -1,4 +1,4 @@
-"""Where identity lies in codes, and what expressions do to them, found from made-up codes whose parts are known."""
+"""Identity coordinates and expression basis, fitted to synthetic codes whose parts are known."""
 
 import pytest
 import torch
@@ -7,8 +7,8 @@ from core.config import DiffusionConfig
 from core.model.diffusion import Diffusion
 from core.types import CodePair
 from tests.training.frames import rendered_codes
-from training.fitting.subspaces import set_expressions, set_identity
-from training.train_diffusion import time_invariant
+from training.data.batches import time_invariant
+from training.fitting.subspaces import fit_expressions, fit_identity
 
 PEOPLE, EACH = 100, 10
 
@@ -20,8 +20,8 @@ def diffusion():
 
 @pytest.fixture(scope="module")
 def made():
-    """Frames, and the parts their codes are the sum of: identity, light and the effects of two expressions, in
-    dimensions that overlap."""
+    """Frames, and the parts whose sum their codes are: identity, light and the effects of two expressions, in
+    directions that overlap."""
     generator = torch.Generator().manual_seed(0)
     count, person = PEOPLE * EACH, torch.arange(PEOPLE).repeat_interleave(EACH)
     expression = torch.zeros(count, 57)
@@ -36,9 +36,9 @@ def made():
     return frames, identity, light, expressed
 
 
-def test_identity_is_seen_past_light_and_expression(made, diffusion):
+def test_identity_coordinates_ignore_light_and_expression(made, diffusion):
     frames, identity, light, expressed = made
-    set_identity(diffusion, frames, time_invariant(frames))
+    fit_identity(diffusion, frames, time_invariant(frames))
     for number, part in enumerate((diffusion.depth, diffusion.albedo)):
         who, lit, moved = (((rows[:, number] - rows[:, number].mean(0)) @ part.basis @ part.linear).norm()
                            for rows in (identity, light, expressed))
@@ -49,17 +49,17 @@ def test_identity_is_seen_past_light_and_expression(made, diffusion):
         assert missed.norm() < 0.3 * (light + expressed)[:, number].norm()
 
 
-def test_of_a_change_only_what_expressions_do_is_kept(made, diffusion):
+def test_expression_basis_predicts_weights_and_projects_out_the_rest(made, diffusion):
     frames, _, light, expressed = made
-    motion, landmarks = torch.rand(57, 3, 64, 64), torch.rand(478, 2)
-    set_expressions(diffusion, rendered_codes(frames.data, frames.person, frames.take), motion, landmarks)
-    assert not diffusion.expressions.known
-    set_expressions(diffusion, frames, motion, landmarks)
-    found, change = diffusion.expressions, CodePair(*(expressed + light)[0].split(1))
-    assert found.known
-    torch.testing.assert_close(found.read(change)[0, :2], frames.expression[0, :2], atol=0.1, rtol=0)
-    wanted, part = expressed[0], found.part(change)
-    kept = torch.cat([part.depth, part.albedo])
+    displacement, landmarks = torch.rand(57, 3, 64, 64), torch.rand(478, 2)
+    fit_expressions(diffusion, rendered_codes(frames.data, frames.person, frames.photo_id), displacement, landmarks)
+    assert not diffusion.expression_basis.is_fitted
+    fit_expressions(diffusion, frames, displacement, landmarks)
+    basis, change = diffusion.expression_basis, CodePair(*(expressed + light)[0].split(1))
+    assert basis.is_fitted
+    torch.testing.assert_close(basis.predict(change)[0, :2], frames.expression[0, :2], atol=0.1, rtol=0)
+    wanted, projected = expressed[0], basis.project(change)
+    kept = torch.cat([projected.depth, projected.albedo])
     assert (kept - wanted).norm() < 0.25 * light[0].norm() and (kept - wanted).norm() < 0.5 * wanted.norm()
     first = torch.eye(57)[:1]
-    assert torch.equal(found.moves(first), motion[:1]) and torch.equal(found.landmarks, landmarks)
+    assert torch.equal(basis.displace(first), displacement[:1]) and torch.equal(basis.landmarks, landmarks)

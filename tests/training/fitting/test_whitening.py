@@ -1,4 +1,4 @@
-"""The basis of codes: people stand apart in it, and no picture changes by it."""
+"""Whitened codes: scatter within people is isotropic, and decoded faces stay the same."""
 
 import torch
 
@@ -8,7 +8,7 @@ from training.data.code_frames import PHOTOS, Frames
 from training.fitting.whitening import whiten, within_person_basis
 
 
-def test_scatter_within_people_becomes_round_and_between_people_is_in_order():
+def test_scatter_within_people_becomes_isotropic_and_between_people_sorted():
     torch.manual_seed(0)
     person = torch.arange(300).repeat_interleave(8)
     people = torch.randn(300, 4) * torch.tensor([1.0, 4.0, 0.5, 1.0])
@@ -21,7 +21,7 @@ def test_scatter_within_people_becomes_round_and_between_people_is_in_order():
     assert (spread[:-1] >= spread[1:]).all() and spread[0] > 1.2 * spread[-1]
 
 
-def test_whitened_codes_give_the_same_faces():
+def test_whitened_codes_decode_to_the_same_faces():
     torch.manual_seed(0)
     model = Autoencoder(ModelConfig(image_size=32, width=8, pose_width=8, code_size=8)).eval()
     images = torch.rand(96, 3, 32, 32) * torch.rand(96, 3, 1, 1)
@@ -38,7 +38,7 @@ def test_whitened_codes_give_the_same_faces():
     assert (after.canon_albedo - before.canon_albedo).abs().max() < 1e-3
 
 
-def test_directions_that_hardly_ever_vary_are_left_out():
+def test_directions_that_hardly_vary_are_left_out():
     torch.manual_seed(0)
     person = torch.arange(100).repeat_interleave(4)
     codes = torch.randn(400, 4)

@@ -1,4 +1,4 @@
-"""The loss: every weight counts, and several processes average to what one would do with all the pictures."""
+"""The autoencoder's objective: every weight counts, and several processes give the gradients of one joined batch."""
 
 import subprocess
 import sys
@@ -10,24 +10,26 @@ from core.config import DiffusionConfig, ModelConfig
 from core.model.autoencoder import Autoencoder
 from core.model.diffusion import Diffusion
 from core.types import View
-from training.config import AutoencoderTraining
-from training.data.augment import Photos
-from training.data.renders import Renders
+from training.config import AutoencoderTraining, LossWeights
+from training.data.augment import PhotoBatch
+from training.data.batches import Batches
+from training.data.renders import RenderBatch
 from training.objective.autoencoder import Objective
 from training.objective.diffusion import TimeInvariance
-from training.train_autoencoder import Batches
+from training.objective.losses import total
 
-MODEL = ModelConfig(image_size=32, width=8, pose_width=8)
+MODEL, WEIGHTS = ModelConfig(image_size=32, width=8, pose_width=8), LossWeights(time_invariance=1.0)
 PROCESS = """
 import sys
 import torch
 from accelerate import Accelerator
-from tests.training.objective.test_autoencoder import objective_and_batches
+from tests.training.objective.test_autoencoder import WEIGHTS, objective_and_batches
+from training.objective.losses import total
 torch.set_num_threads(1)
 accelerator = Accelerator(cpu=True)
 objective, draw = objective_and_batches(sys.argv[1], sys.argv[2])
 prepared = accelerator.prepare(objective)
-accelerator.backward(sum(prepared(*draw(accelerator.process_index)).values()))
+accelerator.backward(total(WEIGHTS.weigh(prepared(*draw(accelerator.process_index)))))
 if accelerator.is_main_process:
     torch.save([parameter.grad for parameter in objective.parameters()], sys.argv[3])
 """
@@ -40,12 +42,12 @@ def frontal_plane(images):
 def objective_and_batches(photos, renders):
     torch.manual_seed(0)
     batches = Batches(AutoencoderTraining(photos=photos, renders=renders, batch=8, model=MODEL))
-    objective = Objective(Autoencoder(MODEL), batches.config.loss, batches.render_pack.mean_depth())
+    objective = Objective(Autoencoder(MODEL), batches.render_pack.mean_depth())
     return objective, lambda part: batches.draw(part, frontal_plane)
 
 
 def paired(first, second):
-    """Parts of two batches in an order in which copies of one photo stand half the joined batch apart."""
+    """Parts of two batches, ordered so that the second half of the joined batch shows what the first half shows."""
     return [part[half] for half in (slice(0, 2), slice(2, 4)) for part in (first, second)]
 
 
@@ -58,8 +60,10 @@ def test_two_processes_average_to_the_gradients_of_the_joined_batch(photo_pack, 
     shared = torch.load(tmp_path / "gradients.pt")
 
     objective, draw = objective_and_batches(str(photo_pack), str(render_pack))
-    (first, lit), (second, others) = draw(0), draw(1)
-    sum(objective(Photos.cat(paired(first, second)), Renders.cat(paired(lit, others))).values()).backward()
+    one, other = draw(0), draw(1)
+    photos, renders = (kind.cat(paired(*parts)) for kind, parts in ((PhotoBatch, (one.photos, other.photos)),
+                                                                    (RenderBatch, (one.renders, other.renders))))
+    total(WEIGHTS.weigh(objective(photos, renders))).backward()
     for parameter, gradient in zip(objective.parameters(), shared, strict=True):
         assert (parameter.grad - gradient).norm() < 1e-3 * parameter.grad.norm() + 1e-5
 
@@ -67,14 +71,17 @@ def test_two_processes_average_to_the_gradients_of_the_joined_batch(photo_pack, 
 def test_every_weight_counts(photo_pack, render_pack):
     objective, draw = objective_and_batches(str(photo_pack), str(render_pack))
     objective.time_invariance = TimeInvariance(Diffusion(DiffusionConfig(width=32, blocks=1)), objective.model)
-    objective.weights = replace(objective.weights, time_invariance=1.0)
+    terms = objective.eval().requires_grad_(False)(*draw(0))
+    loss = total(WEIGHTS.weigh(terms))
+    for field in fields(WEIGHTS):
+        assert total(replace(WEIGHTS, **{field.name: 0.0}).weigh(terms)) != loss, field.name
+
+
+def test_batches_of_different_steps_draw_different_diffusion_noise(photo_pack, render_pack):
+    objective, draw = objective_and_batches(str(photo_pack), str(render_pack))
+    objective.time_invariance = TimeInvariance(Diffusion(DiffusionConfig(width=32, blocks=1)), objective.model)
     objective.eval().requires_grad_(False)
-    pictures, weights = draw(0), objective.weights
-
-    def loss():
-        return sum(objective(*pictures).values())
-
-    whole = loss()
-    for field in fields(weights):
-        objective.weights = replace(weights, **{field.name: 0.0})
-        assert loss() != whole, field.name
+    first, second = draw(0), draw(1)
+    same, other = (objective(first.photos, first.renders, batch.seed) for batch in (draw(0), second))
+    for name in ("time_invariance", "render_time_invariance"):
+        assert same[name] == objective(*first)[name] != other[name]

@@ -1,4 +1,4 @@
-"""The contrast of faces: what it rewards, and whom it does not set against himself."""
+"""The contrast of faces: copies of a face attract, other faces repel, a person's own images in memory do not."""
 
 import torch
 
@@ -10,7 +10,7 @@ def codes(rows):
     return Codes(rows, rows.clone())
 
 
-def test_it_falls_when_the_pictures_of_a_face_are_alike():
+def test_loss_falls_when_the_images_of_a_face_agree():
     torch.manual_seed(0)
     contrast = IdentityContrast(16, memory=64).eval()
     faces, noise = torch.rand(4, 16), torch.rand(4, 16)
@@ -19,10 +19,10 @@ def test_it_falls_when_the_pictures_of_a_face_are_alike():
     assert near < far
 
 
-def test_a_person_in_the_memory_is_no_stranger_to_himself():
+def test_images_of_the_same_person_in_memory_are_no_negatives():
     torch.manual_seed(0)
     contrast = IdentityContrast(16, memory=8, temperature=0.02)
-    pictures, person = codes(torch.rand(8, 16)), torch.arange(4).repeat(2)
-    contrast(pictures, person)
-    same, others = contrast.eval()(pictures, person), contrast(pictures, person + 4)
+    images, person = codes(torch.rand(8, 16)), torch.arange(4).repeat(2)
+    contrast(images, person)
+    same, others = contrast.eval()(images, person), contrast(images, person + 4)
     assert same < others / 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.data.renders import photograph
+from training.data.renders import shade_and_composite
 from training.render_pack import encode_sample
 from training.rig.accessories import FRAME, HAIR, HAIR_ODDS, LENS, Accessories
 from training.rig.rig import FRONTAL, Rig
@@ -58,8 +58,9 @@ def test_pictures_show_what_is_worn_and_masks_leave_it_out(rig, person):
     stored = [encode_sample(sample) for sample in (rig.render(person, NEUTRAL, FRONTAL, SIZE),
                                                    wearing(rig, person, "long"))]
     stored = {name: torch.from_numpy(np.stack([sample[name] for sample in stored])) for name in stored[0]}
-    bare, worn = (photograph({name: values[i : i + 1] for name, values in stored.items()}, torch.rand(1, 3, SIZE, SIZE),
-                             torch.Generator().manual_seed(0)) for i in range(2))
+    background = torch.rand(1, 3, SIZE, SIZE)
+    bare, worn = (shade_and_composite({name: values[i : i + 1] for name, values in stored.items()}, background,
+                                      torch.Generator().manual_seed(0)) for i in range(2))
     hidden = torch.from_numpy(wearing(rig, person, "long").cover[..., HAIR] == 255)
     assert (bare.image - worn.image).abs().mean(1)[0][hidden].mean() > 0.1
     assert worn.mask[0, 0][hidden].max() == 0 and worn.mask.sum() < bare.mask.sum()

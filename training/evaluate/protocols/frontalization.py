@@ -23,7 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from core.errors import ConfigError
-from core.export.visualize import pixels
+from core.export.visualize import to_uint8
 from core.geometry.camera import backproject, project, sample, transform
 from core.geometry.shading import shade
 from core.model.weights import weights_path
@@ -31,7 +31,7 @@ from core.pipeline import LatentFace
 from core.rendering.compositor import bake_texture
 from core.rendering.texture_transfer import texture_from_photo
 from core.types import Factors, Light, TensorDataclass, View
-from training.data.renders import camera, random_light
+from training.data.renders import random_light, sensor_noise
 from training.evaluate.comparison import Row, show, table
 from training.evaluate.descriptor import Descriptor
 from training.evaluate.metrics import albedo_error, erode, masked_mean
@@ -131,7 +131,7 @@ def turned_heads(people: int, model_size: int) -> Turned:
             image = _picture(render.albedo, render.normal, render.mask, light, behind)
             truth = _picture(render.canon_albedo, render.canon_normal, render.canon_mask, light, behind)
             face, seen = _face(render, STEP * EROSION), _seen(render)
-            rows.append(Turned(_crop(camera(image, generator)), _crop(truth), F.pad(face & seen, (1,) * 4),
+            rows.append(Turned(_crop(sensor_noise(image, generator)), _crop(truth), F.pad(face & seen, (1,) * 4),
                                F.pad(face & ~seen, (1,) * 4), torch.tensor([yaw])))
     return Turned.cat(rows)
 
@@ -263,7 +263,7 @@ def _faces_under_lights(people: int, model_size: int) -> tuple[Tensor, Tensor]:
         for slope in LIGHTS:
             light = Light.of(AMBIENT, DIFFUSE, *slope)
             picture = _picture(render.albedo, render.normal, render.mask, light, behind)
-            pictures.append(_crop(camera(picture, generator)))
+            pictures.append(_crop(sensor_noise(picture, generator)))
         faces.append(_face(render, STEP * EROSION)[:, ::STEP, ::STEP])
     return torch.cat(pictures), torch.cat(faces)
 
@@ -281,4 +281,4 @@ def sheet(ways: dict[str, Tensor], heads: Turned) -> Image.Image:
     for _, chosen in _bands(heads.yaw):
         order = chosen.nonzero()[:, 0][error[chosen].argsort()]
         rows += [columns[order[place]] for place in (0, len(order) // 2, -1)]
-    return Image.fromarray(pixels(torch.cat(rows, 1)))
+    return Image.fromarray(to_uint8(torch.cat(rows, 1)))

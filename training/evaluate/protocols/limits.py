@@ -36,7 +36,7 @@ from training.evaluate.measurement import Rows
 from training.evaluate.metrics import correlation, erode, explained_variance, mad, probe, side
 from training.evaluate.photos import INNER, LEAST_SPREAD, YAW_BANDS, landmark_values
 from training.evaluate.renders import EROSION, FACE_DEPTH
-from training.render_validation import PER_PERSON, photograph
+from training.render_validation import PER_PERSON, render_image
 from training.rig.rig import FAR_DEPTH, Rig
 
 POSE_DEG = (10.8, 21.5, 8.6)
@@ -160,7 +160,7 @@ def answers_on_renders(people: int, head: Tensor) -> tuple[Rows, Rows, float]:
             degrees = np.clip(rng.normal(0, POSE_DEG), -MOST_DEG, MOST_DEG)
             view = np.float32([*np.radians(degrees), 0, 0])
             sample = rig.render(person, rig.sample_expression(rng), view, SIZE)
-            face = look(photograph(sample, random_light(1, generator), generator))
+            face = look(render_image(sample, random_light(1, generator), generator))
             if face is not None:
                 answers.append(answer(face, SIZE))
                 truths.append({"person": number, "pose": degrees[:2], "expression": sample.expression,
