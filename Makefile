@@ -1,6 +1,6 @@
 # make demo         set up what is missing, then open the app on http://127.0.0.1:7860
 # make test         set up what is missing (Chromium included), then run every test
-# make lint         check the style
+# make lint         check style and types
 # make train-smoke  a two-minute training run, to see that training works here
 #
 # The first call installs about 2 GB into .venv (a few minutes); later calls start at once.
@@ -23,8 +23,9 @@ test: $(VENV)/.dev
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
+	$(BIN)/basedpyright
 
-train-smoke: $(VENV)/.runtime
+train-smoke: $(VENV)/.train
 	@$(SETUP) system packages.txt
 	$(BIN)/python -m training.prepare assets/examples --out packs/smoke
 	$(BIN)/python -m training.render_pack --count 2000 --workers 2 --out packs/rig-smoke
@@ -38,6 +39,10 @@ $(VENV)/.runtime: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+$(VENV)/.train: requirements-train.txt $(VENV)/.runtime
+	$(BIN)/python -m pip install -r requirements-train.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.train
 	$(BIN)/python -m pip install -r requirements-dev.txt
 	@touch $@

@@ -17,7 +17,7 @@ set -euo pipefail
 BYTES=$((64 * 1024 * 1024))
 RUN=540 RENDERING=180 FINISHING=20    # seconds: of a run, of rendering at most, of starting and ending
 TRAVEL=(tyro docstring_parser typeguard)    # Python alone, and rare where PyTorch is installed: these come along
-NEEDED=(torch numpy PIL safetensors numba tqdm yaml accelerate)
+NEEDED=(torch numpy PIL safetensors numba pydantic tqdm yaml accelerate)
 
 say() { printf 'remote_train: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
