@@ -1,29 +1,29 @@
 #!/usr/bin/env bash
-# Train on a machine with a GPU that is lent for minutes: at most 64 MiB travel there and back, a run ends within
-# 9 minutes, and the next one goes on from the weights that came back.
+# Train on a remote GPU machine that is available for minutes: at most 64 MiB are copied there and back, a run ends
+# within 9 minutes, and the next one continues from the weights that came back.
 #
 #   here:   scripts/remote_train.sh pack OUT.tar.gz PHOTOS WEIGHTS         PHOTOS: made by training.prepare
 #   there:  tar -xzf OUT.tar.gz && bash scripts/remote_train.sh train RESULT [FLAGS of training.train_autoencoder]
 #   here:   scripts/remote_train.sh pack OUT.tar.gz PHOTOS RESULT/model.safetensors                     and so on
 #
-# Weights travel, in 8 bits a number (19 MB), and not the checkpoint (300 MB): the optimizer starts anew with its
-# warm-up. Another `train` in the same place goes on from RESULT. Renders are made there, by all processors; RENDERS
-# says how many (40000), PYTHON with which interpreter (python3). RESULT/metrics.jsonl tells `samples_per_second`:
-# choose --steps so that the learning rate has fallen when the time is over.
+# Weights are copied (8 bits a number, 19 MB), not the checkpoint (300 MB): the optimizer starts anew with its warm-up.
+# Another `train` in the same place continues from RESULT. Renders are made there, by all processors. Environment
+# variables: RENDERS is their number (40000), PYTHON the interpreter (python3). RESULT/metrics.jsonl has
+# `samples_per_second`: choose --steps so that the learning rate has fallen when the time is over.
 #
 # So far this was run from end to end on a CPU only: train RESULT --device cpu.
 set -euo pipefail
 
 BYTES=$((64 * 1024 * 1024))
-RUN=540 RENDERING=180 FINISHING=20    # seconds: of a run, of rendering at most, of starting and ending
-TRAVEL=(tyro docstring_parser typeguard)    # Python alone, and rare where PyTorch is installed: these come along
+RUN=540 RENDERING=180 FINISHING=20    # seconds: whole run, rendering at most, start and end
+BUNDLED=(tyro docstring_parser typeguard)    # pure Python, and seldom installed beside PyTorch: these are copied
 NEEDED=(torch numpy PIL safetensors numba pydantic tqdm yaml accelerate)
 
 say() { printf 'remote_train: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 usage() { sed -n '5,7s/^# *//p' "$0" >&2; exit 2; }
 
-# Run a command for so many seconds at most. Being stopped then is no failure.
+# Run a command for a number of seconds at most; being stopped then is no failure.
 within() { timeout "$@" || [ $? = 124 ]; }
 
 pack() {
@@ -37,7 +37,7 @@ pack() {
     trap "rm -rf '$folder'" EXIT
     git ls-files core training scripts assets/rig ':!training/evaluate' | tar -cT - | tar -xC "$folder"
     cp "$weights" "$folder/start.safetensors"
-    "$python" - "$folder/packages" "${TRAVEL[@]}" <<'END'
+    "$python" - "$folder/packages" "${BUNDLED[@]}" <<'END'
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -67,7 +67,7 @@ print(*(name for name in sys.argv[1:] if not find_spec(name)))' "${NEEDED[@]}")
     start=$result/model.safetensors
     [ -f "$start" ] || start=start.safetensors
 
-    # Where time is short, what is rendered by then is enough to begin with, and the next run renders the rest.
+    # Where time is short, training begins with the renders that are finished; the next run renders the rest.
     within $RENDERING "$python" -m training.render_pack --count "${RENDERS:-40000}" --workers "$(nproc)" \
         --out packs/rig64
     left=$((RUN - SECONDS - FINISHING))
@@ -80,7 +80,7 @@ print(*(name for name in sys.argv[1:] if not find_spec(name)))' "${NEEDED[@]}")
     cp "$run"/{model.safetensors,metrics.jsonl,config.json} "$result"
     rm -f "$result"/sheet-*.png
     find "$run" -name 'sheet-*.png' | sort | tail -n 1 | xargs -r cp -t "$result"
-    say "$result: $(tail -n 1 "$result/metrics.jsonl")"
+    say "$result: $(grep samples_per_second "$result/metrics.jsonl" | tail -n 1)"
 }
 
 command=${1:-}

@@ -1,44 +1,51 @@
-"""Render rig faces once into shards that training reads.
+"""Render faces of the rig into shards that training reads.
 
-Run: python -m training.render_pack --count 40000 --size 64 --seed 0 --workers 1 --out packs/rig64
+    python -m training.render_pack --count 40000 --size 64 --seed 0 --workers 1 --out packs/rig64
 
-A shard is an uncompressed npz of SHARD samples, consecutive samples showing the same person. It depends on
-nothing but its seed: an interrupted run continues where it stopped; finished shards can be read meanwhile.
+A shard is an uncompressed npz file of SHARD samples, of which PER_PERSON consecutive ones show the same person. It
+depends on the seed and its own number alone: the same command continues an interrupted run, and finished shards can be
+read meanwhile.
 """
+
+from __future__ import annotations
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from training.rig.rig import Rig
+from training.rig.rig import Rig, RigSample
 
 SHARD = 2000
+"""Samples of a shard."""
 PER_PERSON = 6
-NEAREST, FARTHEST = 0.9, 1.1  # the depths that become 0 and 65535; farther ones saturate
+"""Samples of each person."""
+NEAREST, FARTHEST = 0.9, 1.1
+"""Depths that are stored as 0 and 65535; depths outside are clamped."""
 
 
-def encode_depth(depth):
-    """Camera depth to uint16."""
+def encode_depth(depth: np.ndarray) -> np.ndarray:
+    """Depth in camera-distance units to uint16, the same shape."""
     scaled = (np.clip(depth, NEAREST, FARTHEST) - NEAREST) / (FARTHEST - NEAREST)
     return np.round(scaled * 65535).astype(np.uint16)
 
 
-def decode_depth(encoded):
-    """uint16 of `encode_depth` to float32 camera depth."""
+def decode_depth(encoded: np.ndarray) -> np.ndarray:
+    """The result of `encode_depth` to float32 depth in camera-distance units."""
     return encoded.astype(np.float32) * ((FARTHEST - NEAREST) / 65535) + NEAREST
 
 
-def encode_normal(normal):
-    """Unit normals to int8; divide by 127 to read them."""
+def encode_normal(normal: np.ndarray) -> np.ndarray:
+    """Unit normals to int8, the same shape; divide by 127 to decode them."""
     return np.round(normal * 127).astype(np.int8)
 
 
-def encode_sample(sample):
-    """Compact arrays of one RigSample, keyed as in the shard."""
+def encode_sample(sample: RigSample) -> dict[str, np.ndarray | np.generic]:
+    """Compact arrays of one sample, by their names in the shard."""
     return {
         "canon_depth": encode_depth(sample.canon_depth), "canon_mask": sample.canon_mask.astype(np.uint8),
         "canon_albedo": sample.canon_albedo, "canon_normal": encode_normal(sample.canon_normal),
@@ -49,8 +56,20 @@ def encode_sample(sample):
         "identity": sample.identity.astype(np.float16), "person": np.int32(sample.person)}
 
 
-def render_shard(shard, split, seed, size, out, count=SHARD):
-    """Write shard number `shard` unless it exists; readers never see a half-written file."""
+def render_shard(shard: int, split: str, seed: int, size: int, out: str | Path, count: int = SHARD) -> Path:
+    """Write a shard unless it exists. Other processes never see an incomplete file.
+
+    Args:
+        shard: number of the shard.
+        split: people to mix: "rig" for training, "heldout" for evaluation.
+        seed: random seed of the pack.
+        size: side of the renders, pixels.
+        out: folder of the pack.
+        count: number of samples.
+
+    Returns:
+        The shard's path.
+    """
     path = Path(out) / f"{split}_{shard:04d}.npz"
     if path.exists():
         return path
@@ -65,19 +84,22 @@ def render_shard(shard, split, seed, size, out, count=SHARD):
         samples.append(encode_sample(sample))
     temporary = path.with_suffix(".part")
     with open(temporary, "wb") as file:
-        np.savez(file, **{key: np.stack([sample[key] for sample in samples]) for key in samples[0]})
+        arrays: dict[str, Any] = {key: np.stack([sample[key] for sample in samples]) for key in samples[0]}
+        np.savez(file, **arrays)
     temporary.rename(path)
     return path
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Render rig faces into shards.",
+def main() -> None:
+    """Command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(prog="python -m training.render_pack",
+                                     description="Render faces of the rig into shards.",
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--count", type=int, default=40000, help=f"samples, rounded up to shards of {SHARD}")
-    parser.add_argument("--size", type=int, default=64, help="image side in pixels")
+    parser.add_argument("--count", type=int, default=40000, help=f"number of samples, rounded up to shards of {SHARD}")
+    parser.add_argument("--size", type=int, default=64, help="side of the renders, pixels")
     parser.add_argument("--seed", type=int, default=0, help="random seed")
     parser.add_argument("--split", choices=("rig", "heldout"), default="rig", help="people to mix")
-    parser.add_argument("--workers", type=int, default=1, help="processes, one shard each at a time")
+    parser.add_argument("--workers", type=int, default=1, help="number of processes; each renders one shard at a time")
     parser.add_argument("--out", type=Path, default=Path("packs/rig64"), help="folder for the shards")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 def chance(monkeypatch):
     """Layouts at once."""
     rng = np.random.default_rng(0)
-    monkeypatch.setattr("core.latent_map.builder.lay_out", lambda rows: rng.uniform(-1, 1, (len(rows), 2)).astype(np.float32))
+    monkeypatch.setattr("core.latent_map.builder.umap_layout",
+                        lambda rows: rng.uniform(-1, 1, (len(rows), 2)).astype(np.float32))
 
 
 @pytest.fixture
@@ -54,11 +55,11 @@ def test_a_map_is_made_again_of_its_own_faces(tmp_path):
     before = LatentMap.read(tmp_path / "map.npz")
     build_map.main(["--again", *out])
     after = LatentMap.read(tmp_path / "map.npz")
-    assert after.pictures == before.pictures and after.names.tolist() == before.names.tolist()
+    assert after.thumbnails == before.thumbnails and after.names.tolist() == before.names.tolist()
     assert (after.credit, after.weights) == (before.credit, before.weights)
     assert list(after.columns) == list(before.columns)
     np.testing.assert_allclose(after.columns["smile"], before.columns["smile"])
-    np.testing.assert_allclose(after.columns["yaw"], before.columns["yaw"], atol=3)  # the picture is kept with loss
+    np.testing.assert_allclose(after.columns["yaw"], before.columns["yaw"], atol=3)  # the thumbnail is compressed
     assert (after.positions["code"] != before.positions["code"]).any()
 
 

@@ -1,4 +1,4 @@
-"""Curves of training runs: every term of the loss over the steps, divided by its weight.
+"""Plot the raw terms of the loss of training runs over the steps.
 
     python -m training.tools.curves runs/0001-self_supervised runs/0002-hybrid --out curves.png
 """
@@ -12,21 +12,23 @@ from pathlib import Path
 import numpy as np
 
 WINDOW = 5
-"""Lines of metrics.jsonl that a point of a curve is the mean of."""
-TERMS = {"plain": "photos: L1 of the reconstruction", "same_view": "photos: pose between two copies",
-         "same_depth": "photos: depth between two copies", "depth": "renders: canonical depth, L1",
+"""Lines of metrics.jsonl that are averaged for each point of a curve."""
+TERMS = {"l1": "photos: L1 of the reconstruction", "same_view": "photos: pose, two copies",
+         "same_depth": "photos: depth, two copies", "depth": "renders: canonical depth, L1",
          "view": "renders: pose", "light": "renders: light", "albedo": "renders: albedo, L1",
-         "expression": "renders: expressions, squared error"}
+         "expression": "renders: expression weights, squared error"}
+"""Terms that are plotted, and the titles of their plots."""
 
 
-def read_run(run: Path) -> tuple[dict[str, float], list[dict[str, float]]]:
-    """Weights of the terms, and what was written down every few steps."""
-    weights = json.loads((run / "config.json").read_text(encoding="utf-8"))["loss"]
-    return weights, [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+def read_terms(run: Path) -> tuple[list[int], list[dict[str, float]]]:
+    """Steps of a run, and the raw terms of the loss at each of them."""
+    lines = map(json.loads, (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+    logged = [line for line in lines if "raw" in line]
+    return [line["step"] for line in logged], [line["raw"] for line in logged]
 
 
-def draw(runs: list[Path], out: Path) -> None:
-    """Draw a plot for each term, a line in it for each run that has the term."""
+def plot_runs(runs: list[Path], out: Path) -> None:
+    """Write an image with a plot for each of `TERMS`, in it a curve for each run that has the term."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -34,13 +36,12 @@ def draw(runs: list[Path], out: Path) -> None:
 
     figure, plots = plt.subplots(2, (len(TERMS) + 1) // 2, figsize=(15, 6), layout="constrained")
     for number, run in enumerate(runs):
-        weights, rows = read_run(run)
+        steps, terms = read_terms(run)
         for plot, (term, title) in zip(plots.flat, TERMS.items(), strict=False):
             plot.set(title=title, xlabel="step", yscale="log")
-            if term not in rows[0]:
+            if term not in terms[0]:
                 continue
-            values, steps = (np.array([row[key] for row in rows]) for key in (term, "step"))
-            means = np.convolve(values / weights[term], np.ones(WINDOW) / WINDOW, "valid")
+            means = np.convolve([row[term] for row in terms], np.ones(WINDOW) / WINDOW, "valid")
             plot.plot(steps[WINDOW - 1:], means, label=run.name, color=f"C{number}", linewidth=1.2)
     handles, names = max((plot.get_legend_handles_labels() for plot in plots.flat), key=lambda pair: len(pair[0]))
     figure.legend(handles, names, loc="outside lower center", ncols=len(names))
@@ -48,12 +49,13 @@ def draw(runs: list[Path], out: Path) -> None:
 
 
 def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description="Curves of training runs: every term of the loss over the steps.")
-    parser.add_argument("runs", type=Path, nargs="+", help="folders of training.train_autoencoder")
-    parser.add_argument("--out", type=Path, required=True, help="picture to write")
+    """Command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(prog="python -m training.tools.curves",
+                                     description="Plot the raw terms of the loss of training runs.")
+    parser.add_argument("runs", type=Path, nargs="+", help="run folders of training.train_autoencoder")
+    parser.add_argument("--out", type=Path, required=True, help="image file to write")
     options = parser.parse_args()
-    draw(options.runs, options.out)
+    plot_runs(options.runs, options.out)
 
 
 if __name__ == "__main__":

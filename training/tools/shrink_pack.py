@@ -1,9 +1,9 @@
-"""Make a face pack small enough to travel: the same pictures as WebP, in a given number of bytes.
+"""Make a small copy of a face pack: the same images as WebP, in a given number of bytes.
 
     python -m training.tools.shrink_pack packs/photos small/photos --bytes 30000000
 
-Only what training reads goes along: the pictures of split train, and their names. In as many bytes WebP keeps a picture
-of 128 pixels better than JPEG keeps one of 64.
+The copy holds what training reads: the images of split train, and their names. In the same number of bytes, WebP keeps
+an image of 128 pixels better than JPEG keeps one of 64.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from core.errors import ConfigError, LatentFaceError
 from training.data.face_pack import FacePack
 
 SIZE = 128
-"""Side of the pictures: twice the model's, as training wants them."""
+"""Side of the images, pixels: twice that of the model's, as training prefers."""
 QUALITIES = (90, 80, 70, 60)
-"""Of WebP; the first at which all pictures fit is taken. Where none is low enough, only some pictures go along."""
+"""WebP qualities to try in this order, until all images fit. At the last one, images are left out if need be."""
 SAMPLE = 500
-"""Pictures by which a quality is judged."""
+"""Images that are encoded to estimate the size of the pack."""
 HEADER = 80
-"""Bytes of a picture's header in the tar file, once that is compressed."""
+"""Bytes of an image's header in the tar file after compression."""
 SPARE = 0.02
-"""Share of the bytes that is left, as the other pictures may be longer."""
+"""Share of the bytes that is kept in reserve, since the estimate may be too low."""
 
 
-def encode(picture: np.ndarray, quality: int) -> bytes:
-    """WebP of a picture (3, n, n) uint8."""
+def encode(image: np.ndarray, quality: int) -> bytes:
+    """WebP file of an image (3, n, n) uint8 RGB."""
     file = io.BytesIO()
-    Image.fromarray(picture.transpose(1, 2, 0)).save(file, "webp", quality=quality)
+    Image.fromarray(image.transpose(1, 2, 0)).save(file, "webp", quality=quality)
     return file.getvalue()
 
 
@@ -45,25 +45,26 @@ def shrink(photos: Path, out: Path, budget: int) -> tuple[int, int]:
     """Write the small pack.
 
     Args:
-        photos: face pack (training.data.face_pack).
+        photos: folder of a face pack (training.data.face_pack).
         out: folder for train.csv and train-000.tar.
-        budget: bytes that these may have, once compressed: the pictures are, but not the tar file's headers.
+        budget: largest size of these in bytes, compressed (the tar file's headers are not compressed yet).
 
     Returns:
-        How many pictures it holds (all, or as many as fit, evenly from all), and their quality.
+        Number of images (all, or as many as fit, evenly spaced), and their quality.
 
     Raises:
-        ConfigError: there is no such pack, or no picture fits.
+        ConfigError: there is no such pack, or no image fits.
     """
-    pack, budget = FacePack(photos, SIZE), budget * (1 - SPARE)
+    pack, usable = FacePack(photos, SIZE), budget * (1 - SPARE)
     images, count = pack.images.numpy(), len(pack)
+    quality, each = QUALITIES[0], 0.0
     for quality in QUALITIES:
-        each = HEADER + np.mean([len(encode(picture, quality)) for picture in images[:: -(-count // SAMPLE)]])
-        if each * count <= budget:
+        each = HEADER + float(np.mean([len(encode(image, quality)) for image in images[:: -(-count // SAMPLE)]]))
+        if each * count <= usable:
             break
-    kept = min(count, int(budget / each))
+    kept = min(count, int(usable / each))
     if kept < 1:
-        raise ConfigError(f"No photo fits in {budget:.0f} bytes.")
+        raise ConfigError(f"No photo fits in {budget} bytes.")
     out.mkdir(parents=True, exist_ok=True)
     with tarfile.open(out / "train-000.tar", "w") as tar, open(out / "train.csv", "w", newline="") as file:
         names = csv.writer(file)
@@ -78,14 +79,15 @@ def shrink(photos: Path, out: Path, budget: int) -> tuple[int, int]:
 
 
 def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.tools.shrink_pack", description=__doc__.split("\n")[0])
+    """Command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(prog="python -m training.tools.shrink_pack",
+                                     description="Make a small copy of a face pack.")
     parser.add_argument("photos", type=Path, help="face pack")
     parser.add_argument("out", type=Path, help="folder to write")
-    parser.add_argument("--bytes", type=int, required=True, help="size of the small pack, once compressed")
+    parser.add_argument("--bytes", type=int, required=True, help="largest size of the small pack, compressed")
     options = parser.parse_args()
     try:
-        print("{} photos in WebP's quality {}".format(*shrink(options.photos, options.out, options.bytes)))
+        print("{} photos as WebP of quality {}".format(*shrink(options.photos, options.out, options.bytes)))
     except LatentFaceError as error:
         sys.exit(str(error))
 
