@@ -1,4 +1,4 @@
-"""Tiny face packs of random pictures, for tests."""
+"""Tiny face packs of random images, for tests."""
 
 import csv
 import io
@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 
-def write_pictures(random, names):
-    """Name and JPEG of a random 128-pixel picture each."""
+def random_jpegs(random, names):
+    """Yield each name with the JPEG of a random image of 128 px."""
     for name in names:
         file = io.BytesIO()
         small = Image.fromarray(random.integers(0, 255, (8, 8, 3), dtype=np.uint8))
@@ -33,7 +33,7 @@ def write_photos(folder: Path, random, count: int = 12):
                                              "sex": "Male" if index % 2 else "Female"}
                                             for index, name in enumerate(names)])
         with tarfile.open(folder / f"{split}-000.tar", "w") as tar:
-            for name, jpeg in write_pictures(random, names):
+            for name, jpeg in random_jpegs(random, names):
                 info = tarfile.TarInfo(f"{name}.jpg")
                 info.size = len(jpeg)
                 tar.addfile(info, io.BytesIO(jpeg))

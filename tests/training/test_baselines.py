@@ -25,7 +25,7 @@ def losses(run):
     return [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_contrast_is_least_where_copies_agree_and_others_do_not():
+def test_contrast_is_smallest_where_only_copies_agree():
     rows = torch.eye(4, 8)
     assert contrast(torch.cat([rows, rows])) < contrast(torch.cat([rows, rows.roll(1, 0)]))
     # All are equal: each of the seven others is as likely as the copy.
@@ -52,7 +52,7 @@ def test_both_copies_show_the_same_photos_and_renders(config):
     assert torch.equal(first, again) and not torch.equal(first, second)
 
 
-def test_resume_is_exact_and_leaves_weights_to_compare(config, trained_twice):
+def test_resume_is_exact_and_writes_weights_to_compare(config, trained_twice):
     whole, resumed = trained_twice(train, config)
     assert losses(resumed) == losses(whole)
     kind, network = read_baseline(resumed / "model.safetensors", 32)

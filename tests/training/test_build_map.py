@@ -1,4 +1,4 @@
-"""Making a map from the command line, with the layouts left to chance: UMAP takes a minute to compile."""
+"""Building a map from the command line, with random layouts: UMAP takes a minute to compile."""
 
 import csv
 import shutil
@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
-def chance(monkeypatch):
-    """Layouts at once."""
+def random_layouts(monkeypatch):
+    """Random positions in place of UMAP's."""
     rng = np.random.default_rng(0)
     monkeypatch.setattr("core.latent_map.builder.umap_layout",
                         lambda rows: rng.uniform(-1, 1, (len(rows), 2)).astype(np.float32))
@@ -23,7 +23,7 @@ def chance(monkeypatch):
 
 @pytest.fixture
 def london(tmp_path) -> Path:
-    """A folder as that of the London Set, with one person."""
+    """A folder with the layout of the London Set and one person."""
     (tmp_path / "london" / "aligned512").mkdir(parents=True)
     shutil.copy(ROOT / "assets" / "examples" / "061_smiling.jpg", tmp_path / "london" / "aligned512" / "061.jpg")
     with open(tmp_path / "london" / "london.csv", "w", newline="") as file:
@@ -32,7 +32,7 @@ def london(tmp_path) -> Path:
     return tmp_path / "london"
 
 
-def test_a_map_of_photos_and_renders(london, tmp_path):
+def test_a_map_holds_london_faces_renders_and_own_photos(london, tmp_path):
     (tmp_path / "own" / "holiday").mkdir(parents=True)
     shutil.copy(ROOT / "assets" / "examples" / "045_neutral.jpg", tmp_path / "own" / "holiday" / "face.jpg")
     (tmp_path / "own" / "notes.txt").write_text("no photo")
@@ -49,7 +49,7 @@ def test_a_map_of_photos_and_renders(london, tmp_path):
     assert "DeBruine" in made.credit and "ICT-FaceKit" in made.credit
 
 
-def test_a_map_is_made_again_of_its_own_faces(tmp_path):
+def test_again_rebuilds_a_map_from_its_own_faces(tmp_path):
     out = ["--out", str(tmp_path / "map.npz")]
     build_map.main(["--people", "2", *out])
     before = LatentMap.read(tmp_path / "map.npz")
@@ -65,7 +65,7 @@ def test_a_map_is_made_again_of_its_own_faces(tmp_path):
 
 @pytest.mark.parametrize(("arguments", "sentence"), [
     (["--london", "nowhere"], "no london.csv"), (["--people", "1"], "8 faces were found")], ids=["london", "few"])
-def test_what_cannot_be_mapped_ends_with_a_sentence(tmp_path, arguments, sentence):
+def test_missing_folder_and_too_few_faces_end_with_a_sentence(tmp_path, arguments, sentence):
     with pytest.raises(SystemExit, match=sentence):
         build_map.main([*arguments, "--out", str(tmp_path / "map.npz")])
     assert not (tmp_path / "map.npz").exists()

@@ -1,4 +1,4 @@
-"""Making a pack of a folder of photos, also in several goes."""
+"""Making a pack from a folder of photos, also in several runs."""
 
 import csv
 import shutil
@@ -46,7 +46,7 @@ def pack(photos, tmp_path_factory):
     return folder
 
 
-def test_pack_reads_back_aligned(photos, pack):
+def test_pack_holds_the_aligned_faces(photos, pack):
     faces = FacePack(pack, size=32)
     assert faces.columns["file"].tolist() == ["a.jpg", "b/001_smiling.jpg", "b/131_smiling.jpg"]
     face = find_faces(photos / "a.jpg", image_size=32, full_size=32)[0]
@@ -56,7 +56,7 @@ def test_pack_reads_back_aligned(photos, pack):
     assert scores["scores"].shape == (3, 52) and scores["names"][0] == "_neutral"
 
 
-def test_report_says_what_was_refused_and_why(pack):
+def test_report_names_refused_files_and_reasons(pack):
     with open(pack / "report.csv", newline="") as file:
         report = {row["file"]: row for row in csv.DictReader(file)}
     assert {name: row["refused"] for name, row in report.items() if row["refused"]} == {
@@ -65,7 +65,7 @@ def test_report_says_what_was_refused_and_why(pack):
     assert all(bool(row["reason"]) != (row["faces"] == "1") for row in report.values())
 
 
-def test_interrupted_run_ends_with_the_same_pack(photos, pack, tmp_path, monkeypatch):
+def test_prepare_resumes_after_interrupt_to_the_same_pack(photos, pack, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SHARD", 2)
     prepare(photos, tmp_path / "whole", SMALL, quiet=True)
 
@@ -95,7 +95,7 @@ def test_interrupted_run_ends_with_the_same_pack(photos, pack, tmp_path, monkeyp
         tmp_path / "whole")["train.csv"]
 
 
-def test_new_photos_are_added(photos, tmp_path):
+def test_a_later_run_adds_new_photos(photos, tmp_path):
     shutil.copytree(photos / "b", tmp_path / "in")
     prepare(tmp_path / "in", tmp_path / "out", SMALL, quiet=True)
     shutil.copy(photos / "a.jpg", tmp_path / "in")
@@ -103,12 +103,12 @@ def test_new_photos_are_added(photos, tmp_path):
     assert FacePack(tmp_path / "out", size=32).columns["file"][2] == "a.jpg"
 
 
-def test_other_settings_need_another_folder(photos, pack):
+def test_other_settings_in_the_same_folder_are_refused(photos, pack):
     with pytest.raises(ConfigError, match="other settings"):
         prepare(photos, pack, PrepareConfig(size=64), quiet=True)
 
 
-def test_nothing_to_read_or_nowhere_to_write(photos, tmp_path):
+def test_empty_input_and_unwritable_output_are_refused(photos, tmp_path):
     with pytest.raises(ConfigError, match="no files"):
         prepare(tmp_path, tmp_path / "out", quiet=True)
     (tmp_path / "file").write_text("")
@@ -116,7 +116,7 @@ def test_nothing_to_read_or_nowhere_to_write(photos, tmp_path):
         prepare(photos, tmp_path / "file" / "out", quiet=True)
 
 
-def test_command_line(photos, tmp_path, capsys):
+def test_command_line_prints_a_summary_and_plain_errors(photos, tmp_path, capsys):
     main([str(photos / "b"), "--out", str(tmp_path), "--size", "16"])
     assert "2 faces from 2 of 2 photos" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="other settings"):

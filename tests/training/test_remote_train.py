@@ -1,4 +1,4 @@
-"""Training on a borrowed machine: what travels is small and complete, and the weights that come back go on."""
+"""Training on a remote machine: the archive is small and complete, and training continues from the returned weights."""
 
 import json
 import os
@@ -23,7 +23,7 @@ TINY = ("--device", "cpu", "--threads", "1", "--no-bf16", "--batch", "8", "--ste
 
 @pytest.fixture
 def script(request):
-    """Function of the script's place and its arguments: runs it with this interpreter."""
+    """Function of the repository's root and the script's arguments: runs it with this interpreter."""
     def run(root, *arguments):
         environment = os.environ | {"PYTHON": sys.executable, "RENDERS": "1"}
         command = ["bash", str(root / "scripts/remote_train.sh"), *map(str, arguments)]
@@ -34,12 +34,12 @@ def script(request):
 
 @pytest.fixture
 def photos(tmp_path):
-    """A pack of 12 random pictures."""
+    """A pack of 12 random images."""
     write_photos(tmp_path / "photos", np.random.default_rng(0))
     return tmp_path / "photos"
 
 
-def test_a_pack_keeps_its_pictures_or_as_many_as_fit(photos, tmp_path):
+def test_shrinking_keeps_all_images_or_as_many_as_fit(photos, tmp_path):
     before = FacePack(photos, 128)
     assert shrink(photos, tmp_path / "all", 10**6) == (12, QUALITIES[0])
     after = FacePack(tmp_path / "all", 128)
@@ -55,9 +55,9 @@ def test_a_pack_keeps_its_pictures_or_as_many_as_fit(photos, tmp_path):
 
 
 @pytest.mark.timeout(300)
-def test_packed_code_trains_and_goes_on(script, photos, render_pack, split_weights, tmp_path, request):
+def test_archive_trains_from_earlier_weights(script, photos, render_pack, split_weights, tmp_path, request):
     if not (request.config.rootpath / ".git").exists():
-        pytest.skip("what is packed is what git knows")
+        pytest.skip("the script packs the files that git tracks")
     packed = script(request.config.rootpath, "pack", tmp_path / "out.tar.gz", photos, split_weights)
     assert packed.returncode == 0, packed.stderr
     there, result = tmp_path / "there", tmp_path / "there/result"
@@ -74,7 +74,7 @@ def test_packed_code_trains_and_goes_on(script, photos, render_pack, split_weigh
     assert json.loads((result / "config.json").read_text())["start_from"] == str(result / "model.safetensors")
 
 
-def test_what_is_too_large_is_refused(script, photos, tmp_path, request):
+def test_too_large_weights_are_refused(script, photos, tmp_path, request):
     checkpoint_file = tmp_path / checkpoint.LAST
     with open(checkpoint_file, "wb") as file:
         file.truncate(65 * 2**20)
@@ -82,7 +82,7 @@ def test_what_is_too_large_is_refused(script, photos, tmp_path, request):
     assert refused.returncode != 0 and "model.safetensors" in refused.stderr
 
 
-def test_a_run_begins_where_git_is_missing(tmp_path, monkeypatch):
+def test_a_run_folder_is_made_without_git(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     run = checkpoint.new_run(tmp_path, "hybrid", {})
     assert json.loads((run / "config.json").read_text()) == {"revision": ""}

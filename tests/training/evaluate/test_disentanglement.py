@@ -9,7 +9,7 @@ import torch
 
 from core.errors import ConfigError, WeightsMissing
 from core.pipeline import LatentFace
-from tests.training.packs import write_csv, write_photos, write_pictures
+from tests.training.packs import random_jpegs, write_csv, write_photos
 from training.evaluate import swap
 from training.evaluate.__main__ import parser
 from training.evaluate.comparison import Row, table
@@ -83,7 +83,7 @@ def write_london(folder, random):
             for person, split in zip("abcdefghijkl", 2 * ["heldout"] + 10 * ["rig"], strict=True)
             for face in ("neutral", "smiling")]
     write_csv(folder / "london.csv", rows)
-    for name, jpeg in write_pictures(random, [row["file"] for row in rows]):
+    for name, jpeg in random_jpegs(random, [row["file"] for row in rows]):
         (folder / "aligned512" / name).write_bytes(jpeg)
 
 

@@ -15,7 +15,7 @@ from core.errors import ConfigError
 from core.geometry.camera import pixel_grid
 from core.model.autoencoder import Autoencoder
 from core.model.weights import save_weights
-from tests.training.packs import write_csv, write_photos, write_pictures
+from tests.training.packs import random_jpegs, write_csv, write_photos
 from training.evaluate import groups, metrics, report
 from training.evaluate.__main__ import parser
 from training.evaluate.london import change
@@ -166,7 +166,7 @@ def write_london(folder: Path, random, people: int = 12):
              "split": "heldout" if person % 2 else "rig"}
             for person in range(people) for face in ("neutral", "smiling")]
     write_csv(folder / "london.csv", rows)
-    for name, jpeg in write_pictures(random, [row["file"] for row in rows]):
+    for name, jpeg in random_jpegs(random, [row["file"] for row in rows]):
         (folder / "aligned512" / name).write_bytes(jpeg)
 
 

@@ -1,4 +1,4 @@
-"""Losses on cases whose answer is known."""
+"""Losses with known values."""
 
 import pytest
 import torch
@@ -12,5 +12,5 @@ def test_planes_have_no_curvature():
     assert depth_curvature(ramp**8) > 1e-3
 
 
-def test_view_distance_weighs_shift():
+def test_view_distance_counts_translation_three_times():
     assert view_distance(torch.tensor([[0.3, 0, 0]]), torch.tensor([[0.1, 0.1]])).item() == pytest.approx(0.1 + 0.3)
