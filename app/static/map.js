@@ -1,13 +1,13 @@
 // The layouts of a latent map side by side. Plotly pans and zooms, finds the point under the pointer, and selects with
 // the lasso. The faces are drawn on a 2-D canvas above it, which is smooth without a graphics card (WebGL is not). Here
-// live colour, tool and thumbnails; clicks, the pointer's position and the lasso go to the server. With the keyboard, each
+// live color, tool and thumbnails; clicks, the pointer's position and the lasso go to the server. With the keyboard, each
 // layout takes the focus: arrows move between faces, the space bar selects one, + and - zoom.
 const GAP = 20, TITLE = 26, EDGE = 1.12, LARGEST = 60, SMALLEST = 12, PAUSE = 70, UNKNOWN = '#9ca3af';
 const WORDS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#8a7a00', '#6b7280'];
 const find = (selector) => element.querySelector(selector);
-const plot = find('.plot'), canvas = find('.stage > canvas'), card = find('.card'), choice = find('.colour');
+const plot = find('.plot'), canvas = find('.stage > canvas'), card = find('.card'), choice = find('.color');
 const sprite = new Image(), layers = [];
-let map = null, colours = [], selection = null, hovered = null, tool = 'pan', active = 0, last = 0, later = null;
+let map = null, colors = [], selection = null, hovered = null, tool = 'pan', active = 0, last = 0, later = null;
 // The chosen face is marked at once; the server's description follows. `asked` numbers the requests, so that a late
 // answer to an earlier one is ignored.
 let chosen = null, asked = 0;
@@ -21,35 +21,35 @@ const axes = (k) => ['xaxis', 'yaxis'].map((name) => plot._fullLayout[name + (k 
 const style = (name) => getComputedStyle(element).getPropertyValue(name).trim();
 const round = (value) => value === null ? '–' : Math.abs(value) < 10 ? value.toFixed(2) : value.toFixed(0);
 
-// --- Colours -----------------------------------------------------------------------------------------------------
-const mixColours = (part) => {
+// --- Colors -----------------------------------------------------------------------------------------------------
+const mixColors = (part) => {
   const at = part * (map.scale.length - 1), low = Math.min(Math.floor(at), map.scale.length - 2);
   const rgb = map.scale[low].map((start, k) => Math.round(start + (map.scale[low + 1][k] - start) * (at - low)));
   return `rgb(${rgb})`;
 };
-const updateColours = () => {
+const updateColors = () => {
   const column = map.columns[choice.value], legend = find('.legend');
   legend.replaceChildren();
-  const addLabel = (text, colour) => {
+  const addLabel = (text, color) => {
     const label = legend.appendChild(document.createElement('span'));
-    if (colour) label.appendChild(document.createElement('i')).style.background = colour;
+    if (color) label.appendChild(document.createElement('i')).style.background = color;
     label.append(text);
   };
   if (column.numbers) {
     const finite = column.numbers.filter((value) => value !== null).sort((a, b) => a - b);
     const low = finite[Math.floor(finite.length * 0.02)], high = finite[Math.ceil(finite.length * 0.98) - 1];
     const part = (value) => Math.min(1, Math.max(0, (value - low) / (high - low || 1)));
-    colours = column.numbers.map((value) => value === null ? UNKNOWN : mixColours(part(value)));
+    colors = column.numbers.map((value) => value === null ? UNKNOWN : mixColors(part(value)));
     addLabel(round(low));
     legend.appendChild(document.createElement('b')).style.background =
       `linear-gradient(to right, ${map.scale.map((rgb) => `rgb(${rgb})`)})`;
     addLabel(round(high));
   } else {
-    const colour = (word) => column.words[word] ? WORDS[word % WORDS.length] : UNKNOWN;
-    colours = column.index.map(colour);
-    if (column.words.length <= WORDS.length) column.words.forEach((word, k) => addLabel(word || 'unknown', colour(k)));
+    const color = (word) => column.words[word] ? WORDS[word % WORDS.length] : UNKNOWN;
+    colors = column.index.map(color);
+    if (column.words.length <= WORDS.length) column.words.forEach((word, k) => addLabel(word || 'unknown', color(k)));
   }
-  if (colours.includes(UNKNOWN) && column.numbers) addLabel('unknown', UNKNOWN);
+  if (colors.includes(UNKNOWN) && column.numbers) addLabel('unknown', UNKNOWN);
 };
 
 // --- Drawing -----------------------------------------------------------------------------------------------------
@@ -143,17 +143,17 @@ const drawFaces = (kind, place, box, ratio, layer = document.createElement('canv
   context.setTransform(ratio, 0, 0, ratio, -x0, -y0);
   for (const [i, x, y] of inside) {
     context.globalAlpha = selected && !selected.has(i) ? 0.15 : 1;
-    if (large) drawThumbnail(context, i, x, y, side, 2, colours[i]); else drawPoint(context, x, y, radius, colours[i]);
+    if (large) drawThumbnail(context, i, x, y, side, 2, colors[i]); else drawPoint(context, x, y, radius, colors[i]);
   }
   return { layer, side };
 };
-const drawThumbnail = (context, i, x, y, side, rim, colour) => {
-  context.fillStyle = colour;
+const drawThumbnail = (context, i, x, y, side, rim, color) => {
+  context.fillStyle = color;
   context.fillRect(x - side / 2 - rim, y - side / 2 - rim, side + 2 * rim, side + 2 * rim);
   context.drawImage(sprite, ...tileOf(i), map.tile, map.tile, x - side / 2, y - side / 2, side, side);
 };
-const drawPoint = (context, x, y, radius, colour) => {
-  context.beginPath(); context.arc(x, y, radius, 0, 7); context.fillStyle = colour; context.fill();
+const drawPoint = (context, x, y, radius, color) => {
+  context.beginPath(); context.arc(x, y, radius, 0, 7); context.fillStyle = color; context.fill();
 };
 // The mouse moves more often than the screen refreshes.
 let waiting = null;
@@ -168,8 +168,8 @@ const repaint = () => {
 // Mark the chosen face, its neighbours, and the position of the current face.
 const drawMarks = (context, kind, place, large) => {
   const { near, current } = props.marks ?? {};
-  const ring = (x, y, radius, colour) => {
-    for (const [line, ink] of [[5, style('--background-fill-primary')], [2.5, colour]]) {
+  const ring = (x, y, radius, color) => {
+    for (const [line, ink] of [[5, style('--background-fill-primary')], [2.5, color]]) {
       context.beginPath(); context.arc(x, y, radius, 0, 7);
       context.lineWidth = line; context.strokeStyle = ink; context.stroke();
     }
@@ -294,14 +294,14 @@ const open = async () => {
   const before = choice.value;
   choice.replaceChildren(...map.columns.map((column, k) => new Option(column.label, k)));
   choice.value = map.columns[before] ? before : 0;
-  updateColours();
+  updateColors();
   await script();
   await show();
   if (!plot.dataset.ready) addListeners();
   plot.dataset.ready = 'yes';
 };
 sprite.addEventListener('load', repaint);
-choice.addEventListener('change', () => { updateColours(); show(); });
+choice.addEventListener('change', () => { updateColors(); show(); });
 find('.show-thumbnails').addEventListener('change', repaint);
 element.querySelectorAll('.tool').forEach((button) => button.addEventListener('click', () => {
   tool = button.value;

@@ -14,7 +14,7 @@ from torch import Tensor
 from app.session.session import Session
 from app.widgets.assets import read_script
 from app.widgets.compare import COMPARE
-from app.widgets.images import colour_map, gradient, jpeg_url
+from app.widgets.images import color_map, gradient, jpeg_url
 from core import Factors
 from core.export.report import error_map
 from core.export.visualize import light_ball, normal_to_color, to_uint8, viewer_normals
@@ -41,7 +41,7 @@ class Tile:
     image: np.ndarray
     """(H, W, 3) uint8."""
     scale: tuple[str, str, str] | None = None
-    """Name of the colour scale and labels of its two ends."""
+    """Name of the color scale and labels of its two ends."""
     frame: str = ""
     """CANONICAL or PHOTO; empty for a tile that belongs to neither."""
     values: Tensor | None = None
@@ -74,12 +74,12 @@ def _main(session: Session) -> list[Tile]:
     factors = session.factors
     brightest = max(1.0, factors.shading.max().item())
     return [
-        Tile("albedo", "", "Albedo", "the skin’s own colour",
-             "The colour of skin, lips and hair without the effect of light, seen from the front.",
+        Tile("albedo", "", "Albedo", "the skin’s own color",
+             "The color of skin, lips and hair without the effect of light, seen from the front.",
              to_uint8(factors.canon_albedo[0]), frame=CANONICAL, values=factors.canon_albedo[0]),
         Tile("shading", "×", "Shading", "the effect of light",
              "Ambient plus diffuse light times the cosine between surface and light: a + d · max(0, n · l).",
-             colour_map(factors.shading[0, 0], 0, brightest, "grey"), ("grey", "0", f"{brightest:.1f}"),
+             color_map(factors.shading[0, 0], 0, brightest, "gray"), ("gray", "0", f"{brightest:.1f}"),
              frame=CANONICAL, values=factors.shading[0]),
         Tile("canonical", "=", "Canonical face", "lit, from the front",
              "Albedo times shading, pixel by pixel: the face as it would look straight into the camera.",
@@ -100,7 +100,7 @@ def _shape(factors: Factors) -> list[Tile]:
         Tile("depth", "", "Depth", "near is bright",
              "Distance from the camera in the frontal pose, in units of the distance between camera and head. "
              "It has no scale in centimetres.",
-             colour_map(-factors.canon_depth[0], -far, -near, "viridis"), ("viridis", f"{far:.3f}", f"{near:.3f}"),
+             color_map(-factors.canon_depth[0], -far, -near, "viridis"), ("viridis", f"{far:.3f}", f"{near:.3f}"),
              frame=CANONICAL, values=factors.canon_depth),
         Tile("normals", "→", "Normals", "where the surface faces",
              "The direction of the surface at each pixel: red is right, green is up, blue is towards the camera.",
@@ -116,11 +116,11 @@ def _check(factors: Factors) -> list[Tile]:
     error, confidence = error_map(factors)[0], factors.confidence[0]
     return [
         Tile("error", "", "Error", "against the photo",
-             "Mean absolute difference of the colours, on a scale from 0 to 1.",
-             colour_map(error[0], 0, 0.25, "magma"), ("magma", "0", "0.25"), frame=PHOTO, values=error),
+             "Mean absolute difference of the colors, on a scale from 0 to 1.",
+             color_map(error[0], 0, 0.25, "magma"), ("magma", "0", "0.25"), frame=PHOTO, values=error),
         Tile("confidence", "", "Confidence", "the model’s estimate",
              "1 / (1 + expected error), as the model estimates it. Hair, glasses and background are low.",
-             colour_map(confidence[0], 0.5, 1, "viridis"), ("viridis", "0.5", "1"),
+             color_map(confidence[0], 0.5, 1, "viridis"), ("viridis", "0.5", "1"),
              frame=PHOTO, values=confidence),
     ]
 

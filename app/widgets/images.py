@@ -1,4 +1,4 @@
-"""Images for the page: colour scales and data URLs."""
+"""Images for the page: color scales and data URLs."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from torch import Tensor
 from core.export.provenance import watermark
 
 SCALES = {
-    "grey": [(0, 0, 0), (255, 255, 255)],
+    "gray": [(0, 0, 0), (255, 255, 255)],
     # Nine samples each of matplotlib's perceptually uniform maps (CC0).
     "viridis": [(68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141), (39, 173, 129),
                 (92, 200, 99), (170, 220, 50), (253, 231, 37)],
     "magma": [(0, 0, 4), (28, 16, 68), (79, 18, 123), (129, 37, 129), (181, 54, 122), (229, 80, 100),
               (251, 135, 97), (254, 194, 135), (252, 253, 191)],
 }
-"""Colours at even steps from the low to the high end."""
+"""Colors at even steps from the low to the high end."""
 EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 """Data URL of a transparent image."""
 SYNTHETIC = "Synthetic: rendered by LatentFace from one photo."
 """Metadata of every image."""
 
 
-def colour_map(values: Tensor, low: float, high: float, scale: str) -> np.ndarray:
-    """(H, W) values to (H, W, 3) uint8, on a colour scale from low to high."""
+def color_map(values: Tensor, low: float, high: float, scale: str) -> np.ndarray:
+    """(H, W) values to (H, W, 3) uint8, on a color scale from low to high."""
     stops = np.array(SCALES[scale], float)
     position = np.clip((values.detach().float().cpu().numpy() - low) / max(high - low, 1e-9), 0, 1)
     at = np.linspace(0, 1, len(stops))

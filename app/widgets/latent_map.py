@@ -27,7 +27,7 @@ NEAREST = 6
 """Nearest faces shown per kind."""
 HINT = ('<div class="face"><p>The orange ring marks the current face; the small rings mark its nearest faces. '
         "Click a face to choose it.</p></div>")
-TEMPLATE = """<div class="bar"><label>Colour <select class="colour" aria-label="Colour by"></select></label>
+TEMPLATE = """<div class="bar"><label>Color <select class="color" aria-label="Color by"></select></label>
 <span class="legend"></span>
 <span class="tools-group"><button type="button" class="tool" value="pan" aria-pressed="true">Move</button>
 <button type="button" class="tool" value="lasso" aria-pressed="false">Lasso</button>

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.session.session import examples
 from app.widgets.assets import read_script, read_style
-from app.widgets.images import EMPTY, colour_map, gradient, jpeg_url
+from app.widgets.images import EMPTY, color_map, gradient, jpeg_url
 from app.widgets.render import TOOLS
 from app.widgets.thumbnails import TEMPLATE, thumbnail
 from core.export.visualize import to_uint8
@@ -29,7 +29,7 @@ PAIR = """<div class="pair"><figure><img src="${value.subject}" alt=""><figcapti
 TILE_SIZE = 192
 """Pixels of a face in rows of steps."""
 MAX_ALBEDO_DEVIATION, MAX_DEPTH_DEVIATION = 0.12, 0.006
-"""Upper ends of the colour scales of the uncertainty."""
+"""Upper ends of the color scales of the uncertainty."""
 FACE_PART, FACE_CENTRE = 0.6, 0.52
 """Size of an example's face relative to the photo's shorter side, and height of its centre."""
 
@@ -88,7 +88,7 @@ def uncertainty(found: Uncertainty) -> str:
     face = to_uint8(found.mean_image[0])
     maps = [("Albedo ±", found.albedo[0], MAX_ALBEDO_DEVIATION, 2), ("Depth ±", found.depth[0], MAX_DEPTH_DEVIATION, 3)]
     return ('<div class="steps">' + _step(face, f"mean of {SAMPLES} seeds")
-            + "".join(_step(_overlay(face, colour_map(values, 0, top, "magma")), name, _scale(top, digits))
+            + "".join(_step(_overlay(face, color_map(values, 0, top, "magma")), name, _scale(top, digits))
                       for name, values, top, digits in maps) + "</div>")
 
 
@@ -122,6 +122,6 @@ def _scale(top: float, digits: int) -> str:
 
 
 def _overlay(face: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Colours over a faint grey face."""
-    grey = face.mean(-1, keepdims=True) * 0.3
-    return (grey + heat * (1 - grey / 255)).round().astype(np.uint8)
+    """Colors over a faint gray face."""
+    gray = face.mean(-1, keepdims=True) * 0.3
+    return (gray + heat * (1 - gray / 255)).round().astype(np.uint8)

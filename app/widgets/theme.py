@@ -1,4 +1,4 @@
-"""Theme of the page: fonts that come with gradio, greys, one accent. The rest is in app/static/style.css."""
+"""Theme of the page: fonts that come with gradio, grays, one accent. The rest is in app/static/style.css."""
 
 from gradio.themes import Base, colors, sizes
 from gradio.themes.utils.fonts import LocalFont

@@ -26,7 +26,7 @@ def app_url(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def browser(chromium_path, tmp_path_factory):
-    """Chromium, whose camera sees the second example for ever."""
+    """Chromium, whose camera always sees the second example."""
     from playwright.sync_api import sync_playwright
 
     film = tmp_path_factory.mktemp("camera") / "face.mjpeg"

@@ -1,4 +1,4 @@
-"""The public endpoints: the examples on the page run as they are written, and wrong wishes are named."""
+"""The public endpoints: the page's examples run as written, and wrong arguments are named."""
 
 import json
 import re
@@ -25,12 +25,12 @@ def block(language: str, app_url: str) -> str:
 
 @pytest.fixture(scope="module")
 def client(app_url):
-    """As programs reach it."""
+    """A client, as programs use it."""
     return Client(app_url, verbose=False)
 
 
 @pytest.mark.parametrize("language", ["python", "sh"])
-def test_the_examples_run_as_they_are_written(language, app_url, tmp_path):
+def test_the_examples_run_as_written(language, app_url, tmp_path):
     shutil.copy(PHOTO, tmp_path / "photo.jpg")
     shutil.copy(PHOTO, tmp_path / "other.jpg")
     program = {"python": [sys.executable, "-c"], "sh": ["bash", "-c"]}[language]
@@ -49,12 +49,12 @@ def test_a_render_is_what_was_asked_for_and_marked(client):
     assert image.size == (128, 128) and image.mode == "RGBA" and image.text["Synthetic"].startswith("true")
 
 
-@pytest.mark.parametrize(("call", "words"), [
+@pytest.mark.parametrize(("call", "message"), [
     ({"yaw": 200, "api_name": "/render"}, "yaw: out of range"),
     ({"size": 100_000, "api_name": "/render"}, "64 to 1024"),
-    ({"kind": "../x", "api_name": "/export"}, "no export"),
+    ({"kind": "../x", "api_name": "/export"}, "kind must be one of"),
     ({"face": 9, "api_name": "/analyze"}, "no face 9"),
 ])
-def test_wrong_wishes_are_answered_with_a_sentence(client, call, words):
-    with pytest.raises(AppError, match=words):
+def test_wrong_arguments_are_answered_with_a_message(client, call, message):
+    with pytest.raises(AppError, match=message):
         client.predict(handle_file(PHOTO), **call)

@@ -1,4 +1,4 @@
-"""What is taken along from the page: each kind of file comes, opens and is marked, and a session goes on exactly."""
+"""Exports of the page: each kind of file opens and is marked as synthetic, and a session file restores the page."""
 
 import base64
 import io
@@ -12,13 +12,13 @@ from PIL import Image, ImageSequence
 from safetensors import safe_open
 
 from app.server.queues import FULL
-from app.session.export import KINDS, NAMES
+from app.session.export import FILE_NAMES, KINDS
 from core.export.turntable import FRAMES
-from tests.ui.pictures import changed, source
+from tests.ui.images import changed, source
 
 pytestmark = pytest.mark.timeout(240)
 SET = "example=3&yaw=-25&across=40&background=White&donor=5&depth=1.3&albedo=0.4"
-"""Address of a page on which everything is set."""
+"""URL parameters that set everything."""
 CONTROLS = ("yaw", "pitch", "roll", "across", "above", "ambient", "diffuse", "swap-depth", "swap-albedo")
 DROP = """([name, data]) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0)), held = new DataTransfer();
@@ -35,10 +35,10 @@ def entry(page, kind: str):
 
 
 def saved(page, kind: str) -> bytes:
-    """What the menu gives for one of its entries."""
+    """The file that an entry of the menu gives."""
     with page.expect_download() as download:
         entry(page, kind).click()
-    assert download.value.suggested_filename == NAMES[kind]
+    assert download.value.suggested_filename == FILE_NAMES[kind]
     return download.value.path().read_bytes()
 
 
@@ -47,20 +47,20 @@ def shown(page) -> dict:
     page.get_by_role("tab", name="Pose").click()
     page.wait_for_function("document.querySelector('#yaw input[type=range]')?.value === '-25'")
     page.get_by_role("tab", name="Swap").click()
-    page.wait_for_function("document.querySelector('#swap-depth input[type=range]')?.value === '1.3'")
-    for name in ("#picture", "#swap-picture"):
+    page.wait_for_function("document.querySelector('#swap-albedo input[type=range]')?.value === '0.4'")
+    for name in ("#render", "#swap-render"):
         page.wait_for_function("name => document.querySelector(`${name} .live`).naturalWidth === 512", arg=name)
     page.locator("#swap-pair").get_by_text("London Set").wait_for()
     values = {name: page.locator(f"#{name} input[type=range]").input_value() for name in CONTROLS}
-    pictures = {name: source(page, f"{name} .live") for name in ("#picture", "#swap-picture")}
+    renders = {name: source(page, f"{name} .live") for name in ("#render", "#swap-render")}
     choices = page.locator("#work label.selected").all_inner_texts()
-    return values | pictures | {"choices": choices, "donor": page.locator("#swap-pair").inner_text(),
+    return values | renders | {"choices": choices, "donor": page.locator("#swap-pair").inner_text(),
                                 "refined": page.locator("#refine input").is_checked()}
 
 
 @pytest.fixture(scope="module")
 def page(open_page):
-    """A page that is set."""
+    """A page with `SET`."""
     with open_page(link=SET) as page:
         shown(page)
         yield page
@@ -68,7 +68,7 @@ def page(open_page):
 
 @pytest.fixture(scope="module")
 def files(page):
-    """Every entry of the menu, as it comes."""
+    """The file of every entry of the menu."""
     page.get_by_role("tab", name="Pose").click()
     return {kind: saved(page, kind) for kind in KINDS}
 
@@ -77,7 +77,7 @@ def opened(files, kind: str) -> Image.Image:
     return Image.open(io.BytesIO(files[kind]))
 
 
-def test_pictures_and_depth_open_and_say_what_they_are(files):
+def test_images_and_depth_open_and_are_marked(files):
     for kind in ("picture", "normals", "albedo", "depth"):
         image = opened(files, kind)
         assert image.text["Synthetic"].startswith("true") and np.asarray(image).std() > 1, kind
@@ -116,7 +116,7 @@ def test_codes_are_the_same_in_both_files(files):
     assert all(np.allclose(arrays[name], values) for name, values in text["codes"].items())
 
 
-def test_a_session_dropped_into_a_new_page_goes_on_exactly(page, files, open_page, tmp_path):
+def test_a_session_file_dropped_into_a_new_page_restores_it_exactly(page, files, open_page, tmp_path):
     (tmp_path / "mine").write_bytes(files["session"])
     with safe_open(tmp_path / "mine", "np") as file:
         assert "estimate" in file.metadata()["synthetic"]
@@ -132,7 +132,7 @@ def test_a_session_dropped_into_a_new_page_goes_on_exactly(page, files, open_pag
         assert "example=3" in again.url and "yaw=-25" in again.url and "donor=5" in again.url
 
 
-def test_an_export_that_fails_can_be_asked_for_again(page):
+def test_a_failed_export_can_be_repeated(page):
     page.route("**/queue/join*", lambda route: route.fulfill(status=429, json={"detail": FULL}))
     with page.expect_response("**/queue/join*"):
         entry(page, "codes-json").click()
@@ -142,21 +142,21 @@ def test_an_export_that_fails_can_be_asked_for_again(page):
     assert saved(page, "codes-json")
 
 
-def test_a_long_export_is_cancelled_and_another_one_follows_at_once(page):
+def test_a_long_export_can_be_cancelled_and_followed_by_another(page):
     handed = []
     page.on("download", lambda one: handed.append(one.suggested_filename))
     entry(page, "turntable").click()
-    # At its first word: it only takes a second or two. What follows is asked for as soon as the menu takes it.
+    # Cancel at the first message, since the export takes only a second or two; then request the next file at once.
     with page.expect_download() as download:
         page.evaluate("""() => new Promise((done) => {
-          const going = document.querySelector('#export .going');
+          const progress = document.querySelector('#export .progress');
           new MutationObserver((_, watch) => {
-            if (going.hidden) {
+            if (progress.hidden) {
               watch.disconnect();
               document.querySelector('#export [data-kind="codes-json"]').click();
               done();
-            } else if (going.innerText.includes('of 36 pictures')) going.querySelector('button').click();
-          }).observe(going, { attributes: true, childList: true, subtree: true });
+            } else if (progress.innerText.includes('of 36 frames')) progress.querySelector('button').click();
+          }).observe(progress, { attributes: true, childList: true, subtree: true });
         })""")
     assert handed == [download.value.suggested_filename] == ["codes.json"]
-    page.wait_for_selector("#export .going", state="hidden")
+    page.wait_for_selector("#export .progress", state="hidden")

@@ -1,4 +1,4 @@
-"""Hostile files and wishes: each is answered with a sentence or taken as a picture, and the app lives on."""
+"""Hostile files and requests: each is answered with a message or accepted as a photo, and the app keeps running."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.ui.conftest import EXAMPLES, PHONE
-from tests.ui.pictures import as_jpeg, changed, pixels, source
+from tests.ui.images import as_jpeg, changed, pixels, source
 
 pytestmark = pytest.mark.timeout(180)
 TILES = ["albedo", "shading", "canonical", "reconstruction", "photo", "depth", "normals", "light", "error",
@@ -25,12 +25,12 @@ def example(number: int) -> bytes:
 
 
 def earlier_stays(page) -> None:
-    """The earlier result is there."""
+    """The earlier result is still shown."""
     assert page.locator("#equation .tile img").count() == len(TILES)
     assert page.locator("#readout").inner_text()
 
 
-def test_the_first_screen_shows_an_analysed_face(desktop):
+def test_the_first_screen_shows_an_analyzed_face(desktop):
     for key in TILES:
         assert pixels(source(desktop, f"#equation .{key} img")).std() > 1, key
     operators = desktop.locator("#equation .main .operator").all_inner_texts()
@@ -44,7 +44,7 @@ def test_an_upload_changes_the_equation(desktop):
     changed(desktop, "#equation .albedo img", albedo)
 
 
-def test_the_pointer_reads_numbers_from_all_tiles_of_its_frame(desktop):
+def test_the_pointer_shows_values_in_all_tiles_of_its_frame(desktop):
     desktop.locator("#equation .depth img").hover()
     desktop.wait_for_selector("#equation .tile[data-at]")
     marked = desktop.locator("#equation .tile[data-at]").evaluate_all("tiles => tiles.map(tile => tile.dataset.key)")
@@ -63,7 +63,7 @@ def test_a_tile_enlarges_compares_and_closes(desktop):
     assert dialog.bounding_box()["width"] > 400
     dialog.locator("input").fill("50")
     assert dialog.locator(".under").get_attribute("src") == source(desktop, "#equation .canonical img")
-    assert "50%" in dialog.locator(".under").evaluate("picture => getComputedStyle(picture).clipPath")
+    assert "50%" in dialog.locator(".under").evaluate("image => getComputedStyle(image).clipPath")
     desktop.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
 
@@ -79,8 +79,8 @@ def test_the_face_is_shown_in_3d(desktop):
     assert covered > 0.2
 
 
-def test_a_text_file_named_jpg_is_refused_with_a_sentence(desktop):
-    upload(desktop, "photo.jpg", b"This is a text and not a picture. " * 20)
+def test_a_text_file_named_jpg_is_refused_with_a_message(desktop):
+    upload(desktop, "photo.jpg", b"This is a text and not a photo. " * 20)
     desktop.get_by_text("not a photo that can be read").first.wait_for()
     desktop.locator("#photo-input img").wait_for(state="detached")  # another photo can be dropped
     earlier_stays(desktop)
@@ -92,15 +92,15 @@ def test_a_photo_without_a_face_can_be_cropped_by_hand(desktop):
     desktop.get_by_text("No face was found").first.wait_for()
     earlier_stays(desktop)
     desktop.locator("#photo polygon.hand").wait_for(state="attached")
-    albedo, cut = source(desktop, "#equation .albedo img"), source(desktop, "#cut img")
+    albedo, preview = source(desktop, "#equation .albedo img"), source(desktop, "#crop-preview img")
     desktop.locator("#crop-x input[type=range]").fill("30")
-    changed(desktop, "#cut img", cut)
+    changed(desktop, "#crop-preview img", preview)
     desktop.locator("#use-crop").click()
     changed(desktop, "#equation .albedo img", albedo)
     desktop.locator("#warnings").get_by_text("Cropped by hand").wait_for()
 
 
-def test_of_several_faces_one_is_chosen(desktop):
+def test_one_of_several_faces_can_be_chosen(desktop):
     faces = [Image.open(io.BytesIO(example(number))).resize((400, 400)) for number in (2, 3)]
     both = Image.new("RGB", (900, 450), (210, 210, 210))
     both.paste(faces[0].resize((450, 450)), (0, 0))
@@ -124,26 +124,26 @@ def test_an_example_is_opened_with_a_click(desktop):
 
 def test_refinement_is_a_switch_whose_factors_all_tabs_use(desktop):
     desktop.get_by_role("tab", name="Pose").click()
-    desktop.wait_for_selector("#picture .live[src*=jpeg]")
-    live = source(desktop, "#picture .live")
+    desktop.wait_for_selector("#render .live[src*=jpeg]")
+    live = source(desktop, "#render .live")
     desktop.get_by_role("tab", name="Inspect").click()
     found, switch = source(desktop, "#equation .reconstruction img"), desktop.locator("#refine input")
     assert not switch.is_checked()
     switch.check()
     refined = changed(desktop, "#equation .reconstruction img", found)
-    changed(desktop, "#picture .live", live)
+    changed(desktop, "#render .live", live)
     photo = pixels(source(desktop, "#equation .photo img"))
     assert np.abs(pixels(refined) - photo).mean() < np.abs(pixels(found) - photo).mean()
     switch.uncheck()
     assert changed(desktop, "#equation .reconstruction img", refined) == found
 
 
-def test_the_camera_is_followed_and_one_picture_kept(desktop):
+def test_camera_frames_are_analyzed_and_one_is_kept(desktop):
     albedo, photo = source(desktop, "#equation .albedo img"), desktop.locator("#photo image").get_attribute("href")
     desktop.locator("#camera button").first.click()
     changed(desktop, "#equation .albedo img", albedo)
     assert desktop.locator("#camera output").inner_text() == ""
-    for _ in range(3):  # picture after picture
+    for _ in range(3):  # frame after frame
         desktop.wait_for_event("request", lambda request: "queue/join" in request.url)
     desktop.locator("#camera .keep").click()
     desktop.wait_for_function("earlier => document.querySelector('#photo image').getAttribute('href') !== earlier",

@@ -1,4 +1,4 @@
-"""The Latent map tab in the real app: looking, choosing, decoding, enclosing, and photos of one's own."""
+"""The Latent map tab in the real app: choosing, decoding, the lasso, the keyboard, and a visitor's own photos."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.ui.conftest import EXAMPLES, PHONE
-from tests.ui.pictures import changed, pixels, source
+from tests.ui.images import changed, pixels, source
 
 pytestmark = pytest.mark.timeout(240)
 PREVIEW = "#map-preview img"
@@ -41,7 +41,7 @@ def about(page) -> str:
     return page.locator("#map-about").inner_text()
 
 
-def test_three_layouts_show_the_same_faces_and_where_ones_own_belongs(page):
+def test_three_layouts_show_the_same_faces_and_mark_the_current_one(page):
     counts = page.evaluate("document.querySelector('#map .plot').data.map((trace) => trace.x.length)")
     assert len(counts) == 3 and len(set(counts)) == 1 and counts[0] > 300
     ink = page.evaluate("""() => { const c = document.querySelector('#map .stage > canvas');
@@ -56,7 +56,8 @@ def test_three_layouts_show_the_same_faces_and_where_ones_own_belongs(page):
 
 def test_the_face_at_the_pointer_is_decoded(page):
     box, earlier, faces = page.locator("#map .plot").bounding_box(), source(page, PREVIEW), []
-    for across, words in ((0.1, "identity of this place"), (0.5, "expression of this place"), (0.85, "whole code")):
+    captions = (0.1, "identity at this position"), (0.5, "expression at this position"), (0.85, "whole code")
+    for across, words in captions:
         page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * 0.6)
         page.locator("#map-preview").get_by_text(words).wait_for()
         earlier = changed(page, PREVIEW, earlier)
@@ -74,7 +75,7 @@ def test_a_click_chooses_a_face_and_a_neighbour_of_it_another(page):
     page.wait_for_function("(text) => document.querySelector('#map-about').innerText !== text", arg=first)
 
 
-def test_a_chosen_face_is_shown_everywhere_however_soon_that_is_asked_for(page):
+def test_a_chosen_face_is_shown_everywhere_even_if_requested_at_once(page):
     near = pixels(source(page, "#map-near button >> nth=2 >> img"))
     photo = page.locator("#photo image").get_attribute("href")
     page.evaluate("""() => { document.querySelectorAll('#map-near button')[2].click();
@@ -82,10 +83,10 @@ def test_a_chosen_face_is_shown_everywhere_however_soon_that_is_asked_for(page):
     page.wait_for_function("(href) => document.querySelector('#photo image').getAttribute('href') !== href", arg=photo)
     shown = Image.fromarray(pixels(page.locator("#photo image").get_attribute("href")).astype("uint8"))
     assert np.abs(np.asarray(shown.resize(near.shape[:2]), float) - near).mean() < 5
-    page.get_by_text("The orange ring is").wait_for()
+    page.get_by_text("The orange ring marks").wait_for()
 
 
-def test_faces_within_the_lasso_are_exported(page):
+def test_faces_in_the_lasso_are_exported(page):
     page.get_by_role("button", name="Lasso").click()
     box = page.evaluate("""() => { const p = document.querySelector('#map .plot'), b = p.getBoundingClientRect(),
       { xaxis: x, yaxis: y } = p._fullLayout;
@@ -111,7 +112,7 @@ def test_faces_within_the_lasso_are_exported(page):
 
 
 def focused(page) -> str:
-    """What has the focus; it must show that by a ring that lies on the page."""
+    """Name of the focused element, whose focus ring must be visible."""
     name, ring, width, inside = page.evaluate("""() => {
       const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();
       return [one.ariaLabel || one.innerText || one.className, style.outlineStyle, box.width,
@@ -120,7 +121,7 @@ def focused(page) -> str:
     return name
 
 
-def test_the_keyboard_alone_goes_everywhere_and_does_everything(page):
+def test_the_keyboard_alone_reaches_and_does_everything(page):
     page.get_by_role("tab", name="Latent map").focus()
     page.keyboard.press("Tab")
     stops = []
@@ -128,9 +129,9 @@ def test_the_keyboard_alone_goes_everywhere_and_does_everything(page):
         stops.append(focused(page).split(":")[0])
         page.keyboard.press("Tab")
     page.keyboard.press("Shift+Tab")
-    assert stops == ["API", "About", "Colour by", "Move", "Lasso", "Show all", "thumbnails", "Identity", "Expression",
-                     "Whole code"]
-    for key in ("ArrowDown", "Space", "ArrowUp", "ArrowUp", "Space"):  # faster than anything is answered
+    assert stops == ["API", "About", "Color by", "Move", "Lasso", "Show all", "show-thumbnails", "Identity",
+                     "Expression", "Whole code"]
+    for key in ("ArrowDown", "Space", "ArrowUp", "ArrowUp", "Space"):  # faster than the answers
         page.keyboard.press(key)
     page.get_by_text("Export 2 faces").wait_for()
     page.locator("#map-preview").get_by_text("whole code").wait_for()
@@ -164,12 +165,12 @@ def test_the_keyboard_alone_opens_photos_sessions_and_the_menu(page):
     assert focused(page) == "Export"
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    assert focused(page).startswith("Picture")
+    assert focused(page).startswith("Render")
     page.keyboard.press("Escape")
     assert focused(page) == "Export" and not page.locator("#export .sheet").is_visible()
 
 
-def test_too_few_photos_of_ones_own_are_refused_and_the_gallery_stays(page, tmp_path):
+def test_too_few_photos_are_refused_and_the_gallery_stays(page, tmp_path):
     for path in sorted(EXAMPLES.glob("*.jpg"))[:2]:
         shutil.copy(path, tmp_path)
     upload(page, tmp_path)
@@ -178,8 +179,8 @@ def test_too_few_photos_of_ones_own_are_refused_and_the_gallery_stays(page, tmp_
     assert page.evaluate("document.querySelector('#map .plot').data[0].x.length") > 300
 
 
-def test_mapping_ones_own_folder_can_be_cancelled(page, tmp_path):
-    for number in range(100):  # work enough for a slow hand
+def test_mapping_a_folder_can_be_cancelled(page, tmp_path):
+    for number in range(100):  # enough work to cancel
         shutil.copy(sorted(EXAMPLES.glob("*.jpg"))[0], tmp_path / f"{number}.jpg")
     upload(page, tmp_path)
     page.get_by_text("of 100 photos").wait_for()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.ui.pictures import changed, holds, pixels, settled, source
+from tests.ui.images import changed, holds, pixels, settled, source
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -14,44 +14,44 @@ def desktop(open_page):
     """One page for this module's tests, which leave it as usable as they found it."""
     with open_page() as page:
         page.get_by_role("tab", name="Pose").click()
-        page.wait_for_selector("#picture .live[src*=jpeg]")
+        page.wait_for_selector("#render .live[src*=jpeg]")
         yield page
 
 
-def test_a_slider_moves_the_picture_and_buttons_take_it_to_the_front_and_back(desktop):
-    start, yaw = source(desktop, "#picture .live"), desktop.locator("#yaw input[type=range]")
+def test_a_slider_turns_the_face_and_buttons_frontalize_and_reset_it(desktop):
+    start, yaw = source(desktop, "#render .live"), desktop.locator("#yaw input[type=range]")
     found = yaw.input_value()
     yaw.fill("35")
-    turned = settled(desktop, "#picture .live", start)
+    turned = settled(desktop, "#render .live", start)
     assert np.abs(pixels(turned) - pixels(start)).mean() > 5
     desktop.locator("#frontalize").click()
-    front = settled(desktop, "#picture .live", turned)
+    front = settled(desktop, "#render .live", turned)
     holds(desktop, "#yaw input[type=range]", "0")
     assert np.abs(pixels(front) - pixels(turned)).mean() > 5
     desktop.locator("#reset-pose").click()
-    assert settled(desktop, "#picture .live", front) == start
+    assert settled(desktop, "#render .live", front) == start
     holds(desktop, "#yaw input[type=range]", found)
 
 
 def test_dragging_turns_the_face(desktop):
-    earlier = source(desktop, "#picture .live")
+    earlier = source(desktop, "#render .live")
     yaw = float(desktop.locator("#yaw input[type=range]").input_value())
-    frame = desktop.locator("#picture .frame")
+    frame = desktop.locator("#render .frame")
     frame.scroll_into_view_if_needed()
     box = frame.bounding_box()
     desktop.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
     desktop.mouse.down()
     desktop.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.5, steps=4)
     desktop.mouse.up()
-    settled(desktop, "#picture .live", earlier)
+    settled(desktop, "#render .live", earlier)
     assert float(desktop.locator("#yaw input[type=range]").input_value()) < yaw - 15  # the nose follows the hand
 
 
 def test_dragging_the_ball_moves_the_light(desktop):
-    earlier, ball = source(desktop, "#picture .live"), source(desktop, "#ball img")
+    earlier, ball = source(desktop, "#render .live"), source(desktop, "#ball img")
     box = desktop.locator("#ball img").bounding_box()
     desktop.mouse.click(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.5)
-    settled(desktop, "#picture .live", earlier)
+    settled(desktop, "#render .live", earlier)
     lit = pixels(changed(desktop, "#ball img", ball)).mean(-1)
     assert float(desktop.locator("#across input[type=range]").input_value()) < -20
     middle = slice(lit.shape[0] // 3, -lit.shape[0] // 3)
@@ -59,45 +59,45 @@ def test_dragging_the_ball_moves_the_light(desktop):
 
 
 def test_a_clear_background_is_transparent_and_saved_without_loss(desktop):
-    earlier = source(desktop, "#picture .live")
+    earlier = source(desktop, "#render .live")
     desktop.locator("#background").get_by_text("Clear").click()
-    settled(desktop, "#picture .live", earlier)
+    settled(desktop, "#render .live", earlier)
     with desktop.expect_download() as download:
-        desktop.locator("#picture .save").click()
+        desktop.locator("#render .save").click()
     saved = Image.open(download.value.path())
     assert saved.mode == "RGBA" and saved.getextrema()[3][0] == 0
     assert "Synthetic" in saved.text["Description"]
 
 
 def test_presets_set_pose_and_light(desktop):
-    earlier = source(desktop, "#picture .live")
+    earlier = source(desktop, "#render .live")
     desktop.locator("#pose-presets").get_by_text("Right").click()
-    turned = settled(desktop, "#picture .live", earlier)
+    turned = settled(desktop, "#render .live", earlier)
     holds(desktop, "#yaw input[type=range]", "-40")
     desktop.locator("#light-presets").get_by_text("Left").click()
-    settled(desktop, "#picture .live", turned)
+    settled(desktop, "#render .live", turned)
     holds(desktop, "#across input[type=range]", "-60")
 
 
-def test_keys_turn_the_face_and_a_double_click_takes_one_control_back(desktop):
-    earlier, roll = source(desktop, "#picture .live"), desktop.locator("#roll input[type=range]")
+def test_keys_turn_the_face_and_delete_resets_a_slider(desktop):
+    earlier, roll = source(desktop, "#render .live"), desktop.locator("#roll input[type=range]")
     own = roll.input_value()
     roll.fill("15")
-    tilted = settled(desktop, "#picture .live", earlier)
+    tilted = settled(desktop, "#render .live", earlier)
     roll.press("Delete")
-    settled(desktop, "#picture .live", tilted)
+    settled(desktop, "#render .live", tilted)
     assert roll.input_value() == own
     yaw = float(desktop.locator("#yaw input[type=range]").input_value())
-    desktop.locator("#picture .frame").press("ArrowLeft")
+    desktop.locator("#render .frame").press("ArrowLeft")
     desktop.wait_for_function("yaw => +document.querySelector('#yaw input[type=range]').value === yaw + 5", arg=yaw)
 
 
-def test_a_link_brings_the_picture_back(open_page):
+def test_a_link_restores_pose_and_light(open_page):
     with open_page(link="example=4&yaw=33&across=-50") as page:
         page.get_by_role("tab", name="Pose").click()
         holds(page, "#yaw input[type=range]", "33")
         holds(page, "#across input[type=range]", "-50")
-        earlier = source(page, "#picture .live")
+        earlier = source(page, "#render .live")
         page.locator("#yaw input[type=range]").fill("12")
-        settled(page, "#picture .live", earlier)
+        settled(page, "#render .live", earlier)
         assert "example=4" in page.url and "yaw=12" in page.url

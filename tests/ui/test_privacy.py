@@ -1,4 +1,4 @@
-"""What a visitor gives stays: nothing goes to another machine, and nothing is written but in a folder that is emptied.
+"""Visitors' photos stay on this machine, and all files are written to one folder that is cleaned up.
 
 The app runs with a witness inside that notes every file it opens to write and every address it connects to; the
 system's own list of its connections is watched beside it, for what is not Python.
@@ -18,7 +18,7 @@ import pytest
 
 from benchmarks.visitors import running_app
 from tests.ui.conftest import EXAMPLES
-from tests.ui.pictures import changed, source
+from tests.ui.images import changed, source
 
 pytestmark = pytest.mark.timeout(600)
 WITNESS = """
@@ -106,7 +106,7 @@ def use(page) -> None:
     page.locator("#photo-input input[type=file]").set_input_files(EXAMPLES / "045_neutral.jpg")
     changed(page, "#equation .albedo img", albedo)
     page.get_by_role("tab", name="Swap").click()
-    page.wait_for_selector("#swap-picture .live[src*=jpeg]")
+    page.wait_for_selector("#swap-render .live[src*=jpeg]")
     page.get_by_role("tab", name="Latent map").click()
     page.wait_for_selector("#map .plot[data-ready]")
     page.locator("#export summary").click()

@@ -7,17 +7,17 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from tests.ui.conftest import EXAMPLES, PHONE
-from tests.ui.pictures import changed, pixels, settled, source
+from tests.ui.images import changed, pixels, settled, source
 
 pytestmark = pytest.mark.timeout(300)
-LIVE = "#swap-picture .live"
+LIVE = "#swap-render .live"
 
 
 def opened(page):
     """The page, its Swap tab open and drawn."""
     page.get_by_role("tab", name="Swap").click()
     page.wait_for_selector(f"{LIVE}[src*=jpeg]")
-    page.wait_for_selector("#swap-way .steps img")
+    page.wait_for_selector("#swap-interpolation .steps img")
     return page
 
 
@@ -28,14 +28,14 @@ def desktop(open_page):
         yield opened(page)
 
 
-def test_the_first_screen_shows_two_examples_and_the_way_between_them(desktop):
+def test_the_first_screen_shows_two_examples_and_the_interpolation(desktop):
     own, other = (pixels(one.get_attribute("src")) for one in desktop.locator("#swap-pair img").all())
     assert np.abs(own - other).mean() > 5
-    way = [pixels(one.get_attribute("src")) for one in desktop.locator("#swap-way img").all()]
-    assert len(way) == 7 and np.abs(way[0] - way[-1]).mean() > 0.5
+    steps = [pixels(one.get_attribute("src")) for one in desktop.locator("#swap-interpolation img").all()]
+    assert len(steps) == 7 and np.abs(steps[0] - steps[-1]).mean() > 0.5
 
 
-def test_a_slider_changes_the_picture_and_comes_back(desktop):
+def test_the_strength_changes_the_render_and_restores_it(desktop):
     start, slider = source(desktop, LIVE), desktop.locator("#swap-albedo input[type=range]")
     slider.fill("1.5")
     more = settled(desktop, LIVE, start)
@@ -43,35 +43,52 @@ def test_a_slider_changes_the_picture_and_comes_back(desktop):
     assert settled(desktop, LIVE, more) == start
 
 
-def test_another_donor_the_exchange_and_the_neutral_face(desktop):
+def test_decoded_detail_offers_depth_and_the_interpolation_of_identities(desktop):
+    start, depth, what = source(desktop, LIVE), desktop.locator("#swap-depth"), desktop.locator("#swap-what")
+    assert desktop.locator("#swap-albedo").inner_text().startswith("Strength") and not depth.is_visible()
+    assert what.locator("label").all_inner_texts() == ["Expression"]
+    desktop.locator("#swap-detail").get_by_text("Decoded").click()
+    decoded = settled(desktop, LIVE, start)
+    depth.wait_for()
+    assert desktop.locator("#swap-albedo").inner_text().startswith("Albedo")
+    last = "#swap-interpolation figure:last-child img"
+    earlier = source(desktop, last)
+    what.get_by_text("Both").click()
+    changed(desktop, last, earlier)
+    desktop.locator("#swap-detail").get_by_text("Photo").click()
+    assert settled(desktop, LIVE, decoded) == start
+    depth.wait_for(state="hidden")
+
+
+def test_another_donor_swapped_roles_and_the_neutral_face(desktop):
     start, other = source(desktop, LIVE), "#swap-pair figure:last-child img"
     donor = source(desktop, other)
     desktop.locator("#swap-donors button").nth(6).click()
     second = changed(desktop, other, donor)
     with_second = settled(desktop, LIVE, start)
-    desktop.locator("#swap-exchange").click()
+    desktop.locator("#swap-roles").click()
     own = "#swap-pair figure:first-child img"
     desktop.wait_for_function("([own, src]) => document.querySelector(own).src === src", arg=[own, second])
     exchanged = settled(desktop, LIVE, with_second)
-    desktop.locator("#swap-whose").get_by_text("None").click()
+    desktop.locator("#swap-source").get_by_text("Neutral").click()
     neutral = settled(desktop, LIVE, exchanged)
-    desktop.locator("#swap-whose").get_by_text("other").click()
+    desktop.locator("#swap-source").get_by_text("From the other face").click()
     settled(desktop, LIVE, neutral)
 
 
-def test_what_is_saved_says_that_it_is_synthetic(desktop):
+def test_saved_renders_say_that_they_are_synthetic(desktop):
     saved = []
-    for stamp in (False, True):
-        desktop.locator("#swap-picture .stamp").set_checked(stamp)
+    for watermark in (False, True):
+        desktop.locator("#swap-render .watermark").set_checked(watermark)
         with desktop.expect_download() as download:
-            desktop.locator("#swap-picture .save").click()
+            desktop.locator("#swap-render .save").click()
         saved.append(Image.open(download.value.path()))
     assert all(image.text["Description"].startswith("Synthetic") for image in saved)
-    plain, watermark = (np.asarray(image, float)[-40:, :120] for image in saved)
-    assert np.abs(plain - watermark).max() > 50
+    plain, marked = (np.asarray(image, float)[-40:, :120] for image in saved)
+    assert np.abs(plain - marked).max() > 50
 
 
-def test_a_file_that_is_no_photo_is_refused_and_the_picture_stays(desktop):
+def test_a_file_that_is_no_photo_is_refused_and_the_render_stays(desktop):
     start = source(desktop, LIVE)
     with desktop.expect_file_chooser() as chooser:
         desktop.locator("#swap-upload").click()
@@ -92,10 +109,10 @@ def test_the_grid_is_drawn_and_a_cell_opens_its_two_faces(desktop):
     changed(desktop, "#swap-pair figure:first-child img", earlier)
 
 
-def test_five_steps_and_the_spread_are_shown_and_change_with_the_seed(desktop):
-    desktop.get_by_role("tab", name="Identity from noise").click()
-    desktop.wait_for_selector("#swap-spread img")
-    assert desktop.locator("#swap-steps img").count() == 5 and desktop.locator("#swap-spread img").count() == 3
+def test_denoising_steps_and_uncertainty_change_with_the_seed(desktop):
+    desktop.get_by_role("tab", name="Denoising").click()
+    desktop.wait_for_selector("#swap-uncertainty img")
+    assert desktop.locator("#swap-steps img").count() == 5 and desktop.locator("#swap-uncertainty img").count() == 3
     first = source(desktop, "#swap-steps figure:first-child img")
     desktop.locator("#swap-seed input[type=number]").fill("7")
     changed(desktop, "#swap-steps figure:first-child img", first)
@@ -106,10 +123,10 @@ def test_a_phone_shows_it_without_scrolling_sideways(open_page):
         assert opened(page).evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
-def test_the_endpoint_gives_a_marked_picture_or_a_sentence(app_url):
+def test_the_endpoint_gives_a_marked_render_or_a_message(app_url):
     client = Client(app_url, verbose=False)
     photo, donor = (handle_file(EXAMPLES / name) for name in ("045_neutral.jpg", "061_smiling.jpg"))
     image = Image.open(client.predict(photo, donor, size=128, api_name="/swap"))
     assert image.size == (128, 128) and image.text["Synthetic"].startswith("true")
-    with pytest.raises(AppError, match="0 to 1.5"):
+    with pytest.raises(AppError, match="from 0 to 1.5"):
         client.predict(photo, donor, depth=9, api_name="/swap")

@@ -1,12 +1,11 @@
-"""Whether everybody can read and reach what the page shows: contrast as WCAG 2.1 AA asks for, the keyboard, and nothing
-that jumps."""
+"""Contrast (WCAG 2.1 AA), keyboard access, accessible names and layout shift of every tab."""
 
 import pytest
 
 pytestmark = pytest.mark.timeout(300)
-TABS = {"Inspect": "#readout dl", "Pose & light": "#picture .live[src*=jpeg]", "Swap": "#swap-way .steps img",
+TABS = {"Inspect": "#readout dl", "Pose & light": "#render .live[src*=jpeg]", "Swap": "#swap-interpolation .steps img",
         "Latent map": "#map .plot[data-ready]", "API": "#api-text", "About": "#about-text"}
-"""Names of the tabs and what is there once they are drawn."""
+"""Name of each tab, and a selector that exists once it is drawn."""
 FAINT = """() => {
   const pen = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d',
     {willReadFrequently: true});
@@ -24,7 +23,7 @@ FAINT = """() => {
     const text = words.currentNode.data.trim(), element = words.currentNode.parentElement;
     if (!text || !element.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
     const style = getComputedStyle(element), box = element.getBoundingClientRect();
-    // Written over pictures it has a dark edge; what is switched off need not be read.
+    // Text over images has a dark edge; disabled elements are exempt.
     if (parseFloat(style.fontSize) === 0 || style.textShadow !== 'none' || box.width < 2 || box.height < 2
         || element.closest(':disabled, .sr-only')) continue;
     const grounds = [];
@@ -48,11 +47,11 @@ NAMELESS = """() => [...document.querySelectorAll('button, input:not([type=file]
 WATCH = """() => { window.jumps = 0; new PerformanceObserver((list) => list.getEntries().forEach(
   (one) => { if (!one.hadRecentInput) window.jumps += one.value; })).observe({type: 'layout-shift'}); }"""
 JUMP = 0.1
-"""Layout shift above which the page is said to jump."""
+"""Largest layout shift allowed."""
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_tab_can_be_read_and_reached_and_does_not_jump(open_page, theme):
+def test_every_tab_is_legible_reachable_and_stable(open_page, theme):
     with open_page(theme=theme) as page:
         found = {}
         page.evaluate(WATCH)

@@ -1,4 +1,4 @@
-"""Reading the pictures that the page shows, and making some to upload."""
+"""Read the images that the page shows, and make images to upload."""
 
 import base64
 import io
@@ -8,31 +8,31 @@ from PIL import Image
 
 
 def pixels(url: str) -> np.ndarray:
-    """Decode a data address."""
+    """Decode a data URL."""
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",", 1)[1]))), float)
 
 
 def source(page, selector: str) -> str:
-    """What a picture shows."""
+    """Data URL of an image on the page."""
     return page.locator(selector).get_attribute("src")
 
 
 def changed(page, selector: str, earlier: str) -> str:
-    """Wait until a picture shows something else, and return it."""
+    """Wait until an image changes, and return its data URL."""
     page.wait_for_function("([selector, earlier]) => document.querySelector(selector)?.src !== earlier",
                            arg=[selector, earlier])
     return source(page, selector)
 
 
 def settled(page, selector: str, earlier: str) -> str:
-    """Wait until a live picture shows something else with all its pixels, and return it."""
-    page.wait_for_function("""([selector, earlier]) => { const picture = document.querySelector(selector);
-        return picture?.src !== earlier && picture.naturalWidth === 512; }""", arg=[selector, earlier])
+    """Wait until a live render changes and is no draft, and return its data URL."""
+    page.wait_for_function("""([selector, earlier]) => { const image = document.querySelector(selector);
+        return image?.src !== earlier && image.naturalWidth === 512; }""", arg=[selector, earlier])
     return source(page, selector)
 
 
 def holds(page, selector: str, value: str) -> None:
-    """Wait until a control has a value: it may come a moment after the picture it belongs to."""
+    """Wait until a control has a value: it may come a moment after its render."""
     page.wait_for_function("([selector, value]) => document.querySelector(selector).value === value",
                            arg=[selector, value])
 
