@@ -9,28 +9,40 @@ from tests.ui.images import changed, holds, pixels, settled, source
 pytestmark = pytest.mark.timeout(180)
 
 
+def opened(page):
+    """The page, its Pose & light tab open and drawn."""
+    page.get_by_role("tab", name="Pose").click()
+    page.wait_for_selector("#render .live[src*=jpeg]")
+    return page
+
+
 @pytest.fixture(scope="module")
 def desktop(open_page):
-    """One page for this module's tests, which leave it as usable as they found it."""
+    """One page for most of this module's tests."""
     with open_page() as page:
-        page.get_by_role("tab", name="Pose").click()
-        page.wait_for_selector("#render .live[src*=jpeg]")
-        yield page
+        yield opened(page)
 
 
-def test_a_slider_turns_the_face_and_buttons_frontalize_and_reset_it(desktop):
-    start, yaw = source(desktop, "#render .live"), desktop.locator("#yaw input[type=range]")
+@pytest.fixture
+def fresh(open_page):
+    """A page whose controls nobody has moved."""
+    with open_page() as page:
+        yield opened(page)
+
+
+def test_a_slider_turns_the_face_and_buttons_frontalize_and_reset_it(fresh):
+    start, yaw = source(fresh, "#render .live"), fresh.locator("#yaw input[type=range]")
     found = yaw.input_value()
     yaw.fill("35")
-    turned = settled(desktop, "#render .live", start)
+    turned = settled(fresh, "#render .live", start)
     assert np.abs(pixels(turned) - pixels(start)).mean() > 5
-    desktop.locator("#frontalize").click()
-    front = settled(desktop, "#render .live", turned)
-    holds(desktop, "#yaw input[type=range]", "0")
+    fresh.locator("#frontalize").click()
+    front = settled(fresh, "#render .live", turned)
+    holds(fresh, "#yaw input[type=range]", "0")
     assert np.abs(pixels(front) - pixels(turned)).mean() > 5
-    desktop.locator("#reset-pose").click()
-    assert settled(desktop, "#render .live", front) == start
-    holds(desktop, "#yaw input[type=range]", found)
+    fresh.locator("#reset-pose").click()
+    assert settled(fresh, "#render .live", front) == start
+    holds(fresh, "#yaw input[type=range]", found)
 
 
 def test_dragging_turns_the_face(desktop):
