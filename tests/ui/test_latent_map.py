@@ -50,7 +50,7 @@ def test_three_layouts_show_the_same_faces_and_mark_the_current_one(page):
         any += d[i + 3] > 0; orange += d[i] === 217 && d[i + 1] === 119 && d[i + 2] === 6; }
       return [orange, any / (d.length / 4)]; }""")
     assert ink[0] > 100 and ink[1] > 0.1
-    assert page.locator("#map-near button").count() == 18
+    page.wait_for_function("document.querySelectorAll('#map-near button[data-index]').length === 18")
     assert "CC BY 4.0" in page.locator("#work").inner_text()
 
 
@@ -76,10 +76,13 @@ def test_a_click_chooses_a_face_and_a_neighbour_of_it_another(page):
 
 
 def test_a_chosen_face_is_shown_everywhere_even_if_requested_at_once(page):
-    near = pixels(source(page, "#map-near button >> nth=2 >> img"))
+    page.mouse.click(*page.evaluate(PLACE, [2, 30]))
+    page.wait_for_function("!document.querySelector('#map-subject').disabled")
     photo = page.locator("#photo image").get_attribute("href")
-    page.evaluate("""() => { document.querySelectorAll('#map-near button')[2].click();
-      document.querySelector('#map-subject').click(); }""")
+    near = pixels(page.evaluate("""() => { const button = document.querySelectorAll('#map-near button[data-index]')[2];
+      button.click();
+      document.querySelector('#map-subject').click();
+      return button.querySelector('img').src; }"""))
     page.wait_for_function("(href) => document.querySelector('#photo image').getAttribute('href') !== href", arg=photo)
     shown = Image.fromarray(pixels(page.locator("#photo image").get_attribute("href")).astype("uint8"))
     assert np.abs(np.asarray(shown.resize(near.shape[:2]), float) - near).mean() < 5
