@@ -13,7 +13,7 @@ from PIL import Image
 from app.session.session import Session
 from app.session.settings import FRONT, LightSettings, Pose
 from app.widgets import photo, readout
-from app.widgets.images import SCALES, colour_map, jpeg_url, png_url
+from app.widgets.images import SCALES, color_map, jpeg_url, png_url
 from app.widgets.light import ball_url
 from core import Codes, Factors, Light, View
 from core.export.visualize import to_uint8
@@ -28,8 +28,8 @@ def session(pose=FRONT, confidence=0.95, side=300.0, faces=1) -> Session:
     """A session with constant maps and the given estimates."""
     image = np.full((600, 800, 3), 128, np.uint8)
     face = face_from_crop(image, photo.crop_of(image, 50, 50, side / 6, 0))
-    maps, colours = torch.full((1, 64, 64), 1.0), torch.full((1, 3, 64, 64), 0.5)
-    factors = Factors(colours, maps, colours, torch.zeros(1, 64, 64, 3), maps[None], colours, maps, maps[None], colours,
+    maps, colors = torch.full((1, 64, 64), 1.0), torch.full((1, 3, 64, 64), 0.5)
+    factors = Factors(colors, maps, colors, torch.zeros(1, 64, 64, 3), maps[None], colors, maps, maps[None], colors,
                       maps[None] * confidence, Light.of(0.5, 0.5, 0, 0), pose.to_view(View.of()),
                       Codes(torch.zeros(1, 256), torch.zeros(1, 256)))
     return Session(image, [face] * faces, 0, factors)
@@ -71,12 +71,12 @@ def test_the_ball_is_bright_where_the_light_comes_from():
     assert above[20, middle] > above[-20, middle] + 50
 
 
-def test_colour_scales_run_from_end_to_end():
+def test_color_scales_run_from_end_to_end():
     ramp = torch.linspace(2, 4, 64).expand(64, 64)
     for name, stops in SCALES.items():
-        array = colour_map(ramp, 2, 4, name)
+        array = color_map(ramp, 2, 4, name)
         assert tuple(array[0, 0]) == stops[0] and tuple(array[0, -1]) == stops[-1]
-    assert tuple(colour_map(ramp, 5, 6, "grey")[0, 0]) == (0, 0, 0)
+    assert tuple(color_map(ramp, 5, 6, "gray")[0, 0]) == (0, 0, 0)
 
 
 def test_data_urls_keep_the_image_and_say_that_it_is_synthetic():
