@@ -45,7 +45,10 @@ def check_images(images: Any, size: int) -> Tensor:
     elif not isinstance(images, Tensor) and not hasattr(images, "__array__"):
         raise ArgumentInvalid(f"images must be a list of faces (LatentFace.find_faces) or an array of shape "
                               f"(B, 3, {size}, {size}), got {type(images).__name__}.")
-    tensor = torch.as_tensor(images)
+    try:
+        tensor = torch.as_tensor(images)
+    except (TypeError, ValueError) as error:
+        raise ArgumentInvalid(f"images must be numbers: {error}.") from error
     if tensor.dim() != 4 or tuple(tensor.shape[1:]) != (3, size, size) or not len(tensor):
         raise ArgumentInvalid(f"images must have the shape (B, 3, {size}, {size}) with B ≥ 1, got "
                               f"{tuple(tensor.shape)}.")

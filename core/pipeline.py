@@ -37,7 +37,7 @@ from core.arguments import (
 from core.config import ModelConfig
 from core.errors import ArgumentInvalid, WeightsMissing
 from core.geometry.camera import depth_to_normal
-from core.geometry.rasterizer import use_rasterizer
+from core.geometry.rasterizer import current_rasterizer, use_rasterizer
 from core.geometry.shading import shade
 from core.lazy import lazy_property
 from core.model import code_ops
@@ -91,20 +91,21 @@ def _inference(method: Callable[Parameters, Result]) -> Callable[Parameters, Res
 class LatentFace:
     """The trained model and everything around it. All methods raise ArgumentInvalid for wrong arguments."""
 
-    def __init__(self, autoencoder: Autoencoder, diffusion: Diffusion | None = None, rasterizer: str = "grid"):
+    def __init__(self, autoencoder: Autoencoder, diffusion: Diffusion | None = None, rasterizer: str | None = None):
         self.autoencoder = autoencoder.eval().requires_grad_(False)
         self.diffusion = diffusion and diffusion.eval().requires_grad_(False)
-        self.rasterizer = rasterizer
+        self.rasterizer = rasterizer or current_rasterizer()
 
     @classmethod
-    def from_pretrained(cls, path: str | Path | None = None, rasterizer: str = "grid") -> LatentFace:
+    def from_pretrained(cls, path: str | Path | None = None, rasterizer: str | None = None) -> LatentFace:
         """Load weights: `path`, else the environment variable LATENTFACE_WEIGHTS, else the bundled ones. No network.
 
         `diffusion.safetensors` beside them is loaded too; without it codes cannot be split.
 
         Args:
             path: file of the autoencoder.
-            rasterizer: "grid" (the project's own) or "pytorch3d" (requirements-pytorch3d.txt).
+            rasterizer: "grid" (the project's own) or "pytorch3d" (requirements-pytorch3d.txt); None: the one in use
+                (core.geometry.rasterizer.use_rasterizer), which is "grid" by default.
 
         Raises:
             WeightsMissing: there is no such file.
@@ -112,7 +113,7 @@ class LatentFace:
             WeightsMismatch: the diffusion model beside it was made for another autoencoder.
             BackendMissing: PyTorch3D is not installed.
         """
-        with use_rasterizer(rasterizer):  # raises early where it is missing
+        with use_rasterizer(rasterizer or current_rasterizer()):  # raises early where it is missing
             path = weights_path(path)
             autoencoder, beside = load_autoencoder(path), diffusion_path(path)
             diffusion = load_diffusion(beside, autoencoder) if beside.is_file() else None
@@ -407,9 +408,9 @@ class LatentFace:
         target = check_expressions(donor, EXPRESSION_NAMES).to(self.device)
         own = self._own_expression(face.factors, seed)
         closing = [target[:, index:index + 1].clamp(0, 1).expand(len(face), 1) for index in BLINKS]
-        change = Reenactment(basis.displace(target / basis.gain - own, face.landmarks),
-                             basis.displace(-own, face.landmarks), closing)
-        return basis.code_change(target - own), change
+        weights = target / basis.gain - own
+        change = Reenactment(basis.displace(weights, face.landmarks), basis.displace(-own, face.landmarks), closing)
+        return basis.code_change(weights), change
 
     @_inference
     def render(self, face: TexturedFace | Factors, view: View | None = None, light: Light | None = None,

@@ -8,8 +8,21 @@ import numpy as np
 import pytest
 import torch
 
+from core.geometry.rasterizer import RASTERIZERS, use_rasterizer
+
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 CHROMIUM = shutil.which("chromium")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--rasterizer", choices=RASTERIZERS, default="grid", help="backend that renders depth in all tests")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def rasterizer(request):
+    """Run every test with the backend of --rasterizer."""
+    with use_rasterizer(request.config.getoption("rasterizer")):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -191,19 +191,27 @@ class _GridDepth(torch.autograd.Function):
         return torch.from_numpy(grad).view(ctx.shape).to(grad_depth.device), None
 
 
+RASTERIZERS = ("grid", "pytorch3d")
+"""The backends: this module, and PyTorch3D (requirements-pytorch3d.txt)."""
+
 _backend: ContextVar[str] = ContextVar("rasterizer", default="grid")
+
+
+def current_rasterizer() -> str:
+    """Name of the backend that renders depth here: "grid" outside of `use_rasterizer`."""
+    return _backend.get()
 
 
 @contextmanager
 def use_rasterizer(name: str) -> Iterator[None]:
-    """Within the context, render depth with "grid" (this module) or "pytorch3d" (requirements-pytorch3d.txt).
+    """Render depth with one of `RASTERIZERS` within the context.
 
     Raises:
         ArgumentInvalid: another name.
         BackendMissing: PyTorch3D is not installed.
     """
-    if name not in ("grid", "pytorch3d"):
-        raise ArgumentInvalid(f"rasterizer must be grid or pytorch3d, got {name!r}.")
+    if name not in RASTERIZERS:
+        raise ArgumentInvalid(f"rasterizer must be {' or '.join(RASTERIZERS)}, got {name!r}.")
     if name == "pytorch3d":
         _import_pytorch3d()
     token = _backend.set(name)
@@ -230,7 +238,7 @@ def rasterize_depth(points: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """
     if points.dim() != 4 or points.shape[-1] != 3:
         raise ArgumentInvalid(f"points must be (B, H, W, 3), got {tuple(points.shape)}.")
-    return _rasterize_pytorch3d(points, size) if _backend.get() == "pytorch3d" else _GridDepth.apply(points, size)
+    return _rasterize_pytorch3d(points, size) if current_rasterizer() == "pytorch3d" else _GridDepth.apply(points, size)
 
 
 def _import_pytorch3d():

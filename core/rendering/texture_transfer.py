@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.errors import ArgumentInvalid
 from core.geometry.camera import crop_grid, crop_points, crop_tangent, depth_to_normal, transform
 from core.geometry.filters import blur, lerp, smoothstep, spline_matrix, upsample
 from core.geometry.rasterizer import BACKGROUND, rasterize_crop
@@ -79,7 +80,12 @@ def texture_from_photo(factors: Factors, photo: Tensor, landmarks: Tensor | None
 
     Returns:
         B faces.
+
+    Raises:
+        ArgumentInvalid: `photo` has another shape.
     """
+    if photo.dim() != 4 or photo.shape[:2] != (len(factors), 3) or photo.shape[2] != photo.shape[3]:
+        raise ArgumentInvalid(f"photo must be ({len(factors)}, 3, N, N), got {tuple(photo.shape)}.")
     photo = photo.to(factors.image)
     tangent = torch.full_like(factors.light.ambient, crop_tangent(factors.canon_depth.shape[-1]))
     depth, normal, distance = head_surface(factors.canon_depth)

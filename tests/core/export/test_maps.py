@@ -57,10 +57,10 @@ def test_a_stamp_is_seen_and_leaves_the_face_alone():
 
 
 def test_codes_and_numbers_are_arrays_and_json(factors, face):
-    arrays = np.load(io.BytesIO(codes_npz(factors)), allow_pickle=False)
+    arrays = np.load(io.BytesIO(codes_npz(factors, factors.codes)), allow_pickle=False)
     assert np.array_equal(arrays["depth_code"], factors.codes.depth_code[0].numpy())
     assert np.array_equal(arrays["rotation"], factors.view.rotation[0].numpy()) and arrays["synthetic"]
-    told = json.loads(codes_json(factors, face))
+    told = json.loads(codes_json(factors, face, factors.codes))
     assert told["codes"]["albedo_code"] == factors.codes.albedo_code[0].tolist()
     assert told["synthetic"] is True and "pose" in told
 

@@ -12,8 +12,8 @@ from core.export.visualize import light_ball
 def factors() -> Factors:
     """Constant maps; the face covers everything."""
     maps, colors = torch.ones(1, 64, 64), torch.full((1, 3, 64, 64), 0.5)
-    return Factors(colors, maps, colors.clone(), torch.zeros(1, 64, 64, 3), maps[None], colors, maps, maps[None].clone(),
-                   colors.clone(), maps[None], Light.of(0.5, 0.5, 0, 0), View.of(),
+    return Factors(colors, maps, colors.clone(), torch.zeros(1, 64, 64, 3), maps[None], colors, maps,
+                   maps[None].clone(), colors.clone(), maps[None], Light.of(0.5, 0.5, 0, 0), View.of(),
                    Codes(torch.zeros(1, 256), torch.zeros(1, 256)))
 
 

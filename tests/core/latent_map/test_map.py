@@ -13,9 +13,10 @@ from PIL import Image
 from core.errors import FaceNotFound, MapUnreadable
 from core.faces import Crop, face_from_crop
 from core.latent_map.builder import MapBuilder
-from core.latent_map.map import BUNDLED, KINDS, LatentMap, Space, code_rows
+from core.latent_map.map import BUNDLED, LatentMap, Space, code_rows
+from core.model.code_ops import KINDS
 from core.pipeline import LatentFace
-from core.types import Codes
+from core.types import CodePair
 from tests.core.latent_map.maps import COUNT, small_map
 
 
@@ -24,7 +25,7 @@ def test_a_map_survives_its_file(tmp_path):
     one.write(tmp_path / "map.npz")
     other = LatentMap.read(tmp_path / "map.npz")
     assert other.names.tolist() == one.names.tolist() and other.kinds == list(KINDS)
-    assert other.pictures == one.pictures and (other.weights, other.credit) == ("abc", "Somebody")
+    assert other.thumbnails == one.thumbnails and (other.weights, other.credit) == ("abc", "Somebody")
     for kind in KINDS:
         np.testing.assert_allclose(code_rows(other.codes, kind), code_rows(one.codes, kind), atol=0.02)
         np.testing.assert_array_equal(other.positions[kind], one.positions[kind])
@@ -34,7 +35,7 @@ def test_a_map_survives_its_file(tmp_path):
 
 def test_a_map_without_the_diffusion_model_has_codes_alone(tmp_path):
     one = small_map()
-    alone = replace(one, codes=Codes(one.codes.depth_code, one.codes.albedo_code),
+    alone = replace(one, codes=one.codes.codes,
                     positions={"code": one.positions["code"]}, _spaces={})
     alone.write(tmp_path / "map.npz")
     assert LatentMap.read(tmp_path / "map.npz").kinds == ["code"]
@@ -54,17 +55,20 @@ def test_a_place_gives_the_face_that_is_there():
     place = {kind: one.positions[kind][9] for kind in KINDS}
     by_code, by_identity, by_expression = (one.face_at(place[kind], kind, subject)
                                            for kind in ("code", "identity", "expression"))
-    torch.testing.assert_close(by_code.depth_code, one.codes[9].depth_code, atol=1e-3, rtol=1e-3)
-    torch.testing.assert_close(by_identity.identity.albedo, one.codes[9].identity.albedo, atol=1e-3, rtol=1e-3)
-    torch.testing.assert_close(by_identity.expression.albedo, subject.expression.albedo, atol=1e-3, rtol=1e-3)
-    torch.testing.assert_close(by_expression.expression.depth, one.codes[9].expression.depth, atol=1e-3, rtol=1e-3)
-    torch.testing.assert_close(by_expression.identity.depth, subject.identity.depth, atol=1e-3, rtol=1e-3)
+    there = one.codes[9]
+    for found, wanted in ((by_code, there.codes.pair), (by_identity, there.identity + subject.expression),
+                          (by_expression, subject.identity + there.expression)):
+        torch.testing.assert_close(found.depth_code, wanted.depth, atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(found.albedo_code, wanted.albedo, atol=1e-3, rtol=1e-3)
 
 
 def test_without_a_subject_places_have_no_expression_or_the_mean_identity():
-    one = small_map()
-    assert one.face_at((0, 0), "identity").expression.depth.abs().max() < 1e-4
-    torch.testing.assert_close(one.face_at((0, 0), "expression").identity.depth[0], one.codes.identity.depth.mean(0))
+    one, subject, nothing = small_map(), small_map().codes[5], CodePair(torch.zeros(1, 256), torch.zeros(1, 256))
+    alone, neutral = one.face_at((0, 0), "identity"), replace(subject, expression=nothing)
+    torch.testing.assert_close(alone.depth_code, one.face_at((0, 0), "identity", neutral).depth_code)
+    change = one.face_at((0, 0), "expression").depth_code - one.face_at((0, 0), "expression", subject).depth_code
+    wanted = one.codes.identity.depth.mean(0) - subject.identity.depth[0]
+    torch.testing.assert_close(change[0], wanted, atol=1e-4, rtol=1e-4)
 
 
 def test_faces_change_smoothly_along_a_path():
@@ -82,7 +86,7 @@ def test_chosen_faces_are_exported(tmp_path):
     with zipfile.ZipFile(tmp_path / "faces.zip") as file:
         rows = list(csv.DictReader(io.StringIO(file.read("faces.csv").decode())))
         codes = np.load(io.BytesIO(file.read("codes.npz")))
-        assert file.read("pictures/00009.webp") == bytes([9]) * 10
+        assert file.read("thumbnails/00009.webp") == bytes([9]) * 10
     assert [row["name"] for row in rows] == ["face <4>", "face <9>"]
     assert float(rows[1]["identity_x"]) == pytest.approx(small_map().positions["identity"][9, 0], abs=1e-4)
     np.testing.assert_allclose(codes["identity"] + codes["expression"], codes["code"], atol=1e-4)
@@ -130,12 +134,12 @@ def model() -> LatentFace:
 
 
 def test_the_bundled_map_belongs_to_the_bundled_weights(model):
-    LatentMap.read().check_weights(model)
+    assert len(model.map()) > 300
     with pytest.raises(MapUnreadable, match="other weights"):
-        small_map().check_weights(model)
+        small_map().check_weights(model.fingerprint)
 
 
-def test_the_bundled_map_keeps_neighbours_together_and_has_pictures_with_credit():
+def test_the_bundled_map_keeps_neighbors_together_and_has_credited_thumbnails():
     from sklearn.manifold import trustworthiness
 
     one = LatentMap.read()
@@ -143,23 +147,24 @@ def test_the_bundled_map_keeps_neighbours_together_and_has_pictures_with_credit(
     assert "CC BY 4.0" in one.credit and set(one.columns["source"]) == {"London Set", "rendered"}
     for kind in one.kinds:
         assert trustworthiness(Space(code_rows(one.codes, kind)).rows, one.positions[kind], n_neighbors=10) > 0.8
-    assert all(Image.open(io.BytesIO(data)).size == (256, 256) for data in one.pictures[::50])
+    assert all(Image.open(io.BytesIO(data)).size == (256, 256) for data in one.thumbnails[::50])
 
 
 def test_a_map_is_made_of_faces(model, monkeypatch):
     rng = np.random.default_rng(0)
-    monkeypatch.setattr("core.latent_map.builder.lay_out", lambda rows: rng.uniform(-1, 1, (len(rows), 2)).astype(np.float32))
+    monkeypatch.setattr("core.latent_map.builder.umap_layout",
+                        lambda rows: rng.uniform(-1, 1, (len(rows), 2)).astype(np.float32))
     maker = MapBuilder(model)
     faces = [face_from_crop(rng.integers(0, 255, (64, 64, 3), np.uint8), Crop((31.5, 31.5), 64), 64) for _ in range(35)]
     for number, face in enumerate(faces[:11]):
         maker.add(face, f"{number}")
     with pytest.raises(FaceNotFound, match="11 faces"):
-        next(maker.lay_out())
+        next(maker.embed())
     for number, face in enumerate(faces[11:], 11):
         maker.add(face, f"{number}", age=number)
-    assert list(maker.lay_out()) == (list(KINDS) if model.diffusion else ["code"])
+    assert list(maker.embed()) == (list(KINDS) if model.diffusion else ["code"])
     made = maker.finish("Nobody")
-    made.check_weights(model)
-    torch.testing.assert_close(made.codes.depth_code, model.encode(faces).depth_code, atol=1e-4, rtol=1e-4)
+    made.check_weights(model.fingerprint)
+    torch.testing.assert_close(made.codes.codes.depth_code, model.encode(faces).depth_code, atol=1e-4, rtol=1e-4)
     assert np.isnan(made.columns["age"]).sum() == 11 and "smile" not in made.columns
     assert np.isfinite(made.columns["yaw"]).all() and (made.columns["confidence"] > 0).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.model.refine import UNKNOWNS
+from core.model.refine import VARIABLES
 from core.pipeline import LatentFace
 
 SLACK = 2e-3
@@ -49,7 +49,7 @@ def test_picture_and_pose_come_nearer_the_truth(truth, glance, refined):
 def test_everything_stays_near_the_first_answer(glance, refined):
     moved = torch.cat([refined.view.rotation - glance.view.rotation,
                        refined.view.translation - glance.view.translation], 1).abs()
-    assert (moved < 5 * torch.tensor(UNKNOWNS["view"].spread)).all()
+    assert (moved < 5 * torch.tensor(VARIABLES["view"].spread)).all()
     assert 0 < (refined.canon_depth - glance.canon_depth).abs().mean() < 0.003
     assert torch.equal(refined.confidence, glance.confidence)
 

@@ -1,4 +1,4 @@
-"""A photo follows its changed factors: nothing changed leaves it alone, motion moves it, the rest keeps still."""
+"""Reenactment moves the photo as its factors change, and leaves the rest alone."""
 
 import math
 from dataclasses import replace
@@ -11,7 +11,7 @@ from core.geometry.camera import backproject, depth_to_normal, transform
 from core.geometry.rasterizer import rasterize_depth
 from core.geometry.shading import shade
 from core.rendering.compositor import composite
-from core.rendering.reenactment import carry, find_flow, moved
+from core.rendering.reenactment import Reenactment, optical_flow, reenact, warp, warp_points
 from core.rendering.texture_transfer import texture_from_photo
 from core.types import Codes, Factors, Light, View
 
@@ -47,16 +47,16 @@ def photo_of(factors):
 def test_unchanged_factors_leave_the_photo_alone():
     factors = factors_of(skin((0.1, 0.2)))
     face = texture_from_photo(factors, photo_of(factors))
-    torch.testing.assert_close(carry(face, factors, factors).picture, face.picture, atol=2e-3, rtol=0)
+    torch.testing.assert_close(reenact(face, factors, None).texture, face.texture, atol=2e-3, rtol=0)
 
 
 def test_motion_is_found_and_only_where_something_moves():
     before, after = skin((-0.1, 0.0), (0.5, -0.5))[None], skin((0.02, 0.0), (0.5, -0.5))[None]
-    flow = find_flow(before, after)
+    flow = optical_flow(before, after)
     here = blob(0.02, 0.0) > 0.6
     assert (flow[0, 0][here].mean() + 0.12).abs() < 0.04 and flow[0, 1][here].abs().mean() < 0.02
     assert flow[0][:, blob(0.5, -0.5) > 0.6].abs().mean() < 0.02
-    assert (moved(before, flow) - after).abs().mean() < 0.3 * (before - after).abs().mean()
+    assert (warp(before, flow) - after).abs().mean() < 0.3 * (before - after).abs().mean()
 
 
 def test_the_photos_detail_moves_with_the_face():
@@ -64,7 +64,7 @@ def test_the_photos_detail_moves_with_the_face():
     before, after = factors_of(skin((-0.1, 0.0))), factors_of(skin((0.0, 0.0)))
     photo = photo_of(before)
     photo[..., 64:192, 113:117] = 0.9  # at x = -0.1
-    changed = composite(carry(texture_from_photo(before, photo), before, after), before.view, before.light, 256)
+    changed = composite(reenact(texture_from_photo(before, photo), after, None), before.view, before.light, 256)
     line = changed[0].mean(0)[118:138].mean(0)[90:170].argmax() + 90
     assert abs(line.item() - 128) <= 4
 
@@ -73,7 +73,7 @@ def test_the_photos_detail_moves_with_the_face():
 def test_what_is_left_darkens_where_the_model_is_confident(confidence, least, most):
     before, after = factors_of(skin()), factors_of(skin((0.0, 0.2)), confidence)
     face = texture_from_photo(before, photo_of(before))
-    darker = (face.picture - carry(face, before, after).picture).mean(1)[0]
+    darker = (face.texture - reenact(face, after, None).texture).mean(1)[0]
     middle = darker.shape[-1] // 2
     assert least < darker[int(1.2 * middle), middle] < most
     assert darker[: middle // 2].abs().max() < 0.02
@@ -86,8 +86,9 @@ def test_an_expression_moves_the_photo_as_it_moves_the_face():
     raised = torch.stack([torch.zeros_like(X), -0.1 * blob(0.0, -0.1, 0.4) * math.tan(math.radians(5)),
                           torch.zeros_like(X)])[None]
     face = texture_from_photo(factors, photo)
-    lines = [composite(carry(face, factors, factors, motion), factors.view, factors.light, 256)[0].mean(0)[60:150, 118:138]
-             .mean(1).argmin().item() + 60 for motion in (None, raised)]
+    still = torch.zeros_like(raised)
+    lines = [composite(reenact(face, factors, Reenactment(motion, still, [])), factors.view, factors.light, 256)[0]
+             .mean(0)[60:150, 118:138].mean(1).argmin().item() + 60 for motion in (still, raised)]
     assert abs(lines[0] - 115) <= 1 and abs(lines[1] - 102) <= 2
 
 
@@ -95,4 +96,11 @@ def test_hair_and_background_keep_still():
     before, after = factors_of(skin((0.9, 0.0))), factors_of(skin((0.8, 0.0)))
     face = texture_from_photo(before, photo_of(before))
     face = replace(face, alpha=torch.zeros_like(face.alpha))
-    assert torch.equal(carry(face, before, after).picture, face.picture)
+    assert torch.equal(reenact(face, after, None).texture, face.texture)
+
+
+def test_landmarks_follow_the_texture():
+    """A place that moves 0.1 to the right is found there, so that a reenacted face can be reenacted again."""
+    flow = torch.zeros(1, 2, SIZE, SIZE)
+    flow[:, 0] = -0.1  # each point shows what was 0.1 to its left
+    torch.testing.assert_close(warp_points(torch.tensor([[[0.2, 0.3]]]), flow), torch.tensor([[[0.3, 0.3]]]))

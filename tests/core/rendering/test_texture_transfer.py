@@ -1,6 +1,7 @@
 """Drawing at display size: pixels stay where the photo has them, turned and relit faces look as the true ones do."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,15 +67,15 @@ def soft(maps):
 
 
 def shift(reference, moved, mask) -> float:
-    """Least-squares displacement in pixels of a picture (3, n, n) against a reference."""
+    """Least-squares displacement in pixels of a render (3, n, n) against a reference."""
     slope_y, slope_x = torch.gradient(reference.mean(0))
     slopes = torch.stack([slope_x[mask], slope_y[mask]], -1)
     return torch.linalg.lstsq(slopes, (moved - reference).mean(0)[mask][:, None])[0].norm().item()
 
 
-def green(picture):
-    """How much of the wall a picture shows, per pixel."""
-    return (picture[:, 1] - picture[:, [0, 2]].amax(1)).clamp(min=0)
+def green(render):
+    """How much of the wall a render shows, per pixel."""
+    return (render[:, 1] - render[:, [0, 2]].amax(1)).clamp(min=0)
 
 
 @pytest.mark.parametrize("yaw", [-30, 20])
@@ -91,31 +92,31 @@ def test_a_renders_depth_light_and_view_reproduce_its_image(rig_face, yaw):
 def test_own_view_and_light_give_the_photo_back(rig_face, size):
     factors, photo, _, _ = rig_face(-20)
     wanted = F.interpolate(photo, size=(size, size), mode="area")
-    picture, alpha = render_layer(texture_from_photo(factors, photo), factors.view, factors.light, size)
+    render, alpha = render_layer(texture_from_photo(factors, photo), factors.view, factors.light, size)
     head = alpha[0, 0] > 0.99
     assert head.float().mean() > 0.4
-    assert (picture - wanted).abs().mean(1)[0][head].mean() < 0.004
+    assert (render - wanted).abs().mean(1)[0][head].mean() < 0.004
     for rows in (slice(0, size // 2), slice(size // 2, size)):
         for columns in (slice(0, size // 2), slice(size // 2, size)):
             part = (slice(None), rows, columns)
-            assert shift(wanted[0][part], picture[0][part], head[rows, columns]) < 0.3
+            assert shift(wanted[0][part], render[0][part], head[rows, columns]) < 0.3
 
 
 def test_over_its_own_surroundings_the_whole_photo_comes_back(rig_face):
     factors, photo, _, _ = rig_face(-20)
-    picture = composite(texture_from_photo(factors, photo), factors.view, factors.light, 512)
-    assert (picture - photo).abs().mean() < 0.004
-    assert (picture - photo).abs().mean(1).quantile(0.99) < 0.1
+    render = composite(texture_from_photo(factors, photo), factors.view, factors.light, 512)
+    assert (render - photo).abs().mean() < 0.004
+    assert (render - photo).abs().mean(1).quantile(0.99) < 0.1
 
 
 @pytest.mark.parametrize("yaw", [-30, 30])
 def test_frontalized_is_far_nearer_to_the_true_frontal_face_than_the_photo(rig_face, yaw):
     factors, photo, frontal, mask = rig_face(yaw)
-    picture, alpha = render_layer(texture_from_photo(factors, photo), FRONTAL, factors.light, 512)
+    render, alpha = render_layer(texture_from_photo(factors, photo), FRONTAL, factors.light, 512)
     inside = mask & (alpha[0, 0] > 0.9)
     far_side = torch.arange(512).expand(512, -1) * (1 if yaw < 0 else -1) > (300 if yaw < 0 else -212)
     for part, most in ((inside, 0.35), (inside & far_side, 0.35)):
-        ours, nothing = ((one - frontal).abs().mean(1)[0][part].mean() for one in (picture, photo))
+        ours, nothing = ((one - frontal).abs().mean(1)[0][part].mean() for one in (render, photo))
         assert ours < most * nothing
 
 
@@ -124,8 +125,8 @@ def test_the_wall_does_not_turn_with_the_head(rig_face):
     face = texture_from_photo(factors, photo)
     shown = green(photo).mean()
     for yaw in (-0.5, 0.5):
-        picture, alpha = render_layer(face, View.of(yaw=yaw), factors.light, 256)
-        assert (green(picture) * alpha[0]).mean() < 0.5 * shown
+        render, alpha = render_layer(face, View.of(yaw=yaw), factors.light, 256)
+        assert (green(render) * alpha[0]).mean() < 0.5 * shown
     assert alpha[0, 0, :, :20].max() < 1 and alpha.max() > 0.99
 
 
@@ -148,8 +149,8 @@ def test_relighting_neither_explodes_nor_burns_out():
 
 def test_decoded_at_the_models_size_is_the_reconstruction(rig_face):
     factors, *_ = rig_face(-20)
-    picture = composite(texture_from_model(factors), factors.view, factors.light, 64)
-    error = (picture - factors.recon_image).abs().mean(1)[0]
+    render = composite(texture_from_model(factors), factors.view, factors.light, 64)
+    error = (render - factors.recon_image).abs().mean(1)[0]
     assert error.median() < 0.005 and error.mean() < 0.03  # its rim is drawn smoother on purpose
 
 
@@ -159,8 +160,8 @@ def test_faces_of_a_batch_do_not_meet(rig_face):
     view, light = View.of(0.1, 0.2).apply(twice), LIGHT.apply(twice)
     together = composite(texture_from_photo(both, torch.cat([first, second])), view, light, 96)
     for k, (factors, photo) in enumerate(((one, first), (other, second))):
-        torch.testing.assert_close(together[k : k + 1], composite(texture_from_photo(factors, photo), view[k], light[k], 96),
-                                   atol=1e-4, rtol=0)
+        alone = composite(texture_from_photo(factors, photo), view[k], light[k], 96)
+        torch.testing.assert_close(together[k : k + 1], alone, atol=1e-4, rtol=0)
 
 
 def twice(tensor):
@@ -169,8 +170,8 @@ def twice(tensor):
 
 def test_background_is_the_chosen_colour(rig_face):
     factors, *_ = rig_face(0)
-    picture = composite(texture_from_model(factors), View.of(yaw=0.7), factors.light, 64, background=(1.0, 0.0, 0.5))
-    torch.testing.assert_close(picture[0, :, 2, 2], torch.tensor([1.0, 0.0, 0.5]))
+    render = composite(texture_from_model(factors), View.of(yaw=0.7), factors.light, 64, background=(1.0, 0.0, 0.5))
+    torch.testing.assert_close(render[0, :, 2, 2], torch.tensor([1.0, 0.0, 0.5]))
 
 
 def test_mesh_maps_are_in_the_cameras_convention(rig_face):
@@ -178,8 +179,8 @@ def test_mesh_maps_are_in_the_cameras_convention(rig_face):
     factors, photo, _, _ = rig_face(0)
     ramp = torch.linspace(-1, 1, 1025)[:-1] + 1 / 1024  # crop coordinate of each texel
     face = texture_from_photo(factors, photo)
-    face.picture = ramp.expand(1, 3, 1024, 1024).contiguous()
-    face.light = Light.of(0.8, 0, 0, 0)
+    face.texture = ramp.expand(1, 3, 1024, 1024).contiguous()
+    face.factors = replace(factors, light=Light.of(0.8, 0, 0, 0))
     depth, texture, mask = bake_texture(face, 65)
     assert depth.shape == mask.shape and mask.max() <= 1
     inner = texture[0, 0, 32, 33:]  # positive part: colours are clamped below nothing
