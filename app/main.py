@@ -114,7 +114,7 @@ def build_demo() -> gr.Blocks:
             gr.Markdown(read_text("header"), elem_id="header")
             export = ExportMenu(shared)
         with gr.Row(elem_id="panels"):
-            with gr.Column(scale=4, min_width=260, elem_id="source"):
+            with gr.Column(scale=4, min_width=260, elem_id="photo-panel"):
                 panel = PhotoPanel(shared, demo)
             with gr.Column(scale=17, min_width=300, elem_id="work"), gr.Tabs(overflow_behavior="wrap") as tabs:
                 with gr.Tab("Inspect", id="inspect"):

@@ -1,10 +1,10 @@
-"""How smoothly the page follows a camera and a hand.
+"""Frame rates of the latent map and of the live camera.
 
     python -m benchmarks.browser [--seconds 10]
 
 Starts the app and a browser on this machine. The bundled map, its faces repeated until there are 10,000, is dragged and
-zoomed by the wheel; then a camera that sees a moving face is analysed on the Inspect tab. What counts is what can be
-seen: of the frames that the browser draws those that show the map elsewhere, and an analysed picture once it is shown.
+zoomed by the wheel; then a camera that sees a moving face is analyzed on the Inspect tab. Counted are the frames that
+the browser draws with the map elsewhere, and analyzed camera frames once they are shown.
 Needs Chromium (packages-dev.txt) and requirements-dev.txt.
 """
 
@@ -26,35 +26,36 @@ import torch
 from PIL import Image, ImageChops
 
 from app.widgets.latent_map import drawing
-from benchmarks.record import FLAGS, HEIGHT, PATIENCE, WIDTH
+from benchmarks.record import FLAGS, HEIGHT, TIMEOUT, WIDTH
 from benchmarks.visitors import EXAMPLES, running_app
 from core.latent_map.map import LatentMap
+from core.model.code_ops import Kind
 
 POINTS, SPREAD = 10_000, 0.05
-"""Faces of the map, and how far a repeated one lies from its model; the whole map is 2 wide."""
+"""Faces of the map, and distance of a repeated one from its original; the whole map is 2 wide."""
 SIDE, FRAMES, SWAY = 480, 90, 30
-"""The camera's film: pixels, pictures, and by how many pixels the face goes to and fro."""
+"""The camera's video: pixels, frames, and by how many pixels the face moves."""
 WARM = 3
-"""Seconds that are not counted."""
+"""Seconds before the measurement."""
 RATE = 60
-"""Movements of the hand a second."""
+"""Pointer movements per second."""
 REACH, TURN = 60, 0.12
-"""The hand drags in a circle: its radius in pixels, and radians from movement to movement."""
+"""The pointer drags in a circle: radius in pixels, and radians per movement."""
 NOTCH, NOTCHES = 60, 24
-"""The wheel: its pixels at a movement, and movements before it turns back; thumbnails are then large enough to show."""
+"""The wheel: pixels per movement, and movements before it turns back; thumbnails are then large enough to show."""
 PLACE = """(() => { const { xaxis, yaxis } = document.querySelector('#map .plot')._fullLayout;
   return String([...xaxis.range, ...yaxis.range]); })()"""
-"""What the first layout shows."""
+"""Visible range of the first layout."""
 COUNT = """() => { const seen = window.seen = [], watched = () => %s; let last = watched();
   window.watching = true;
   const look = (now) => { const next = watched(); if (next !== last) { last = next; seen.push(now); }
     if (window.watching) requestAnimationFrame(look); };
   requestAnimationFrame(look); }"""
-"""Note the times of the frames that show something else."""
+"""Record the times of frames that show something else."""
 
 
 def film(path: Path) -> None:
-    """A face that goes to and fro, as the browser takes it for its camera."""
+    """Write a video of a moving face for the browser's camera."""
     face = Image.open(EXAMPLES[1]).convert("RGB").resize((SIDE, SIDE))
     with open(path, "wb") as file:
         for number in range(FRAMES):
@@ -63,24 +64,25 @@ def film(path: Path) -> None:
 
 
 def large_map() -> dict:
-    """What the page draws of the bundled map with each of its faces many times."""
+    """Drawing of the bundled map with each of its faces repeated."""
     shown, random = LatentMap.read(), np.random.default_rng(0)
     rows = np.arange(POINTS) % len(shown)
-    places = {kind: (places[rows] + random.normal(0, SPREAD, (POINTS, 2))).astype(np.float32)
-              for kind, places in shown.positions.items()}
+    positions: dict[Kind, np.ndarray] = {
+        kind: (places[rows] + random.normal(0, SPREAD, (POINTS, 2))).astype(np.float32)
+        for kind, places in shown.positions.items()}
     columns = {name: column[rows] for name, column in shown.columns.items()}
-    return drawing(LatentMap(shown.names[rows], shown.codes[torch.from_numpy(rows)], places, columns,
-                             [shown.pictures[row] for row in rows], shown.weights))
+    return drawing(LatentMap(shown.names[rows], shown.codes[torch.from_numpy(rows)], positions, columns,
+                             [shown.thumbnails[row] for row in rows], shown.weights))
 
 
-class Watched:
-    """A page, and how often it shows something else."""
+class FrameCounter:
+    """Counts how often a page shows something else."""
 
     def __init__(self, page, seconds: float):
         self.page, self.seconds = page, seconds
 
     def count(self, name: str, watched: str, move=None) -> None:
-        """Print how often a JavaScript expression's value changes, and what it costs, while a hand moves."""
+        """Print how often a JavaScript expression's value changes, and the processor time, while the pointer moves."""
         self._go_on(move, WARM)
         self.page.evaluate(COUNT % watched)
         before = processor_seconds()
@@ -102,7 +104,7 @@ class Watched:
 
 
 def processor_seconds() -> float:
-    """What the app and the browser have worked so far."""
+    """Processor time of the app and the browser so far."""
     used = 0.0
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -111,7 +113,7 @@ def processor_seconds() -> float:
 
 
 def open_map(page, drawn: dict) -> None:
-    """The tab of the map, which gets another map to draw than the app's own."""
+    """Open the map's tab with another map than the app's."""
     page.evaluate("""(drawn) => { const parse = JSON.parse;
         JSON.parse = (...all) => { const message = parse(...all);
             for (const update of message?.output?.data ?? []) if (update?.value?.kinds) update.value = drawn;
@@ -120,8 +122,8 @@ def open_map(page, drawn: dict) -> None:
     page.wait_for_selector("#map .plot[data-ready]")
 
 
-def measure_map(watched: Watched) -> None:
-    """The map, dragged as a whole and from near, and zoomed, with and without thumbnails."""
+def measure_map(watched: FrameCounter) -> None:
+    """The map dragged, dragged close up, and zoomed, with and without thumbnails."""
     mouse, box = watched.page.mouse, watched.page.locator("#map .plot").bounding_box()
     middle = box["x"] + box["width"] / 6, box["y"] + box["height"] / 2
 
@@ -132,9 +134,9 @@ def measure_map(watched: Watched) -> None:
     def zoom():
         mouse.wheel(0, NOTCH if next(steps) // NOTCHES % 2 else -NOTCH)
 
-    for pictures in (True, False):
-        watched.page.locator("#map .thumbnails").set_checked(pictures)
-        words = "with thumbnails" if pictures else "points alone"
+    for thumbnails in (True, False):
+        watched.page.locator("#map .show-thumbnails").set_checked(thumbnails)
+        words = "with thumbnails" if thumbnails else "points alone"
         for near in (False, True):
             steps = itertools.count()
             mouse.move(*middle)
@@ -143,7 +145,7 @@ def measure_map(watched: Watched) -> None:
                     mouse.wheel(0, -NOTCH)
                 watched.page.wait_for_timeout(1000)
             mouse.down()
-            watched.count(f"map, {words}: dragged{' from near' if near else ''}", PLACE, drag)
+            watched.count(f"map, {words}: dragged{' close up' if near else ''}", PLACE, drag)
             mouse.up()
         watched.page.locator("#map .whole").click()
         mouse.move(*middle)
@@ -152,18 +154,18 @@ def measure_map(watched: Watched) -> None:
         watched.page.locator("#map .whole").click()
 
 
-def measure_camera(watched: Watched) -> None:
-    """Analysed pictures of a camera."""
+def measure_camera(watched: FrameCounter) -> None:
+    """Analyzed camera frames."""
     watched.page.get_by_role("tab", name="Inspect").click()
     watched.page.locator("#camera button").first.click()
-    watched.count("camera: analysed pictures", "document.querySelector('#equation .albedo img').src")
+    watched.count("camera: analyzed frames", "document.querySelector('#equation .albedo img').src")
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="How smoothly the page follows a camera and a hand.",
+    parser = argparse.ArgumentParser(description="Frame rates of the latent map and of the live camera.",
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=10.0, help="for which each movement is watched")
+    parser.add_argument("--seconds", type=float, default=10.0, help="duration of each measurement")
     options = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
@@ -174,11 +176,11 @@ def main() -> None:
                  f"--use-file-for-fake-video-capture={work}/film.mjpeg"]
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, permissions=["camera"])
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT)
         page.goto(app.url, wait_until="domcontentloaded")
         page.wait_for_selector("#equation .photo img")
         open_map(page, large_map())
-        watched = Watched(page, options.seconds)
+        watched = FrameCounter(page, options.seconds)
         print(f"{POINTS:,} faces on the map".ljust(44) + "  a second    95 % within   processor", flush=True)
         measure_map(watched)
         measure_camera(watched)

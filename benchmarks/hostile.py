@@ -1,9 +1,9 @@
-"""What the app answers to files and wishes that are broken, enormous or made to do harm.
+"""What the app answers to files and requests that are broken, enormous or malicious.
 
     python -m benchmarks.hostile
 
-Starts the app, sends every one of `INPUTS` to where visitors and programs reach it, and prints what each got: the
-picture was taken, or a sentence.
+Starts the app, sends each of `INPUTS` to where visitors and programs reach it, and prints each answer: the photo was
+accepted, or a message.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from benchmarks.hostile_files import (
     with_photo,
     zip_bomb,
 )
-from benchmarks.visitors import EXAMPLES, UPLOADED, Refused, Visitor, running_app, words_of
+from benchmarks.visitors import EXAMPLES, UPLOADED, Refused, Visitor, message_of, running_app
 
 SCRIPT = "<script>alert(1)</script>"
 HTML_NAME = "<img src=x onerror=alert(1)>.jpg"
-TAKEN, SENTENCE = "taken", "a sentence"
-"""Kinds of answers: the picture is shown like any other, or a visitor reads what is wrong."""
+ACCEPTED, MESSAGE = "accepted", "a message"
+"""Kinds of answers: the photo is shown like any other, or a message says what is wrong."""
 
-# --- Where they are sent: each takes a visitor and what was made -------------------------------------------------
+# --- Where inputs are sent ---------------------------------------------------------------------------------------
 
 
 def inspect(make: Callable[[], bytes], name: str = "photo.jpg"):
@@ -59,7 +59,7 @@ def inspect(make: Callable[[], bytes], name: str = "photo.jpg"):
 
 
 def donor(make: Callable[[], bytes]):
-    """As the face that lends its expression."""
+    """As the expression source."""
     async def ask(visitor: Visitor) -> None:
         await visitor.ask("open_donor", await visitor.upload("donor.jpg", make()))
 
@@ -92,37 +92,37 @@ def opened(make: Callable[[bytes], bytes]):
     return ask
 
 
-def camera(picture: object):
-    """As a picture of the camera."""
+def camera(frame: object):
+    """As a camera frame."""
     async def ask(visitor: Visitor) -> None:
-        await visitor.ask("look", event={"picture": picture, "number": 1})
+        await visitor.ask("show_frame", event={"frame": frame, "number": 1})
 
     return ask
 
 
-def event(name: str, **told):
-    """As something that happened on the page."""
+def event(name: str, **data):
+    """As an event on the page."""
     async def ask(visitor: Visitor) -> None:
         await visitor.ask("open_first")
-        await visitor.ask(name, *[None] * len(visitor.handlers[name]["inputs"]), event=told)
+        await visitor.ask(name, *[None] * len(visitor.handlers[name]["inputs"]), event=data)
 
     return ask
 
 
 def page(path: object):
-    """As a photo that the page names instead of sending it."""
+    """As a photo that the page names instead of uploading it."""
     async def ask(visitor: Visitor) -> None:
         await visitor.ask("open_photo", {"path": path, **UPLOADED})
 
     return ask
 
 
-def call(endpoint: str, **wishes):
-    """To an endpoint, with a photo that is sound unless it is given."""
+def call(endpoint: str, **arguments):
+    """To an endpoint, with a valid photo unless one is given."""
     async def ask(visitor: Visitor) -> None:
         sent = await visitor.upload("photo.jpg", encoded(photo()))
         described = (await visitor.client.get("/gradio_api/info")).json()["named_endpoints"][f"/{endpoint}"]
-        given = {"photo": sent, "donor": sent, **wishes}
+        given = {"photo": sent, "donor": sent, **arguments}
         await visitor.ask(endpoint, *(given.get(one["parameter_name"], one.get("parameter_default"))
                                       for one in described["parameters"]))
 
@@ -130,7 +130,7 @@ def call(endpoint: str, **wishes):
 
 
 def bare(name: str, *values):
-    """As values that no page sends."""
+    """As values that the page never sends."""
     async def ask(visitor: Visitor) -> None:
         await visitor.ask("open_first")
         await visitor.ask(name, *values)
@@ -139,11 +139,11 @@ def bare(name: str, *values):
 
 
 def fetch(path: str):
-    """As the address of a file."""
+    """As the URL of a file."""
     async def ask(visitor: Visitor) -> None:
         answer = await visitor.client.get(f"/gradio_api/file={path}")
         if answer.status_code != 200:
-            raise Refused(words_of(answer))
+            raise Refused(message_of(answer))
 
     return ask
 
@@ -153,7 +153,7 @@ def post(content: bytes, path: str = "/gradio_api/queue/join", kind: str = "appl
     async def ask(visitor: Visitor) -> None:
         answer = await visitor.client.post(path, content=content, headers={"content-type": kind})
         if answer.status_code != 200:
-            raise Refused(words_of(answer))
+            raise Refused(message_of(answer))
 
     return ask
 
@@ -178,11 +178,11 @@ class Input:
     """One hostile input."""
 
     ask: Callable[[Visitor], Awaitable[None]]
-    expected: str = SENTENCE
+    expected: str = MESSAGE
 
 
 OUTSIDE = "http://192.0.2.1/photo.jpg"
-"""An address that belongs to nobody (RFC 5737)."""
+"""A URL that belongs to nobody (RFC 5737)."""
 SVG = f'<svg xmlns="http://www.w3.org/2000/svg" width="99" height="99">{SCRIPT}</svg>'.encode()
 ENTITY = b'<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]><svg>&x;</svg>'
 GIF_SCRIPT = b"GIF89a/*" + b"\x28\x00" + b"\x00\x00\x00*/=1;alert(1)//" + bytes(20)
@@ -190,7 +190,7 @@ BITMAP = b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, -2**31, 2**31
 FLAT = Image.new("RGB", (64, 64))
 
 INPUTS: dict[str, Input] = {
-    # Files that are no pictures.
+    # Files that are no images.
     "nothing": Input(inspect(lambda: b"")),
     "one byte": Input(inspect(lambda: b"\xff")),
     "noise named .jpg": Input(inspect(lambda: np.random.default_rng(0).bytes(4000))),
@@ -202,7 +202,7 @@ INPUTS: dict[str, Input] = {
     "an array of NaN": Input(inspect(lambda: npy(np.full((64, 64, 3), np.nan)), "photo.npy")),
     "an archive of objects": Input(inspect(lambda: arrays(photo=np.array([Harm()], object)), "photo.npz")),
     "a zip bomb": Input(inspect(zip_bomb, "photo.zip")),
-    # Damaged pictures.
+    # Damaged images.
     "half a JPEG": Input(inspect(lambda: cut(encoded(photo())))),
     "half a PNG": Input(inspect(lambda: cut(encoded(photo(), "PNG")))),
     "half a WebP": Input(inspect(lambda: cut(encoded(photo(), "WEBP")))),
@@ -221,26 +221,27 @@ INPUTS: dict[str, Input] = {
     "1 × 1": Input(inspect(lambda: encoded(Image.new("RGB", (1, 1)), "PNG"))),
     "1 × 10,000": Input(inspect(lambda: encoded(Image.new("RGB", (1, 10000)), "PNG"))),
     "10,000 × 40": Input(inspect(lambda: encoded(Image.new("RGB", (10000, 40)), "PNG"))),
-    # Unusual, but pictures.
+    # Unusual images.
     "16 bit": Input(inspect(lambda: encoded(Image.fromarray(np.asarray(photo().convert("L"), np.uint16) * 257), "PNG")),
-                    TAKEN),
-    "CMYK": Input(inspect(lambda: encoded(photo().convert("CMYK"))), TAKEN),
-    "a palette with transparency": Input(inspect(lambda: encoded(photo().quantize(32), "PNG", transparency=0)), TAKEN),
-    "an animated GIF": Input(inspect(lambda: animated("GIF")), TAKEN),
-    "an animated WebP": Input(inspect(lambda: animated("WEBP")), TAKEN),
+                    ACCEPTED),
+    "CMYK": Input(inspect(lambda: encoded(photo().convert("CMYK"))), ACCEPTED),
+    "a palette with transparency": Input(inspect(lambda: encoded(photo().quantize(32), "PNG", transparency=0)),
+                                         ACCEPTED),
+    "an animated GIF": Input(inspect(lambda: animated("GIF")), ACCEPTED),
+    "an animated WebP": Input(inspect(lambda: animated("WEBP")), ACCEPTED),
     "floats with NaN": Input(inspect(lambda: encoded(Image.fromarray(np.full((64, 64), np.nan, np.float32)), "TIFF"))),
     "negative numbers": Input(inspect(lambda: encoded(Image.fromarray(np.full((64, 64), -9, np.int32)), "TIFF"))),
-    "turned by its EXIF": Input(inspect(lambda: exif(6)), TAKEN),
-    "turned to 77 by its EXIF": Input(inspect(lambda: exif(77)), TAKEN),
-    "EXIF of noise": Input(inspect(lambda: encoded(photo(), exif=b"Exif\x00\x00" + bytes(range(256)))), TAKEN),
-    "EXIF without end": Input(inspect(endless_exif), TAKEN),
-    "a colour profile of noise": Input(inspect(lambda: encoded(photo(), icc_profile=bytes(range(256)))), TAKEN),
-    "a script as comment": Input(inspect(lambda: encoded(photo(), comment=SCRIPT.encode())), TAKEN),
-    "a zip behind a JPEG": Input(inspect(lambda: encoded(photo()) + zip_bomb()), TAKEN),
+    "turned by its EXIF": Input(inspect(lambda: exif(6)), ACCEPTED),
+    "turned to 77 by its EXIF": Input(inspect(lambda: exif(77)), ACCEPTED),
+    "EXIF of noise": Input(inspect(lambda: encoded(photo(), exif=b"Exif\x00\x00" + bytes(range(256)))), ACCEPTED),
+    "EXIF without end": Input(inspect(endless_exif), ACCEPTED),
+    "a color profile of noise": Input(inspect(lambda: encoded(photo(), icc_profile=bytes(range(256)))), ACCEPTED),
+    "a script as comment": Input(inspect(lambda: encoded(photo(), comment=SCRIPT.encode())), ACCEPTED),
+    "a zip behind a JPEG": Input(inspect(lambda: encoded(photo()) + zip_bomb()), ACCEPTED),
     # Names.
-    "PNG named .exe": Input(inspect(lambda: encoded(photo(), "PNG"), "photo.exe"), TAKEN),
-    "../../ in its name": Input(inspect(lambda: encoded(photo()), "../../../../etc/passwd"), TAKEN),
-    "HTML in its name": Input(inspect(lambda: encoded(photo()), HTML_NAME), TAKEN),
+    "PNG named .exe": Input(inspect(lambda: encoded(photo(), "PNG"), "photo.exe"), ACCEPTED),
+    "../../ in its name": Input(inspect(lambda: encoded(photo()), "../../../../etc/passwd"), ACCEPTED),
+    "HTML in its name": Input(inspect(lambda: encoded(photo()), HTML_NAME), ACCEPTED),
     "HTML in the name of no photo": Input(inspect(lambda: b"no photo", HTML_NAME)),
     "5,000 letters in its name": Input(inspect(lambda: encoded(photo()), "a" * 5000 + ".jpg")),
     "named ..": Input(inspect(lambda: encoded(photo()), "..")),
@@ -269,8 +270,8 @@ INPUTS: dict[str, Input] = {
     "2,000 faces in a session": Input(opened(session(lambda arrays, about: about.update(
         faces=about["faces"] * 2000)))),
     "HTML and infinity in a session's settings": Input(opened(session(lambda arrays, about: about.update(
-        settings={"yaw": float("inf"), "detail": SCRIPT, "background": [SCRIPT]}))), TAKEN),
-    # Wishes of programs.
+        settings={"yaw": float("inf"), "detail": SCRIPT, "background": [SCRIPT]}))), ACCEPTED),
+    # Requests of programs.
     "a yaw of NaN": Input(call("render", yaw=float("nan"))),
     "a yaw of 10³⁰⁸": Input(call("render", yaw=1e308)),
     "a yaw of 400 digits": Input(call("render", yaw=10**400)),
@@ -284,14 +285,14 @@ INPUTS: dict[str, Input] = {
     "a path as kind": Input(call("export", kind="../../etc/passwd")),
     "a list as kind": Input(call("export", kind=["glb"])),
     "a count of infinity": Input(call("nearest", count=float("inf"))),
-    "an amount of NaN": Input(call("swap", depth=float("nan"))),
+    "a strength of NaN": Input(call("swap", depth=float("nan"))),
     "a seed of NaN": Input(call("swap", seed=float("nan"))),
     "a list as photo": Input(call("analyze", photo=[[[[[]]]]])),
     "a path as photo": Input(call("analyze", photo={"path": str(EXAMPLES[0]), **UPLOADED})),
     "a relative path as photo": Input(call("analyze", photo={"path": "../../../../etc/passwd", **UPLOADED})),
     "an address as photo": Input(call("analyze", photo={"path": OUTSIDE, **UPLOADED})),
     "an address as donor": Input(call("swap", donor={"path": OUTSIDE, "url": OUTSIDE, **UPLOADED})),
-    # Requests that no page makes.
+    # Requests that the page never sends.
     "a path instead of a file": Input(page(str(EXAMPLES[0]))),
     "an address instead of a file": Input(page(OUTSIDE)),
     "the address of a file on the server": Input(fetch("/etc/passwd")),
@@ -309,23 +310,23 @@ INPUTS: dict[str, Input] = {
 
 
 async def answer(visitor: Visitor, hostile: Input) -> tuple[str, str]:
-    """Kind of the answer, and its words; a kind of its own where there is neither a picture nor a sentence."""
+    """Kind of the answer, and its message; another kind where the answer is neither."""
     try:
         await hostile.ask(visitor)
     except Refused as refused:
-        words = str(refused)
-        return SENTENCE if len(words.split()) > 2 else "nothing that can be read", words
-    return (SENTENCE, " ".join(visitor.said)) if visitor.said else (TAKEN, "")
+        message = str(refused)
+        return MESSAGE if len(message.split()) > 2 else "no readable message", message
+    return (MESSAGE, " ".join(visitor.messages)) if visitor.messages else (ACCEPTED, "")
 
 
 async def table(url: str) -> None:
-    """Print what each input got."""
+    """Print the answer to each input."""
     wrong = 0
     for name, hostile in INPUTS.items():
         async with Visitor.at(url) as (visitor,):
-            kind, words = await answer(visitor, hostile)
+            kind, message = await answer(visitor, hostile)
         wrong += kind != hostile.expected
-        print(f"{name:44} {kind if kind == hostile.expected else kind.upper():12} {words}", flush=True)
+        print(f"{name:44} {kind if kind == hostile.expected else kind.upper():12} {message}", flush=True)
     print(f"{len(INPUTS)} inputs, {wrong} answered otherwise than expected")
 
 

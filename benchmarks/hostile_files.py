@@ -1,4 +1,4 @@
-"""Files that are broken, enormous or made to do harm: functions that return their bytes."""
+"""Files that are broken, enormous or malicious: functions that return their bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def photo() -> Image.Image:
 
 
 def encoded(image: Image.Image, kind: str = "JPEG", **options) -> bytes:
-    """A picture as a file."""
+    """An image as a file."""
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
@@ -41,40 +41,40 @@ def chunk(name: bytes, content: bytes) -> bytes:
 
 
 def png(width: int, height: int, *parts: bytes) -> bytes:
-    """A PNG that says it has this size, whatever its parts hold."""
+    """A PNG whose header claims this size, whatever its parts hold."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(parts) + chunk(b"IEND", b"")
 
 
 def jpeg_of_size(width: int, height: int) -> bytes:
-    """A small JPEG whose header says another size."""
+    """A small JPEG whose header claims another size."""
     content = encoded(photo())
     at = content.index(b"\xff\xc0") + 5
     return content[:at] + struct.pack(">HH", height, width) + content[at + 4:]
 
 
 def png_checksum() -> bytes:
-    """A PNG of which one byte was changed."""
+    """A PNG with one changed byte."""
     content = bytearray(encoded(photo(), "PNG"))
     content[len(content) // 2] ^= 0xFF
     return bytes(content)
 
 
 def exif(orientation: int) -> bytes:
-    """A photo that is to be turned."""
+    """A photo with an EXIF orientation."""
     tags = Image.Exif()
     tags[0x0112] = orientation
     return encoded(photo(), exif=tags)
 
 
 def endless_exif() -> bytes:
-    """A photo whose list of tags goes on with itself."""
+    """A photo whose list of tags refers to itself."""
     tiff = b"II*\x00\x08\x00\x00\x00" + struct.pack("<HHHII", 1, 0x8769, 4, 1, 8) + struct.pack("<I", 8)
     return encoded(photo(), exif=b"Exif\x00\x00" + tiff)
 
 
 def animated(kind: str) -> bytes:
-    """Twelve pictures in one file."""
+    """Twelve frames in one file."""
     return encoded(photo(), kind, save_all=True, append_images=[photo().rotate(angle) for angle in range(1, 12)])
 
 
@@ -98,7 +98,7 @@ def zip_bomb() -> bytes:
 
 
 class Harm:
-    """What a pickle runs when it is opened."""
+    """Code that a pickle runs when it is opened."""
 
     def __reduce__(self):
         return exec, ("raise SystemExit('a pickle was opened')",)
@@ -119,7 +119,7 @@ def npy(array: np.ndarray) -> bytes:
 
 
 def session(change: Callable[[dict, dict], object]) -> Callable[[bytes], bytes]:
-    """A maker of session files from one that was exported, its arrays and its text changed."""
+    """A function that changes the arrays and the JSON of an exported session file."""
     def make(exported: bytes) -> bytes:
         from safetensors.torch import load, save
 
@@ -134,7 +134,7 @@ def session(change: Callable[[dict, dict], object]) -> Callable[[bytes], bytes]:
 
 
 def with_photo(content: bytes) -> Callable[[bytes], bytes]:
-    """A maker of session files that hold another file as their photo."""
+    """A function that replaces the photo in an exported session file."""
     def change(arrays: dict, about: dict) -> None:
         import torch
 
@@ -144,7 +144,7 @@ def with_photo(content: bytes) -> Callable[[bytes], bytes]:
 
 
 def foreign_tensors(_: bytes) -> bytes:
-    """Somebody else's safetensors file."""
+    """An unrelated safetensors file."""
     import torch
     from safetensors.torch import save
 

@@ -1,12 +1,12 @@
-"""How the app answers when many visitors come at once.
+"""Response times of the app with many visitors at once.
 
     python -m benchmarks.load [--visitors 20] [--minutes 2] [--analyses 500] [--greedy 30]
 
-Starts the app and waits until it is warm. Then each visitor opens the page and drags, one redraw after the other with
-up to 0.4 s in between, and gives another photo after every tenth, asking for all that the page asks for then; the next
-drag begins once all of it has come. Nobody pauses. An analyze counts from the upload until the factors are shown. Then
-one visitor gives photos one after the other, and the memory of the app is watched. In the end one visitor asks for many
-analyses at once, and another for a single one just after.
+Starts the app and waits until it is warm. Then each visitor opens the page and drags: one redraw after the other with
+up to 0.4 s in between, and another photo after every tenth, with all requests that the page then sends; the next drag
+starts once all are answered. An analysis counts from the upload until the factors are shown. Then one visitor analyzes
+photos one after the other, and the memory of the app is measured. Last, one visitor requests many analyses at once, and
+another a single one just after.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ BEGIN = time.perf_counter()
 DRAGS = 10
 """Redraws between two photos."""
 TARGETS = {"redraw": 0.5, "analyze": 3.0}
-"""Seconds within which 95 % are to be answered."""
+"""Target for the 95th percentile, seconds."""
 
 
 async def redraw(visitor: Visitor) -> float:
-    """Seconds until the picture has another pose."""
+    """Seconds until the render has another pose."""
     values = visitor.values("redraw")
     values[1:4] = random.randint(-40, 40), random.randint(-20, 20), 0
     return (await visitor.together({"redraw": values}))["redraw"][1]
 
 
 async def followed(visitor: Visitor, name: str) -> float:
-    """Seconds until the factors of a face that was opened are shown; returns when the whole page has followed."""
+    """Seconds until the factors of an opened face are shown; returns when the whole page is updated."""
     answers = await visitor.together({one: visitor.values(one) for one in visitor.followers(name)})
     return answers["show"][1]
 
 
 async def analyze(visitor: Visitor, photo: Path) -> float:
-    """Seconds from the upload until the factors are shown; returns when the whole page has followed."""
+    """Seconds from the upload until the factors are shown; returns when the whole page is updated."""
     begin = time.perf_counter()
     await visitor.ask("open_photo", await visitor.upload(photo.name, photo.read_bytes()))
     opened = time.perf_counter() - begin
@@ -52,7 +52,7 @@ async def analyze(visitor: Visitor, photo: Path) -> float:
 
 
 async def visit(visitor: Visitor, until: float, seconds: dict[str, list[float]]) -> None:
-    """One visitor: mostly dragging, now and then another photo."""
+    """One visitor: redraws, and another photo after every `DRAGS`."""
     await visitor.ask("open_first")
     await followed(visitor, "open_first")
     while time.perf_counter() < until:
@@ -63,7 +63,7 @@ async def visit(visitor: Visitor, until: float, seconds: dict[str, list[float]])
 
 
 async def warm_up(url: str) -> None:
-    """One visitor who uses everything once; prints how long the first screen took."""
+    """Use everything once; print how long the first screen took."""
     async with Visitor.at(url) as (visitor,):
         await visitor.ask("open_first")
         await visitor.ask("show", *visitor.values("show"))
@@ -73,7 +73,7 @@ async def warm_up(url: str) -> None:
 
 
 async def measure_load(url: str, count: int, minutes: float) -> None:
-    """Print how long redraws and analyses took."""
+    """Print response times of redraws and analyses."""
     seconds: dict[str, list[float]] = {name: [] for name in TARGETS}
     async with Visitor.at(url, count) as visitors:
         until = time.perf_counter() + minutes * 60
@@ -85,7 +85,7 @@ async def measure_load(url: str, count: int, minutes: float) -> None:
 
 
 async def measure_memory(app: RunningApp, count: int) -> None:
-    """Print the memory of the app early and late."""
+    """Print the app's memory early and late."""
     held, process = [], psutil.Process(app.process.pid)
     async with Visitor.at(app.url) as (visitor,):
         await visitor.ask("open_first")
@@ -99,25 +99,25 @@ async def measure_memory(app: RunningApp, count: int) -> None:
 
 
 async def measure_fairness(url: str, count: int) -> None:
-    """Print how long one analysis takes beside those that a greedy visitor has asked for just before."""
+    """Print how long one analysis takes behind many of another visitor."""
     async with Visitor.at(url, 2) as (greedy, modest):
         photo = await modest.upload(EXAMPLES[0].name, EXAMPLES[0].read_bytes())
         alone = (await modest.together({"analyze": [photo, 1]}))["analyze"][1]
         for _ in range(count):
             await greedy.join("analyze", [photo, 1])
         behind = (await modest.together({"analyze": [photo, 1]}))["analyze"][1]
-    print(f"{'fairness':12} {count:8d} analyses asked for by another visitor: one's own takes {behind:.2f} s, "
+    print(f"{'fairness':12} {count:8d} analyses of another visitor waiting: one analysis takes {behind:.2f} s, "
           f"{alone:.2f} s without them")
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="How the app answers when many visitors come at once.",
+    parser = argparse.ArgumentParser(description="Response times of the app with many visitors at once.",
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--visitors", type=int, default=20, help="at once")
-    parser.add_argument("--minutes", type=float, default=2.0, help="for which they stay")
-    parser.add_argument("--analyses", type=int, default=500, help="photos one after the other, for the memory")
-    parser.add_argument("--greedy", type=int, default=30, help="analyses asked for at once by one visitor")
+    parser.add_argument("--minutes", type=float, default=2.0, help="duration")
+    parser.add_argument("--analyses", type=int, default=500, help="photos in a row for the memory test")
+    parser.add_argument("--greedy", type=int, default=30, help="analyses requested at once by one visitor")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work, running_app(Path(work) / "log.txt") as app:
         asyncio.run(warm_up(app.url))

@@ -2,8 +2,8 @@
 
     python -m benchmarks.record [--out assets/readme.gif]
 
-Starts the app and leads a browser through it: another example is analysed, turned, lit, given another expression, and
-found on the map. Every picture waits until the page has drawn, so the recording looks the same on any machine.
+Starts the app and drives a browser: another example is analyzed, turned, lit, given another expression, and found on
+the map. Every screenshot waits until the page is drawn, so that the recording looks the same on any machine.
 Needs Chromium (packages-dev.txt) and requirements-dev.txt.
 """
 
@@ -13,6 +13,7 @@ import argparse
 import io
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
@@ -22,69 +23,69 @@ from core.export.turntable import NOTE
 
 OUT = Path(__file__).parents[1] / "assets" / "readme.gif"
 WIDTH, HEIGHT = 1280, 820
-"""Pixels of the browser's window; the recording has half of them."""
+"""Pixels of the browser's window; the recording has half the size."""
 MOST_BYTES = 4 * 2**20
-COLOURS = 255
-"""Of the palette that all pictures of a tab share: with one each, colours would flicker."""
+COLORS = 255
+"""Palette that all frames of a tab share: with one each, colors would flicker."""
 HOLD, STEP = 1400, 110
-"""Milliseconds that a picture stays: one to look at, and one of a movement."""
+"""Duration of a frame at rest and of one in a movement, milliseconds."""
 SUBJECT, DONOR = 3, 1
-"""Examples that are shown, and that lend their expression."""
+"""Examples that give the face and the expression."""
 FLAGS = ("--no-sandbox", "--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
          "--disable-dev-shm-usage")
-PATIENCE = 180_000
-"""Milliseconds after which the page is given up."""
+TIMEOUT = 180_000
+"""Timeout, milliseconds."""
 
 
 class Recorder:
-    """A page, and the pictures that were taken of it."""
+    """A page, and screenshots of it."""
 
     def __init__(self, page):
         self.page = page
         self.scenes: list[list[Image.Image]] = [[]]
-        """By tab."""
+        """Frames by tab."""
         self.milliseconds: list[int] = []
 
     def take(self, milliseconds: int = STEP) -> None:
-        """A picture of the page as it is."""
+        """Take a screenshot."""
         shot = Image.open(io.BytesIO(self.page.screenshot(animations="disabled"))).convert("RGB")
         self.scenes[-1].append(shot.reduce(2))
         self.milliseconds.append(milliseconds)
 
     def rest(self) -> None:
-        """A picture to look at, once nothing on the page is being worked on."""
+        """Take a longer frame, once no request is running."""
         self.page.wait_for_function("""() => [...document.querySelectorAll('[data-testid=status-tracker] *')].every(
             (one) => !one.checkVisibility({opacityProperty: true, visibilityProperty: true}))""")
         self.take(HOLD)
 
     def open_tab(self, name: str, drawn: str) -> None:
-        """Another tab, once it has been drawn."""
+        """Open another tab and wait until it is drawn."""
         self.page.get_by_role("tab", name=name).first.click()
         self.page.wait_for_selector(drawn)
         self.scenes.append([])
         self.page.mouse.move(0, 0)
         self.rest()
 
-    def changing(self, picture: str, act) -> None:
-        """Do something, and wait until a picture on the page is another one; live ones come small first."""
-        before = self.page.locator(picture).get_attribute("src")
+    def changing(self, image: str, act: Callable[[], object]) -> None:
+        """Do something and wait until an image on the page changes; of live renders, until it is no draft."""
+        before = self.page.locator(image).get_attribute("src")
         act()
-        self.page.wait_for_function("""([selector, before]) => { const picture = document.querySelector(selector);
-            return picture.src !== before && picture.complete
-                && (picture.naturalWidth === 512 || !picture.matches('.live')); }""",
-                                    arg=[picture, before])
+        self.page.wait_for_function("""([selector, before]) => { const image = document.querySelector(selector);
+            return image.src !== before && image.complete
+                && (image.naturalWidth === 512 || !image.matches('.live')); }""",
+                                    arg=[image, before])
 
-    def slide(self, slider: str, picture: str, values: list[float]) -> None:
+    def slide(self, slider: str, image: str, values: list[float]) -> None:
         """Move a slider from value to value."""
         control = self.page.locator(f"#{slider} input[type=range]")
         for value in values:
             if control.input_value() != f"{value:g}":
-                self.changing(picture, lambda value=value: control.fill(f"{value:g}"))
+                self.changing(image, lambda value=value: control.fill(f"{value:g}"))
             self.take()
 
     def write(self, path: Path) -> None:
-        """All pictures as an endless GIF whose comment says that faces in it are synthetic."""
-        first, *rest = (picture for scene in self.scenes for picture in _with_palette(scene))
+        """Write all frames as an endless GIF whose comment says that its faces are synthetic."""
+        first, *rest = (frame for scene in self.scenes for frame in _with_palette(scene))
         first.save(path, "GIF", save_all=True, append_images=rest, duration=self.milliseconds, loop=0,
                    comment=NOTE.encode())
 
@@ -92,14 +93,14 @@ class Recorder:
 def _with_palette(scene: list[Image.Image]) -> list[Image.Image]:
     few = scene[::4]
     sheet = Image.new("RGB", (few[0].width, few[0].height * len(few)))
-    for index, picture in enumerate(few):
-        sheet.paste(picture, (0, few[0].height * index))
-    palette = sheet.quantize(COLOURS, Image.Quantize.MEDIANCUT)
-    return [picture.quantize(palette=palette) for picture in scene]
+    for index, frame in enumerate(few):
+        sheet.paste(frame, (0, few[0].height * index))
+    palette = sheet.quantize(COLORS, Image.Quantize.MEDIANCUT)
+    return [frame.quantize(palette=palette) for frame in scene]
 
 
 def play(recorder: Recorder) -> None:
-    """What is shown, from the first screen to the map."""
+    """The recording, from the first screen to the map."""
     page = recorder.page
     page.wait_for_selector("#equation .photo img")
     recorder.rest()
@@ -108,7 +109,7 @@ def play(recorder: Recorder) -> None:
     recorder.changing("#equation .albedo img", example.click)
     recorder.rest()
 
-    live = "#picture .live"
+    live = "#render .live"
     recorder.open_tab("Pose & light", f"{live}[src*=jpeg]")
     recorder.slide("yaw", live, [0, -12, -24, -36, -24, -12, 0, 12, 24, 36, 24, 12])
     recorder.slide("ambient", live, [0.35])
@@ -116,13 +117,11 @@ def play(recorder: Recorder) -> None:
     recorder.slide("across", live, [-60, -40, -20, 0, 20, 40, 60])
     recorder.milliseconds[-1] = HOLD
 
-    live = "#swap-picture .live"
-    recorder.open_tab("Swap", "#swap-way .steps img")
+    live = "#swap-render .live"
+    recorder.open_tab("Swap", "#swap-interpolation .steps img")
     recorder.changing(live, page.locator("#swap-donors button").nth(DONOR).click)
     recorder.rest()
-    for amount in (1.25, 1.5):
-        recorder.slide("swap-depth", live, [amount])
-        recorder.slide("swap-albedo", live, [amount])
+    recorder.slide("swap-albedo", live, [1.25, 1.5])
     recorder.milliseconds[-1] = HOLD
 
     recorder.open_tab("Latent map", "#map .plot[data-ready]")
@@ -145,16 +144,16 @@ def main() -> None:
             sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT)
         page.goto(f"{app.url}/?__theme=light", wait_until="domcontentloaded")
         recorder = Recorder(page)
         play(recorder)
         recorder.write(out)
         browser.close()
     size, seconds = out.stat().st_size, sum(recorder.milliseconds) / 1000
-    print(f"{out}: {len(recorder.milliseconds)} pictures, {seconds:.0f} s, {size / 2**20:.1f} MB")
+    print(f"{out}: {len(recorder.milliseconds)} frames, {seconds:.0f} s, {size / 2**20:.1f} MB")
     if size > MOST_BYTES:
-        parser.exit(1, "That is more than a README should load: take fewer pictures.\n")
+        parser.exit(1, "That is more than a README should load: take fewer frames.\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The app in a process of its own, and visitors without a browser who ask it as its page does."""
+"""The app in a process of its own, and visitors without a browser who send requests as its page does."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ import httpx
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "assets" / "examples").glob("*.jpg"))
 START_SECONDS = 180
-"""After which an app that does not answer has failed."""
+"""Longest time until the app answers."""
 UPLOADED = {"meta": {"_type": "gradio.FileData"}}
 
 
 @dataclass
 class RunningApp:
-    """An app that answers."""
+    """A running app."""
 
     process: subprocess.Popen
     url: str
     log: Path
-    """What it has said."""
+    """Its output."""
 
 
 @contextlib.contextmanager
@@ -39,7 +39,7 @@ def running_app(log: Path, **environment: str) -> Iterator[RunningApp]:
     """Start the app on a free port, and stop it at the end as a service would.
 
     Raises:
-        RuntimeError: it does not start; the error holds what it said.
+        RuntimeError: it does not start; the error holds its output.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -61,7 +61,7 @@ def running_app(log: Path, **environment: str) -> Iterator[RunningApp]:
         try:
             process.wait(30)
         finally:
-            process.kill()  # no more than a formality where it has ended
+            process.kill()  # does nothing where it has ended
 
 
 def _answers(url: str) -> bool:
@@ -71,11 +71,11 @@ def _answers(url: str) -> bool:
 
 
 class Refused(Exception):
-    """The app's answer to a wish that it does not fulfil: what a visitor reads, None where it is nothing."""
+    """The app refused a request: the message that a visitor reads, or None."""
 
 
-def words_of(refusal: httpx.Response) -> str:
-    """What an answer says that is no success."""
+def message_of(refusal: httpx.Response) -> str:
+    """Message of an answer that is no success."""
     with contextlib.suppress(ValueError, LookupError, TypeError):
         detail = refusal.json()["detail"]
         return detail if isinstance(detail, str) else detail[0]["msg"]
@@ -83,41 +83,41 @@ def words_of(refusal: httpx.Response) -> str:
 
 
 class Visitor:
-    """One page of the app, without a browser: its session, and what it asks for."""
+    """One page of the app without a browser: its session and its requests."""
 
     def __init__(self, client: httpx.AsyncClient, config: dict):
         self.client, self.url = client, str(client.base_url)
         self.session = uuid.uuid4().hex[:11]
         self.shown = {one["id"]: one["props"].get("value") for one in config["components"]}
-        """What the page's components hold at first, by number."""
+        """Initial values of the page's components, by number."""
         self.handlers = {}
         for one in config["dependencies"]:
             self.handlers.setdefault(one["api_name"], one)
-        self.said: list[str] = []
-        """Words that came beside an answer."""
+        self.messages: list[str] = []
+        """Messages that came beside an answer."""
 
     @classmethod
     @contextlib.asynccontextmanager
     async def at(cls, url: str, count: int = 1):
-        """Some visitors of one address."""
+        """Some visitors of one URL."""
         async with httpx.AsyncClient(base_url=url, timeout=300, limits=httpx.Limits(max_connections=None)) as client:
             config = (await client.get("/config")).json()
             yield [cls(client, config) for _ in range(count)]
 
     def values(self, name: str) -> list:
-        """What a handler is called with while nobody has touched a control."""
+        """Inputs of a handler while no control was moved."""
         return [self.shown[number] for number in self.handlers[name]["inputs"]]
 
     def followers(self, name: str) -> list[str]:
-        """Handlers that the page calls once the first output of another has changed."""
+        """Handlers that the page calls when the first output of another one changes."""
         changed = [self.handlers[name]["outputs"][0], "change"]
         return [one for one, handler in self.handlers.items() if changed in handler["targets"]]
 
     async def upload(self, name: str, content: bytes) -> dict:
-        """Send a file; what a handler takes for it. Raises Refused where it is not accepted."""
+        """Upload a file; returns the value for a handler. Raises Refused where it is not accepted."""
         answer = await self.client.post("/gradio_api/upload", files={"files": (name, content)})
         if answer.status_code != 200:
-            raise Refused(words_of(answer))
+            raise Refused(message_of(answer))
         return {"path": answer.json()[0], **UPLOADED}
 
     async def ask(self, name: str, *data, event: dict | None = None) -> dict:
@@ -125,26 +125,26 @@ class Visitor:
         return (await self.together({name: data}, event))[name][0]
 
     async def join(self, name: str, data: Sequence, event: dict | None = None) -> str:
-        """Call a handler without waiting for its answer; the call's number. Raises Refused."""
+        """Call a handler without waiting for its answer; returns the event's id. Raises Refused."""
         handler = self.handlers[name]
-        wish = {"fn_index": handler["id"], "session_hash": self.session, "data": list(data), "event_data": event,
+        request = {"fn_index": handler["id"], "session_hash": self.session, "data": list(data), "event_data": event,
                 "trigger_id": handler["targets"][0][0] if handler["targets"] else None}
-        joined = await self.client.post("/gradio_api/queue/join", content=json.dumps(wish),
+        joined = await self.client.post("/gradio_api/queue/join", content=json.dumps(request),
                                         headers={"content-type": "application/json"})
         if joined.status_code != 200:
-            raise Refused(words_of(joined))
+            raise Refused(message_of(joined))
         return joined.json()["event_id"]
 
-    async def together(self, wishes: dict[str, Sequence], event: dict | None = None) -> dict[str, tuple[dict, float]]:
-        """Call several at once; the answer of each, and the seconds until it came. Raises Refused."""
+    async def together(self, requests: dict[str, Sequence], event: dict | None = None) -> dict[str, tuple[dict, float]]:
+        """Call several handlers at once; the answer of each, and the seconds until it came. Raises Refused."""
         begin, answers = time.perf_counter(), {}
-        waiting = {await self.join(name, data, event): name for name, data in wishes.items()}
+        waiting = {await self.join(name, data, event): name for name, data in requests.items()}
         async with self.client.stream("GET", "/gradio_api/queue/data",
                                       params={"session_hash": self.session}) as stream:
             async for line in stream.aiter_lines():
                 message = json.loads(line.removeprefix("data:")) if line.startswith("data:") else {}
                 if message.get("msg") == "log":
-                    self.said.append(message["log"])
+                    self.messages.append(message["log"])
                 if message.get("msg") == "process_completed" and message.get("event_id") in waiting:
                     if not message["success"]:
                         raise Refused(message["output"].get("error"))

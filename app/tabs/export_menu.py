@@ -20,8 +20,8 @@ from app.widgets.uploads import uploaded_path
 
 MENU: list[tuple[Kind, str, str]] = [
     ("picture", "Render", "PNG, as set in Pose & light"),
-    ("turntable", "Turntable", "GIF of the head turning; takes some seconds"),
-    ("turntable-mp4", "Turntable", "MP4, the same as a video"),
+    ("turntable", "Turntable", "GIF of the turning head"),
+    ("turntable-mp4", "Turntable", "MP4 of the turning head"),
     ("glb", "3-D face", "GLB with texture, for Blender and phones"),
     ("obj", "3-D face", "OBJ with texture, zipped"),
     ("depth", "Depth", "PNG, 16 bit"),

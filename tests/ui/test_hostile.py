@@ -19,6 +19,6 @@ def test_hostile_input_is_answered(name, app_url):
 
     # In a thread of its own: the browser of other tests keeps this one's event loop busy.
     with ThreadPoolExecutor(1) as pool:
-        kind, words = pool.submit(asyncio.run, ask()).result()
-    assert kind == INPUTS[name].expected, words
-    assert not any(trace in words for trace in ("Traceback", "site-packages", "latentface-"))
+        kind, message = pool.submit(asyncio.run, ask()).result()
+    assert kind == INPUTS[name].expected, message
+    assert not any(trace in message for trace in ("Traceback", "site-packages", "latentface-"))
