@@ -114,6 +114,8 @@ class AutoencoderTraining:
     """Convolutions in bfloat16."""
     device: str = "cpu"
     """cpu or cuda."""
+    rasterizer: str = "grid"
+    """What renders depth: grid (the project's own) or pytorch3d (requirements-pytorch3d.txt)."""
     threads: StrictInt = 2
     """CPU threads per process."""
     seed: StrictInt = 0

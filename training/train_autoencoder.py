@@ -60,7 +60,16 @@ def train(config: AutoencoderTraining, run: Path, state: dict[str, Any] | None =
 
     Raises:
         ConfigError: data is missing, or `start_from` does not fit the settings.
+        ArgumentInvalid, BackendMissing: there is no such rasterizer, or it is not installed.
     """
+    from core.geometry.rasterizer import use_rasterizer
+
+    with use_rasterizer(config.rasterizer):
+        _train(config, run, state)
+
+
+def _train(config: AutoencoderTraining, run: Path, state: dict[str, Any] | None) -> None:
+    """The training loop."""
     from tqdm import tqdm
 
     from training import checkpoint

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from core.config import ModelConfig
-from core.errors import ConfigError
+from core.errors import ArgumentInvalid, ConfigError
 from core.model.weights import load_weights, read_metadata
 from core.pipeline import LatentFace
 from training import checkpoint
@@ -135,3 +135,9 @@ def test_missing_data_is_named_in_the_error(config, tmp_path):
         train(replace(config, photos=str(tmp_path)), tmp_path)
     with pytest.raises(ConfigError, match="checkpoint"):
         checkpoint.load(tmp_path)
+
+
+def test_an_unknown_rasterizer_is_refused_before_any_work(config, tmp_path):
+    with pytest.raises(ArgumentInvalid, match="opengl"):
+        train(replace(config, rasterizer="opengl"), tmp_path)
+    assert not list(tmp_path.iterdir())
