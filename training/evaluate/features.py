@@ -1,9 +1,9 @@
-"""Features of pictures by every encoder that is compared: the model's parts, and what they have to beat."""
+"""Features of images by every encoder that is compared: the model's parts, and what they have to beat."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +15,14 @@ from core.errors import ConfigError
 from core.model.autoencoder import Autoencoder
 from core.model.weights import load_weights, read_metadata
 from core.pipeline import LatentFace
-from core.types import Codes
+from core.types import SplitCodes
 from training.evaluate.metrics import pixel_pca
 from training.objective.baselines import KINDS, TwoEncoders
 
 BATCH = 64
-"""Pictures that are encoded at once."""
+"""Images that are encoded at once."""
 PIXELS = 32
-"""Side of the pictures that need no encoder at all."""
+"""Side of the images that need no encoder at all."""
 NAMES = {"identity": "identity", "expression": "expression", "code": "code", "identity+code": "identity + code",
          "expression+code": "expression + code", "pca": "PCA of pixels", "random": "random encoder",
          "autoencoder": "plain autoencoder", "contrastive": "SimCLR"}
@@ -42,7 +42,7 @@ class OwnCodes(torch.nn.Module):
 
 
 class Features:
-    """Turns pictures into features, by column; see NAMES.
+    """Turns images into features, by column; see NAMES.
 
     Args:
         model: under test. Its columns are its two parts, their sum, and the papers' concatenations.
@@ -54,7 +54,7 @@ class Features:
         networks: those columns that a network gives directly.
     """
 
-    def __init__(self, model: LatentFace, baselines: list[Path] = (), cache: Path | None = None):
+    def __init__(self, model: LatentFace, baselines: Sequence[Path] = (), cache: Path | None = None):
         self.model, self.size, self.cache = model, model.config.image_size, cache
         with torch.random.fork_rng():
             torch.manual_seed(0)
@@ -67,9 +67,9 @@ class Features:
 
         Args:
             groups: (N, 3, H, W) each, uint8, or float in [0, 1]. The principal components are those of the first.
-            components: how many of them, at most; with few pictures, many are noise.
+            components: how many of them, at most; with few images, many are noise.
         """
-        encoders = [lambda images: parts(self.model.encode(images)),
+        encoders = [lambda images: parts(self.model.split(self.model.encode(images))),
                     *(partial(_named, name, network) for name, network in self.networks.items() if name != "code")]
         encoded = [{column: rows for encoder in encoders for column, rows in self._encode(encoder, group).items()}
                    for group in groups]
@@ -78,32 +78,32 @@ class Features:
         return {column: result[column] for column in NAMES if column in result}
 
     def _encode(self, encoder: Callable, images: Tensor) -> dict[str, np.ndarray]:
-        """What one encoder says of pictures, from the cache if they have been there."""
+        """What one encoder says of images, from the cache if they have been there."""
         if self.cache is None:
             return encode(encoder, images)
         path = Path(self.cache) / f"features-{self._key(encoder, images)}.npz"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(path, **encode(encoder, images))
+            np.savez(path, allow_pickle=False, **encode(encoder, images))
         with np.load(path) as stored:
             return {column: stored[column] for column in stored.files}
 
     def _key(self, encoder: Callable, images: Tensor) -> str:
-        """Name of pictures under an encoder, which is known by what it says of noise: any change of it shows there."""
+        """Name of images under an encoder, which is known by what it says of noise: any change of it shows there."""
         noise = torch.rand(1, 3, self.size, self.size, generator=torch.Generator().manual_seed(0))
         answer = np.concatenate([rows.ravel() for rows in encoder(noise).values()])
         return hashlib.sha256(answer.round(3).tobytes() + images.numpy().tobytes()).hexdigest()[:16]
 
 
 def encode(encoder: Callable[[Tensor], dict[str, np.ndarray]], images: Tensor) -> dict[str, np.ndarray]:
-    """Columns (N, F) of pictures (N, 3, H, W), uint8 or float."""
+    """Columns (N, F) of images (N, 3, H, W), uint8 or float."""
     found = [encoder(part.float() / 255 if part.dtype == torch.uint8 else part) for part in images.split(BATCH)]
     return {column: np.concatenate([rows[column] for rows in found]) for column in found[0]}
 
 
-def parts(codes: Codes) -> dict[str, np.ndarray]:
+def parts(split: SplitCodes) -> dict[str, np.ndarray]:
     """The model's columns: depth beside albedo, (B, 512) a part."""
-    found = {"identity": codes.identity, "expression": codes.expression, "code": codes.whole}
+    found = {"identity": split.identity, "expression": split.expression, "code": split.codes.pair}
     rows = {name: torch.cat([part.depth, part.albedo], 1).cpu().numpy() for name, part in found.items()}
     both = {f"{name}+code": np.concatenate([rows[name], rows["code"]], 1) for name in ("identity", "expression")}
     return rows | both
@@ -118,7 +118,7 @@ def read_baseline(path: Path, size: int) -> tuple[str, TwoEncoders]:
     """Kind and network of weights that training.train_baselines has written.
 
     Raises:
-        ConfigError: no such file, other weights, or weights for pictures of another size.
+        ConfigError: no such file, other weights, or weights for images of another size.
         WeightsDamaged: the file cannot be read.
     """
     if not Path(path).is_file():
@@ -126,7 +126,7 @@ def read_baseline(path: Path, size: int) -> tuple[str, TwoEncoders]:
     config, state = load_weights(path)
     kind = read_metadata(path).get("kind")
     if kind not in KINDS or config.image_size != size:
-        raise ConfigError(f"{path} is no baseline for pictures of {size} px: name the model.safetensors of a run of "
+        raise ConfigError(f"{path} is no baseline for images of {size} px: name the model.safetensors of a run of "
                           "training.train_baselines.")
     network = KINDS[kind](config).eval().requires_grad_(False)
     network.load_state_dict(state)

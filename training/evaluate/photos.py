@@ -31,7 +31,7 @@ from training.evaluate.metrics import (
     ssim,
     turns,
 )
-from training.evaluate.renders import FACE_DEPTH, features
+from training.evaluate.renders import NECK_DEPTH, features
 from training.rig.rig import FAR_DEPTH
 
 YAW_BANDS = ((0, 8), (8, 25), (25, 60))
@@ -127,7 +127,7 @@ def _photo_values(model: LatentFace, image: Tensor, large: Tensor, generator) ->
     copies = {"mirror": (mirrored.view.rotation * torch.tensor([1, -1, -1]), mirrored.canon_depth.flip(-1)),
               "crop": (crop.view.rotation, crop.canon_depth),
               "brightness": (bright.view.rotation, bright.canon_depth)}
-    face = found.canon_depth < FACE_DEPTH
+    face = found.canon_depth < NECK_DEPTH
     values = {"pose": torch.rad2deg(found.view.rotation), "codes": _joined(found), "mirror_codes": _joined(mirrored)}
     for name, (rotation, depth) in copies.items():
         values |= {f"{name}_pose": turns(rotation, found.view.rotation),

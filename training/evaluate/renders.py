@@ -34,8 +34,8 @@ from training.rig.rig import FAR_DEPTH
 
 EROSION = 2
 """Pixels taken off every mask: at its edge half a pixel decides."""
-FACE_DEPTH = 1.065
-"""Canonical depth where the face ends: behind it are the neck and what the truth saturates."""
+NECK_DEPTH = 1.065
+"""Canonical depth at which the face ends: behind it lie the neck and what the truth clamps."""
 
 
 def features(model: LatentFace, images: Tensor) -> np.ndarray:
@@ -91,7 +91,7 @@ def _rows(factors, truth, view: View) -> Rows:
 def _masked_depths(factors, truth) -> tuple[Tensor, ...]:
     """Canonical depth, found and true, and where to compare: the face, the whole head."""
     depth = truth["cd"].float()
-    face, head = erode(truth["cm"] & (depth < FACE_DEPTH), EROSION), erode(truth["cm"], EROSION)
+    face, head = erode(truth["cm"] & (depth < NECK_DEPTH), EROSION), erode(truth["cm"], EROSION)
     return factors.canon_depth.clamp(max=FAR_DEPTH), depth, face, head
 
 
@@ -111,7 +111,7 @@ def _input_view(factors, truth, view: View) -> dict:
     depth, mean = truth["zin"].float(), truth["cd"].float().mean(0)
     posed, covered = rasterize_depth(transform(backproject(mean.expand_as(depth)), view), depth.shape[-1])
     ways = {"model": (factors.recon_depth, factors.recon_mask[:, 0] > 0.5), "baseline": (posed, covered)}
-    in_face = inverse_transform(backproject(depth), view)[..., 2] < FACE_DEPTH
+    in_face = inverse_transform(backproject(depth), view)[..., 2] < NECK_DEPTH
     head, face = erode(truth["mi"], EROSION), erode(truth["mi"] & in_face, EROSION)
     figures = {"rig.side_view": lambda found, seen: side(found, depth, head & seen),
                "rig.mad_view": lambda found, seen: mad(found, depth, head & seen),
@@ -149,25 +149,25 @@ def _expression(model: LatentFace, image: Tensor, codes: np.ndarray, truth, pack
 
 
 def training_renders(pack: Path, count: int) -> tuple[Tensor, np.ndarray]:
-    """Lit renders (count, 3, H, W) uint8 of training people on blotches of colour, and their expression weights."""
+    """Lit renders (count, 3, H, W) uint8 of training people on blotches of color, and their expression weights."""
     images, weights, generator = [], [], torch.Generator().manual_seed(0)
     for path in sorted(Path(pack).glob("rig_*.npz")):
         if sum(map(len, images)) >= count:
             break
         with np.load(path) as shard:
             stored = {key: torch.from_numpy(shard[key]) for key in ("albedo", "normal", "mask")}
-            images.append(_photograph(stored, generator))
+            images.append(_light_and_noise(stored, generator))
             weights.append(shard["expression"].astype(np.float64))
     if not images:
         raise ConfigError(f"There are no renders in {pack}: run `python -m training.render_pack --out {pack}`.")
     return torch.cat(images)[:count], np.concatenate(weights)[:count]
 
 
-def _photograph(shard: dict[str, Tensor], generator: torch.Generator) -> Tensor:
-    """Light unlit renders, put colours behind them and take their picture."""
+def _light_and_noise(shard: dict[str, Tensor], generator: torch.Generator) -> Tensor:
+    """Light unlit renders, put colors behind them and add sensor noise: (N, 3, H, W) uint8."""
     albedo, normal = shard["albedo"].movedim(-1, 1).float() / 255, shard["normal"].float() / 127
     mask, light = shard["mask"][:, None].float(), random_light(len(normal), generator)
     image = albedo * shade(normal, light)
     blotches = F.interpolate(torch.rand(len(mask), 3, 4, 4, generator=generator), mask.shape[-2:], mode="bilinear")
-    picture = sensor_noise(image * mask + random_background(blotches, generator) * (1 - mask), generator)
-    return (picture * 255).round().byte()
+    image = sensor_noise(image * mask + random_background(blotches, generator) * (1 - mask), generator)
+    return (image * 255).round().byte()

@@ -20,8 +20,6 @@ from core.faces.detect import locate
 from core.geometry.shading import shade
 from core.model import code_ops
 from core.pipeline import LatentFace
-from core.rendering.compositor import composite
-from core.rendering.reenactment import carry
 from core.rendering.texture_transfer import texture_from_photo
 from core.types import CodePair, Codes, Factors, Light
 from training.data.renders import random_light
@@ -29,7 +27,7 @@ from training.evaluate.comparison import Row
 from training.evaluate.descriptor import Descriptor
 from training.evaluate.london import read
 from training.evaluate.metrics import albedo_error, erode, masked_mean, side
-from training.evaluate.renders import EROSION, FACE_DEPTH
+from training.evaluate.renders import EROSION, NECK_DEPTH
 from training.render_validation import render_image
 from training.rig.rig import EXPRESSIONS, FAR_DEPTH, Rig, RigSample
 
@@ -38,7 +36,7 @@ PAIRS = 134
 DONORS = 3
 """Smiles that every held-out person of the London Set gets."""
 DISPLAY = 256
-"""Side in pixels of the pictures that are looked at; MediaPipe's own networks see no more."""
+"""Side in pixels of the images that are looked at; MediaPipe's own networks see no more."""
 PART = 6
 """Faces that are drawn at once: one at full detail takes 50 MB."""
 REACHED = 0.6
@@ -47,14 +45,14 @@ SHEET_PEOPLE, SHEET_SMILES, SHEET_EXPRESSIONS = 6, 2, ("laugh", "surprise", "ang
 
 NAMES = {"nothing": "doing nothing", "raw": "A + B − mean of codes", "plain": "identity of A + expression of B",
          "plain_unclamped": "the same, not clamped", "swap": "swap", "swap_unclamped": "swap, not clamped",
-         "limit": "the true picture, analysed"}
+         "limit": "the true render, analyzed"}
 ROWS = {
     "swap.depth": Row("depth, SIDE ×10⁻²", 3, "low"),
     "swap.albedo": Row("albedo, L1 up to gain", 4, "low"),
-    "swap.image": Row("picture, L1", 4, "low"),
+    "swap.image": Row("image, L1", 4, "low"),
     "swap.depth_change": Row("change of depth: error as a part of it", 2, "low"),
     "swap.albedo_change": Row("change of albedo: error as a part of it", 2, "low"),
-    "swap.image_change": Row("change of the picture: error as a part of it", 2, "low"),
+    "swap.image_change": Row("change of the image: error as a part of it", 2, "low"),
 }
 TRANSFER_NAMES = {"nothing": "A's neutral photo", "decoded": "swap, decoded", "full": "swap, full resolution",
                   "limit": "A's own smiling photo"}
@@ -71,11 +69,11 @@ def on_renders(model: LatentFace, pairs: int = PAIRS) -> dict[str, dict[str, flo
     before, donor, after = _render_pairs(pairs, model.config.image_size)
     own, other, limit = (model.analyze(truth["image"]) for truth in (before, donor, after))
     swapped = model.swap(own, other)
-    mean = CodePair.cat([own.codes.whole, other.codes.whole]).apply(lambda rows: rows.mean(0, keepdim=True))
-    raw = own.codes.whole + other.codes.whole - mean
-    ways = {"nothing": own, "raw": model.decode(_whole(raw), own),
-            "plain": model.decode(code_ops.swap(own.codes, other.codes), own),
-            "swap": swapped, "limit": limit}
+    mean = CodePair.cat([own.codes.pair, other.codes.pair]).apply(lambda rows: rows.mean(0, keepdim=True))
+    raw = Codes.of(own.codes.pair + other.codes.pair - mean)
+    plain = code_ops.swap_parts(model.split(own.codes), model.split(other.codes))
+    ways = {"nothing": own, "raw": model.decode(raw, own), "plain": model.decode(plain, own), "swap": swapped,
+            "limit": limit}
     ways |= {f"{name}_unclamped": _unclamped(model, ways[name]) for name in ("plain", "swap")}
     errors = {name: _errors(found, own, before, after) for name, found in ways.items()}
     return {key: {name: values[key] for name, values in errors.items()} for key in ROWS}
@@ -84,17 +82,13 @@ def on_renders(model: LatentFace, pairs: int = PAIRS) -> dict[str, dict[str, flo
 def _unclamped(model: LatentFace, found: Factors) -> Factors:
     """The same codes, decoded with what their depth codes have below 0."""
     autoencoder = model.autoencoder
-    depth = autoencoder.draw_depth(autoencoder.depth_basis.decode(found.codes.depth_code))
+    depth = autoencoder.decode_raw_depth(autoencoder.depth_basis.decode(found.codes.depth_code))
     return autoencoder.render(found.image, found.codes, depth, found.canon_albedo, found.light, found.view,
                               found.confidence)
 
 
-def _whole(part: CodePair) -> Codes:
-    return Codes(part.depth, part.albedo)
-
-
 def _render_pairs(count: int, size: int) -> tuple[dict[str, Tensor], ...]:
-    """A before; B, whose expression is wanted; A with B's expression: pictures and truths (count, …)."""
+    """A before; B, whose expression is wanted; A with B's expression: images and truths (count, …)."""
     rig, rng, generator = Rig.load(split="heldout"), np.random.default_rng(0), torch.Generator().manual_seed(0)
     rows: tuple[list, ...] = ([], [], [])
     for _ in range(count):
@@ -112,20 +106,20 @@ def _render_pairs(count: int, size: int) -> tuple[dict[str, Tensor], ...]:
 def _truth(sample: RigSample, light: Light, generator: torch.Generator) -> dict[str, Tensor]:
     """A render as photographed, and the same without background and noise; depth, albedo and masks to compare on."""
     depth, mask = (torch.from_numpy(maps) for maps in (sample.canon_depth.clip(max=FAR_DEPTH), sample.mask))
-    face = torch.from_numpy(sample.canon_mask) & (depth < FACE_DEPTH)
-    return {"image": _colours(render_image(sample, light, generator)), "clean": _lit(sample, light), "depth": depth,
-            "albedo": _colours(sample.canon_albedo), "mask": erode(mask[None], EROSION)[0],
+    face = torch.from_numpy(sample.canon_mask) & (depth < NECK_DEPTH)
+    return {"image": _colors(render_image(sample, light, generator)), "clean": _lit(sample, light), "depth": depth,
+            "albedo": _colors(sample.canon_albedo), "mask": erode(mask[None], EROSION)[0],
             "face": erode(face[None], EROSION)[0]}
 
 
 def _lit(sample: RigSample, light: Light) -> Tensor:
     """(3, n, n) render under a light, black beside the head."""
-    return (_colours(sample.albedo) * shade(torch.from_numpy(sample.normal)[None], light)[0]).clamp(max=1)
+    return (_colors(sample.albedo) * shade(torch.from_numpy(sample.normal)[None], light)[0]).clamp(max=1)
 
 
-def _colours(picture: np.ndarray) -> Tensor:
+def _colors(image: np.ndarray) -> Tensor:
     """(n, n, 3) uint8 to (3, n, n) in [0, 1]."""
-    return torch.from_numpy(picture).movedim(-1, 0).float() / 255
+    return torch.from_numpy(image).movedim(-1, 0).float() / 255
 
 
 def _errors(found: Factors, own: Factors, before: dict, after: dict) -> dict[str, float]:
@@ -151,19 +145,19 @@ def _l1(error: Tensor, mask: Tensor) -> float:
 def on_london(model: LatentFace, folder: Path, descriptor: Descriptor | None) -> dict[str, dict[str, float]]:
     """How much of a smile arrives on held-out people, and whose face it stays; columns as in TRANSFER_NAMES.
 
-    Without a descriptor only the smile is measured. A picture in which MediaPipe finds no face does not smile.
+    Without a descriptor only the smile is measured. A photo in which MediaPipe finds no face does not smile.
     """
     photos, _, smiles, heldout = read(Path(folder), DISPLAY)
     own, other = photos[~smiles & heldout], photos[smiles & heldout]
     gallery = descriptor and descriptor(photos[~smiles])
-    owner, pictures = torch.from_numpy(np.flatnonzero(heldout[~smiles])), {"nothing": [own], "limit": [other]}
+    owner, images = torch.from_numpy(np.flatnonzero(heldout[~smiles])), {"nothing": [own], "limit": [other]}
     for turn in range(1, DONORS + 1):
         for name, swapped in swaps(model, own, other.roll(-turn, 0)).items():
-            pictures.setdefault(name, []).append(swapped)
+            images.setdefault(name, []).append(swapped)
     wanted = [REACHED * smile(other).roll(-turn) for turn in range(1, DONORS + 1)]
 
     result: dict[str, dict[str, float]] = {key: {} for key in TRANSFER_ROWS}
-    for name, parts in pictures.items():
+    for name, parts in images.items():
         # What does not depend on the donor is looked at once.
         found = [smile(part) for part in parts] * (DONORS // len(parts))
         reached = torch.cat(found) >= torch.cat(wanted)
@@ -182,13 +176,10 @@ def swaps(model: LatentFace, own: Tensor, other: Tensor) -> dict[str, Tensor]:
     decoded, full = [], []
     for photos in zip(own.split(PART), other.split(PART), strict=True):
         mine, theirs = (model.analyze(_shrunk(part, model.config.image_size)) for part in photos)
-        swapped = model.swap(mine, theirs)
-        decoded.append(model.render(swapped, size=DISPLAY))
-        faces = [texture_from_photo(factors, part, landmarks(part)) for factors, part in
-                 zip((mine, theirs), photos, strict=True)]
-        motion = model.motion(mine, theirs, faces[0].landmarks)
-        carried = carry(faces[0], mine, swapped, motion, faces[1])
-        full.append(composite(carried, mine.view, mine.light, DISPLAY))
+        decoded.append(model.render(model.swap(mine, theirs), size=DISPLAY))
+        face, donor = (texture_from_photo(factors, part, landmarks(part)) for factors, part in
+                       zip((mine, theirs), photos, strict=True))
+        full.append(model.render(model.reenact(face, donor), size=DISPLAY))
     return {"decoded": torch.cat(decoded), "full": torch.cat(full)}
 
 
@@ -218,9 +209,9 @@ def save_sheets(model: LatentFace, folder: Path, out: Path) -> None:
     donors = torch.cat([photos[smiles & heldout][-SHEET_SMILES:], _rendered_donors()])
     found = swaps(model, people.repeat_interleave(len(donors), 0), donors.repeat(len(people), 1, 1, 1))
     out.mkdir(parents=True, exist_ok=True)
-    for name, pictures in found.items():
+    for name, images in found.items():
         rows = [torch.cat([torch.ones_like(people[0]), *donors], -1)]
-        rows += [torch.cat([person, *row], -1) for person, row in zip(people, pictures.split(len(donors)), strict=True)]
+        rows += [torch.cat([person, *row], -1) for person, row in zip(people, images.split(len(donors)), strict=True)]
         Image.fromarray(to_uint8(torch.cat(rows, 1))).save(out / f"swap_{name}.png")
 
 

@@ -103,6 +103,10 @@ class RigSample:
     person: int
 
 
+DrawnMaps = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Depth, mask, albedo, normal, cover and the cover's normal, of one view."""
+
+
 def rotation_matrix(rotation):
     """(3, 3) matrix Rz Ry Rx of (pitch, yaw, roll) in radians."""
     (cx, cy, cz), (sx, sy, sz) = np.cos(rotation), np.sin(rotation)
@@ -281,12 +285,13 @@ class Rig:
         if accessories:
             points = self._in_camera(person, accessories.vertices)
             worn = accessories, points, vertex_normals(points, accessories.triangles[: accessories.fronts])
-        *canonical, hidden, _ = self._draw(vertices, normals, person, size, worn, FRONTAL)
+        depth, mask, albedo, normal, hidden, _ = self._draw(vertices, normals, person, size, worn, FRONTAL)
         seen = self._draw(vertices, normals, person, size, worn, view)
-        return RigSample(*canonical, hidden[..., :LAYERS].sum(-1, dtype=np.uint8), *seen, np.asarray(view, np.float32),
+        canon_cover = hidden[..., :LAYERS].sum(-1, dtype=np.uint8)
+        return RigSample(depth, mask, albedo, normal, canon_cover, *seen, np.asarray(view, np.float32),
                          np.asarray(expression, np.float32), person.coefficients, person.id)
 
-    def _draw(self, vertices, normals, person, size, worn, view):
+    def _draw(self, vertices, normals, person, size, worn, view) -> DrawnMaps:
         """Depth, mask, albedo, normal, cover and its normal, in `view`; `worn`: accessories, vertices and normals."""
         focal, centre = intrinsics(size)
         middle = centre * OVERSAMPLE + OVERSAMPLE // 2

@@ -22,7 +22,7 @@ from training.data.face_pack import FacePack
 from training.evaluate.comparison import Row, finish
 from training.evaluate.metrics import correlation
 from training.evaluate.protocols.geometry import mean_head
-from training.evaluate.renders import FACE_DEPTH
+from training.evaluate.renders import NECK_DEPTH
 
 PART = 128
 """Photos that are analysed at once."""
@@ -67,7 +67,7 @@ def measure(model: LatentFace, photos: Tensor, yaw: np.ndarray, head: Tensor) ->
         yaw: (N,) of the heads in them, degrees.
         head: (H, W) mean canonical depth of rendered heads.
     """
-    face = head < FACE_DEPTH
+    face = head < NECK_DEPTH
     side = torch.linspace(-1, 1, photos.shape[-1]).sign().expand_as(head)[face] / face.sum()
     from_right = 1 + SIDE_LIGHT * torch.linspace(-1, 1, photos.shape[-1])
     lights = from_right, from_right.flip(0)

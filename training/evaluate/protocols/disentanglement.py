@@ -1,8 +1,8 @@
 """What identity and expression know of each other, beside encoders that were trained otherwise.
 
-The data is that of training.evaluate.protocols.geometry; each source may be missing. On renders: is the nearest other render the
-same person, and is the nearest stranger's expression the same; what a linear probe reads. On the London Set: neutral
-and smiling faces. On photos: MediaPipe's blendshapes.
+The data is that of training.evaluate.protocols.geometry; each source may be missing. On renders: is the nearest other
+render the same person, and is the nearest stranger's expression the same; what a linear probe reads. On the London Set:
+neutral and smiling faces. On photos: MediaPipe's blendshapes.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ from training.data.renders import random_light, sensor_noise
 from training.evaluate.comparison import Row, show, table
 from training.evaluate.descriptor import Descriptor
 from training.evaluate.metrics import albedo_error, erode, masked_mean
-from training.evaluate.renders import EROSION, FACE_DEPTH
+from training.evaluate.renders import EROSION, NECK_DEPTH
 from training.rig.rig import Rig, RigSample
 
 YAW_BANDS = ((15, 30), (30, 45), (45, 60))
@@ -45,8 +45,9 @@ LIGHTS = ((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, 0.0))
 AMBIENT, DIFFUSE = 0.4, 0.6
 SEED = 2
 STEP = 3
-"""Pixels of a picture per pixel of the model. A render of 3 (n − 1) + 1 pixels, its border repeated, is a crop of 3 n
-pixels (core.rendering.compositor): every third pixel of the one, and every mean over 3 × 3 of the other, is one of the model's."""
+"""Pixels of an image per pixel of the model. A render of 3 (n − 1) + 1 pixels, its border repeated, is a crop of 3 n
+pixels (core.rendering.compositor): every third pixel of the one, and every mean over 3 × 3 of the other, is one of the
+model's."""
 HIDDEN_BEHIND = 0.003
 """Depth by which a point lies behind the visible surface when it is hidden, camera-distance units (2.4 mm)."""
 PART = 16
@@ -152,7 +153,7 @@ def _picture(albedo: np.ndarray, normal: np.ndarray, mask: np.ndarray, light: Li
 
 def _face(render: RigSample, erosion: int) -> Tensor:
     """(1, n, n) bool, the face from the front, without neck and rim."""
-    return erode(torch.from_numpy(render.canon_mask & (render.canon_depth < FACE_DEPTH))[None], erosion)
+    return erode(torch.from_numpy(render.canon_mask & (render.canon_depth < NECK_DEPTH))[None], erosion)
 
 
 def _seen(render: RigSample) -> Tensor:
@@ -174,7 +175,7 @@ def frontalizations(model: LatentFace, heads: Turned) -> dict[str, Tensor]:
     size, decoded, detail = heads.image.shape[-1], [], []
     for factors, part in _with_factors(model, heads.image):
         decoded.append(model.render(factors, View.of(), size=size))
-        detail.append(model.render(factors, View.of(), size=size, photo=part))
+        detail.append(model.render(texture_from_photo(factors, part), View.of(), size=size))
     return {"decoded": torch.cat(decoded), "detail": torch.cat(detail), "nothing": heads.image,
             "mirror": mirrored(heads.image, heads.yaw)}
 

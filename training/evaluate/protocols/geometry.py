@@ -6,8 +6,8 @@ The data, each of which may be missing:
               frame (at most 1.07) and in the view; cm, mi (N, n, n) bool, their masks; view (N, 5) pitch, yaw,
               roll in radians, shift; light (N, 4) ambient, diffuse, dx, dy; id (N,) person; ex (N, 57) expression
     rig-pack  folder of training.render_pack
-    photos    face pack (training.data.face_pack) with train and val, pitch_deg and yaw_deg in val.csv, and for groups sex, age,
-              ethnicity; val_landmarks.npz: landmarks (N, 478, 3) in pixels of a crop of 128;
+    photos    face pack (training.data.face_pack) with train and val, pitch_deg and yaw_deg in val.csv, and for groups
+              sex, age, ethnicity; val_landmarks.npz: landmarks (N, 478, 3) in pixels of a crop of 128;
               {train,val}_blendshapes.npz: scores (N, 52)
     london    london.csv (file, person, expression, split) and aligned512/
 """

@@ -35,7 +35,7 @@ from training.evaluate.comparison import Row, show, table
 from training.evaluate.measurement import Rows
 from training.evaluate.metrics import correlation, erode, explained_variance, mad, probe, side
 from training.evaluate.photos import INNER, LEAST_SPREAD, YAW_BANDS, landmark_values
-from training.evaluate.renders import EROSION, FACE_DEPTH
+from training.evaluate.renders import EROSION, NECK_DEPTH
 from training.render_validation import PER_PERSON, render_image
 from training.rig.rig import FAR_DEPTH, Rig
 
@@ -325,7 +325,7 @@ def in_view(model: LatentFace, truth: dict[str, Tensor]) -> dict[str, dict[str, 
     ways = {"best": (neck, view), "true": (canonical, view), "depth": (found.canon_depth, view),
             "pose": (canonical, found.view), "both": (found.canon_depth, found.view),
             "mean": (canonical.mean(0).expand_as(canonical), view)}
-    head, face = (erode(mask, EROSION) for mask in (truth["mi"], truth["mi"] & (points[..., 2] < FACE_DEPTH)))
+    head, face = (erode(mask, EROSION) for mask in (truth["mi"], truth["mi"] & (points[..., 2] < NECK_DEPTH)))
     figures: dict[str, dict[str, float]] = {}
     for name, (surface, pose) in ways.items():
         told, covered = rasterize_depth(transform(backproject(surface), pose), depth.shape[-1])
