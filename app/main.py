@@ -17,6 +17,10 @@ from app.server.cleanup import sweep
 if TYPE_CHECKING:
     import gradio as gr
 
+    from app.tabs.pose_light import PoseLight
+    from app.tabs.shared_state import SharedState
+    from app.tabs.swap import SwapTab
+
 ROOT = Path(__file__).parent.parent
 NO_ANALYTICS = {"GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9), "GRADIO_ANALYTICS_MAX_EVENTS": "1"}
 """Set before gradio is imported. By default it stores the last 10,000 requests and summarizes them after each one."""
@@ -96,15 +100,9 @@ def build_demo() -> gr.Blocks:
 
     from app.server.errors import SafeBlocks
     from app.server.queues import install
-    from app.tabs.about import About
-    from app.tabs.api import Api
     from app.tabs.export_menu import ExportMenu
-    from app.tabs.inspect import Inspect
-    from app.tabs.latent_map import MapTab
     from app.tabs.photo_panel import PhotoPanel
-    from app.tabs.pose_light import PoseLight
     from app.tabs.shared_state import SharedState
-    from app.tabs.swap import SwapTab
     from app.widgets.assets import read_text
     from app.widgets.url_state import keep_tab
 
@@ -117,22 +115,37 @@ def build_demo() -> gr.Blocks:
             with gr.Column(scale=4, min_width=260, elem_id="photo-panel"):
                 panel = PhotoPanel(shared, demo)
             with gr.Column(scale=17, min_width=300, elem_id="work"), gr.Tabs(overflow_behavior="wrap") as tabs:
-                with gr.Tab("Inspect", id="inspect"):
-                    Inspect(shared)
-                with gr.Tab("Pose & light", id="pose"):
-                    pose = PoseLight(shared)
-                with gr.Tab("Swap", id="swap") as tab:
-                    swap = SwapTab(shared, tab)
-                with gr.Tab("Latent map", id="map"):
-                    MapTab(shared)
-                with gr.Tab("API", id="api"):
-                    Api()
-                with gr.Tab("About", id="about"):
-                    About()
+                pose, swap = _build_tabs(shared)
         export.connect(pose.session, pose.settings, swap.controls)
         keep_tab(tabs, swap.restored_after(panel.loaded))
     install(demo)
     return demo
+
+
+def _build_tabs(shared: SharedState) -> tuple[PoseLight, SwapTab]:
+    """Build all tabs; returns those whose controls the export menu reads."""
+    import gradio as gr
+
+    from app.tabs.about import About
+    from app.tabs.api import Api
+    from app.tabs.inspect import Inspect
+    from app.tabs.latent_map import MapTab
+    from app.tabs.pose_light import PoseLight
+    from app.tabs.swap import SwapTab
+
+    with gr.Tab("Inspect", id="inspect"):
+        Inspect(shared)
+    with gr.Tab("Pose & light", id="pose"):
+        pose = PoseLight(shared)
+    with gr.Tab("Swap", id="swap") as tab:
+        swap = SwapTab(shared, tab)
+    with gr.Tab("Latent map", id="map"):
+        MapTab(shared)
+    with gr.Tab("API", id="api"):
+        Api()
+    with gr.Tab("About", id="about"):
+        About()
+    return pose, swap
 
 
 def _parser() -> argparse.ArgumentParser:
