@@ -16,6 +16,9 @@ FORBIDDEN = {
     "training": {"app", "gradio"},
     "app": {"training"},
 }
+FLOORS = [{"errors", "lazy"}, {"arguments", "config", "types"}, {"geometry"}, {"faces", "model"}, {"rendering"},
+          {"export"}, {"latent_map"}, {"pipeline"}, {"cli"}]
+"""The rooms of core, from the lowest floor up; a room may import from its own floor and from those below."""
 HEAVY = {"gradio", "mediapipe", "diffusers", "umap", "sklearn", "trimesh"}
 
 
@@ -26,17 +29,28 @@ def modules(package: str) -> list[str]:
     return [".".join(parts[:-1] if parts[-1] == "__init__" else parts) for parts in dotted]
 
 
-def imported_by(path: Path) -> set[str]:
-    """Top-level packages that a file imports anywhere in it, inside functions too."""
-    package = ".".join(path.relative_to(ROOT).parent.parts)
+def is_for_types(node: ast.AST) -> bool:
+    """Whether a node is `if TYPE_CHECKING:`, whose imports never run."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def imports(tree: ast.AST, package: str) -> set[str]:
+    """Dotted names of the modules that a tree imports when it runs, inside functions too."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            relative = "." * node.level + (node.module or "")
-            names.add(importlib.util.resolve_name(relative, package))
-    return {name.split(".")[0] for name in names}
+            origin = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            names |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
+        if not is_for_types(node):
+            names |= imports(node, package)
+    return names
+
+
+def imported_by(path: Path) -> set[str]:
+    """Dotted names of the modules that a file imports."""
+    return imports(ast.parse(path.read_text()), ".".join(path.relative_to(ROOT).parent.parts))
 
 
 def run(*arguments: str) -> str:
@@ -56,8 +70,28 @@ def run(*arguments: str) -> str:
 def test_packages_import_only_downwards(package):
     paths = sorted((ROOT / package).rglob("*.py"))
     assert paths
-    found = {str(path.relative_to(ROOT)): imported_by(path) & FORBIDDEN[package] for path in paths}
+    found = {str(path.relative_to(ROOT)): {name.split(".")[0] for name in imported_by(path)} & FORBIDDEN[package]
+             for path in paths}
     assert not {path: names for path, names in found.items() if names}
+
+
+def floor_of(room: str) -> int:
+    """Number of the floor of a module or folder of core, from below."""
+    return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+
+
+def test_no_room_of_core_imports_from_a_higher_floor():
+    rooms = {path.stem for path in (ROOT / "core").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert rooms - {"__init__", "__main__"} == {room for floor in FLOORS for room in floor}
+    upwards = []
+    for path in sorted((ROOT / "core").rglob("*.py")):
+        room = path.relative_to(ROOT / "core").parts[0].removesuffix(".py")
+        if room in ("__init__", "__main__"):
+            continue
+        others = {name.split(".")[1] for name in imported_by(path) if name.startswith("core.")} & rooms - {room}
+        upwards += [f"{path.relative_to(ROOT)} imports core.{other}" for other in others
+                    if floor_of(other) > floor_of(room)]
+    assert not upwards
 
 
 def test_importing_core_loads_nothing_heavy():

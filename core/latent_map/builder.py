@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,14 +16,18 @@ from core.export.visualize import to_uint8
 from core.faces import Face, find_face
 from core.latent_map.map import LatentMap, Space, code_rows
 from core.model.code_ops import KINDS, Kind
-from core.pipeline import BATCH, LatentFace
 from core.types import Codes, SplitCodes
 
+if TYPE_CHECKING:
+    from core.pipeline import LatentFace
+
+BATCH = 32
+"""Faces that are analyzed at once."""
 FEWEST = 12
 """Fewest faces that make a map."""
 THUMBNAIL, QUALITY = 256, 80
 """Side of each face's thumbnail, pixels, and its quality as WebP."""
-UMAP_NEIGHBOURS, UMAP_DISTANCE = 15, 0.3
+UMAP_NEIGHBORS, UMAP_DISTANCE = 15, 0.3
 """UMAP's n_neighbors and min_dist: wide enough for thumbnails."""
 EVEN = 0.8
 """Part of the way from UMAP's positions to even spacing along each axis: islands would leave most of the plane empty.
@@ -106,7 +110,8 @@ class MapBuilder:
         self._waiting.clear()
 
     def _all_codes(self) -> Codes | SplitCodes:
-        self._codes[:] = [type(self._codes[0]).cat(self._codes)]
+        parts: list[Any] = self._codes  # all of one type
+        self._codes[:] = [type(parts[0]).cat(parts)]
         return self._codes[0]
 
     def _columns(self) -> dict[str, np.ndarray]:
@@ -134,7 +139,7 @@ def add_photo(builder: MapBuilder, photo: Any, name: str) -> str:
     except (FaceNotFound, ImageTooLarge, ImageTooSmall, ImageUnreadable) as error:
         return str(error).partition(":")[0]  # the rest is advice for a single photo
     folder = name.rpartition("/")[0]
-    builder.add(face, name, **({"folder": folder} if folder else {}))
+    builder.add(face, name, None, **({"folder": folder} if folder else {}))
     return ""
 
 
@@ -142,9 +147,9 @@ def umap_layout(rows: np.ndarray) -> np.ndarray:
     """UMAP of codes (N, F), spread over the plane: positions (N, 2) in −1 … 1; deterministic."""
     from umap import UMAP
 
-    layout = UMAP(n_neighbors=min(UMAP_NEIGHBOURS, len(rows) - 1), min_dist=UMAP_DISTANCE, metric="euclidean",
+    layout = UMAP(n_neighbors=min(UMAP_NEIGHBORS, len(rows) - 1), min_dist=UMAP_DISTANCE, metric="euclidean",
                   init="pca", random_state=0, n_jobs=1)
-    found = layout.fit_transform(Space(rows).rows)
+    found = np.asarray(layout.fit_transform(Space(rows).rows))
     low, high = found.min(0), found.max(0)
     even = found.argsort(0).argsort(0) / (len(found) - 1)
     return (2 * ((1 - EVEN) * (found - low) / (high - low) + EVEN * even) - 1).astype(np.float32)
@@ -152,7 +157,7 @@ def umap_layout(rows: np.ndarray) -> np.ndarray:
 
 def warm_up() -> None:
     """Compile UMAP's loops, once a process; it takes a minute on two cores."""
-    umap_layout(np.random.default_rng(0).normal(size=(4 * UMAP_NEIGHBOURS, 8)).astype(np.float32))
+    umap_layout(np.random.default_rng(0).normal(size=(4 * UMAP_NEIGHBORS, 8)).astype(np.float32))
 
 
 def _webp(face: Face) -> bytes:
