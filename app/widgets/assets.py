@@ -11,11 +11,9 @@ def read_text(name: str) -> str:
     return (FOLDER / "text" / f"{name}.md").read_text(encoding="utf-8")
 
 
-def read_document(name: str, section: str | None = None) -> str:
-    """A Markdown document of the repository, or the section below one of its headings, without links to files."""
+def read_document(name: str) -> str:
+    """A Markdown document of the repository, without links to files."""
     text = (FOLDER.parent / f"{name}.md").read_text(encoding="utf-8")
-    if section:
-        text = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", text)
 
 
