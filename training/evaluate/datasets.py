@@ -105,13 +105,13 @@ def _fer2013(root: Path):
     path = root / "fer2013.csv"
     if not path.is_file():
         return None
-    parts = {name: Part([], []) for name in ("Training", "PrivateTest", "PublicTest")}
+    parts: dict[str, tuple[list, list[int]]] = {name: ([], []) for name in ("Training", "PrivateTest", "PublicTest")}
     with open(path, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            part, pixels = parts[row["Usage"]], np.array(row["pixels"].split(), np.uint8)
-            part.sources.append(pixels.reshape(2 * [int(len(pixels) ** 0.5)]))
-            part.labels.append(int(row["emotion"]))
-    return FER2013, {name: Part(part.sources, np.array(part.labels)) for name, part in parts.items()}
+            (sources, labels), pixels = parts[row["Usage"]], np.array(row["pixels"].split(), np.uint8)
+            sources.append(pixels.reshape(2 * [int(len(pixels) ** 0.5)]))
+            labels.append(int(row["emotion"]))
+    return FER2013, {name: Part(sources, np.array(labels)) for name, (sources, labels) in parts.items()}
 
 
 def _folders(root: Path):

@@ -51,8 +51,8 @@ class Descriptor:
         """
         try:
             with tarfile.open(path) as package:
-                manifest = json.load(package.extractfile(f"{MODEL}-weights_manifest.json"))[0]["weights"]
-                stored = package.extractfile(f"{MODEL}.bin").read()
+                manifest = json.loads(_member(package, f"{MODEL}-weights_manifest.json"))[0]["weights"]
+                stored = _member(package, f"{MODEL}.bin")
         except (OSError, KeyError, tarfile.TarError) as error:
             raise ConfigError(f"There is no recognition network in {path}: "
                               "name the file that `npm pack @vladmandic/face-api@1.7.15` writes.") from error
@@ -88,6 +88,14 @@ class Descriptor:
     def _convolve(self, x: Tensor, name: str, stride: int = 1) -> Tensor:
         weight, bias = self.layers[name]
         return F.conv2d(x, weight, bias, stride, padding=weight.shape[-1] // 2 if stride == 1 else 0)
+
+
+def _member(package: tarfile.TarFile, name: str) -> bytes:
+    """A file of the package; KeyError where there is none."""
+    file = package.extractfile(name)
+    if file is None:
+        raise KeyError(name)
+    return file.read()
 
 
 def _dequantise(stored: bytes, manifest: list[dict]) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from core.faces.detect import locate
 from core.faces.load_image import read_photo
 
 
-def read_faces(sources: list[Path | np.ndarray], size: int, aligned: bool, cache: Path | None) -> tuple[Tensor, int]:
+def read_faces(sources: Sequence[Path | np.ndarray], size: int, aligned: bool,
+               cache: Path | None) -> tuple[Tensor, int]:
     """Aligned faces of pictures; of several faces in one picture the most central, as such data sets mean it.
 
     Args:
@@ -61,7 +63,7 @@ def _central(pixels: np.ndarray) -> Crop | None:
     return min(crops, key=lambda crop: np.linalg.norm(crop.centre - middle), default=None)
 
 
-def _key(sources: list, size: int, aligned: bool) -> str:
+def _key(sources: Sequence[Path | np.ndarray], size: int, aligned: bool) -> str:
     """Name of a list of pictures: files are known by path, length and date, arrays by what they hold."""
     digest = hashlib.sha256(f"{size} {aligned}".encode())
     for source in sources:

@@ -74,7 +74,7 @@ def change(photos: Tensor, generator: torch.Generator) -> Tensor:
     theta[:, 0, 0] = scale * torch.where(uniform(-1, 1).flatten() < 0, -1, 1)
     theta[:, 1, 1] = scale
     theta[:, :, 2] = (torch.rand(len(photos), 2, generator=generator) * 2 - 1) * 2 * MOVE
-    grid = F.affine_grid(theta, photos.shape, align_corners=False)
+    grid = F.affine_grid(theta, list(photos.shape), align_corners=False)
     moved = F.grid_sample(photos, grid, padding_mode="reflection", align_corners=False)
     tint = 1 + TINT * torch.randn(len(photos), 3, 1, 1, generator=generator)
     slope = 1 + uniform(-SIDE_LIGHT, SIDE_LIGHT) * torch.linspace(-1, 1, photos.shape[-1])

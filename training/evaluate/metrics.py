@@ -208,5 +208,5 @@ def pixel_pca(train: Tensor, *others: Tensor, size: int, components: int, fit_on
 
     flat = pixels(train)
     components = min(components, *flat[:fit_on].shape)
-    pca = PCA(components, svd_solver="randomized", random_state=0, iterated_power=3).fit(flat[:fit_on])
+    pca = PCA(components, svd_solver="randomized", random_state=0).set_params(iterated_power=3).fit(flat[:fit_on])
     return [pca.transform(part) for part in (flat, *map(pixels, others))]

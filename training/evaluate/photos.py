@@ -74,7 +74,7 @@ def measure(model: LatentFace, folder: Path, head: Tensor | None, limit: int | N
     with np.load(folder / "val_landmarks.npz") as arrays:
         landmarks = arrays["landmarks"][:val_limit].astype(np.float32)
     mediapipe = np.stack([val.columns[f"{axis}_deg"] for axis in ("pitch", "yaw")], 1)
-    mean_face = sum(part.float().sum(0) for part in train.split(512)) / len(train) / 255
+    mean_face = torch.stack([part.float().sum(0) for part in train.split(512)]).sum(0) / len(train) / 255
 
     generator, parts = torch.Generator().manual_seed(0), []
     # In parts: the factors of all photos would take a gigabyte.
@@ -196,7 +196,7 @@ def _pixels(landmarks: np.ndarray, size: int, crop_size: int = 128) -> tuple[tup
     """Nearest pixel (x, y) of a picture of `size` to landmarks in pixels of the crop; whether it is in the picture."""
     # The crop's edges are pixel edges at every size (core.faces.align); integers are pixel centres.
     found = np.rint((landmarks[..., :2] + 0.5) * (size / crop_size) - 0.5).astype(int)
-    inside = ((found >= 0) & (found < size)).all(-1)
+    inside = np.all((found >= 0) & (found < size), axis=-1)
     x, y = np.moveaxis(found.clip(0, size - 1), -1, 0)
     return (x, y), inside
 

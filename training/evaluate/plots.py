@@ -99,7 +99,7 @@ def _bars(path: Path, gaps: dict[str, dict]) -> None:
         for line, groups in enumerate(gaps.values()):
             behind = {group: gap for (name, group), gap in groups.items() if name == attribute}
             if behind:
-                group = max(behind, key=behind.get)
+                group = max(behind, key=behind.__getitem__)
                 y = line + (place - (len(attributes) - 1) / 2) * height
                 panel.barh(y, behind[group], height, color=f"C{place}", label=attribute if line == 0 else None)
                 panel.text(max(behind[group], 0) + 0.5, y, group, va="center", fontsize=6)

@@ -104,7 +104,7 @@ def _render_pairs(count: int, size: int) -> tuple[dict[str, Tensor], ...]:
 
 
 def _truth(sample: RigSample, light: Light, generator: torch.Generator) -> dict[str, Tensor]:
-    """A render as photographed, and the same without background and noise; depth, albedo and masks to compare on."""
+    """A render with background and noise, and the same without background and noise; depth, albedo and masks to compare on."""
     depth, mask = (torch.from_numpy(maps) for maps in (sample.canon_depth.clip(max=FAR_DEPTH), sample.mask))
     face = torch.from_numpy(sample.canon_mask) & (depth < NECK_DEPTH)
     return {"image": _colors(render_image(sample, light, generator)), "clean": _lit(sample, light), "depth": depth,
@@ -148,8 +148,8 @@ def on_london(model: LatentFace, folder: Path, descriptor: Descriptor | None) ->
     Without a descriptor only the smile is measured. A photo in which MediaPipe finds no face does not smile.
     """
     photos, _, smiles, heldout = read(Path(folder), DISPLAY)
-    own, other = photos[~smiles & heldout], photos[smiles & heldout]
-    gallery = descriptor and descriptor(photos[~smiles])
+    own, other = _neutral_and_smiling(photos, smiles, heldout)
+    gallery = descriptor(photos[torch.from_numpy(~smiles)]) if descriptor else None
     owner, images = torch.from_numpy(np.flatnonzero(heldout[~smiles])), {"nothing": [own], "limit": [other]}
     for turn in range(1, DONORS + 1):
         for name, swapped in swaps(model, own, other.roll(-turn, 0)).items():
@@ -163,12 +163,17 @@ def on_london(model: LatentFace, folder: Path, descriptor: Descriptor | None) ->
         reached = torch.cat(found) >= torch.cat(wanted)
         result["transfer.smile"][name] = torch.cat(found).mean().item()
         result["transfer.reached"][name] = reached.float().mean().item()
-        if descriptor:
+        if descriptor and gallery is not None:
             nearest = [torch.cdist(descriptor(part), gallery).argmin(1) for part in parts] * (DONORS // len(parts))
             kept = torch.cat([found == owner for found in nearest])
             result["transfer.own"][name] = kept.float().mean().item()
             result["transfer.both"][name] = (kept & reached).float().mean().item()
     return {key: values for key, values in result.items() if values}
+
+
+def _neutral_and_smiling(photos: Tensor, smiles: np.ndarray, heldout: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Photos of the held-out people, in the same order: neutral and smiling ones."""
+    return photos[torch.from_numpy(~smiles & heldout)], photos[torch.from_numpy(smiles & heldout)]
 
 
 def swaps(model: LatentFace, own: Tensor, other: Tensor) -> dict[str, Tensor]:
@@ -205,8 +210,8 @@ def smile(photos: Tensor) -> Tensor:
 def save_sheets(model: LatentFace, folder: Path, out: Path) -> None:
     """Two sheets, decoded and at full resolution: expressions across (donors on top), identities down."""
     photos, _, smiles, heldout = read(Path(folder), DISPLAY)
-    people = photos[~smiles & heldout][:SHEET_PEOPLE]
-    donors = torch.cat([photos[smiles & heldout][-SHEET_SMILES:], _rendered_donors()])
+    neutral, smiling = _neutral_and_smiling(photos, smiles, heldout)
+    people, donors = neutral[:SHEET_PEOPLE], torch.cat([smiling[-SHEET_SMILES:], _rendered_donors()])
     found = swaps(model, people.repeat_interleave(len(donors), 0), donors.repeat(len(people), 1, 1, 1))
     out.mkdir(parents=True, exist_ok=True)
     for name, images in found.items():

@@ -32,6 +32,8 @@ prepared = accelerator.prepare(objective)
 accelerator.backward(total(WEIGHTS.weigh(prepared(*draw(accelerator.process_index)))))
 if accelerator.is_main_process:
     torch.save([parameter.grad for parameter in objective.parameters()], sys.argv[3])
+accelerator.wait_for_everyone()
+accelerator.end_training()
 """
 
 

@@ -87,7 +87,7 @@ def on_renders(features: Features, path: Path, pack: Path | None, count: int) ->
         result["rig.rank1"][column] = rank1(rows, rows, ids, ids, same=True)
         result["rig.stranger"][column] = stranger(rows, ids, weights)
         result["rig.person"][column] = float(probe_accuracy(rows, ids, np.arange(len(ids))).mean())
-        if pack:
+        if train_weights is not None:
             result["rig.expression"][column] = probe_r2(learnt, train_weights, rows, weights, "variance_weighted")
     return {key: values for key, values in result.items() if values}
 

@@ -59,10 +59,10 @@ def run(options: Namespace) -> dict:
     model = (Refined if options.refine else LatentFace).from_pretrained(options.weights)
     path = weights_path(options.weights)
     report = {"weights": path.name, "metadata": read_metadata(path), "figures": {}, "groups": {}, "seconds": {}}
+    head = mean_head(options.renders) if options.renders else None
     sources = {
         "renders": lambda: renders.measure(model, options.renders, options.rig_pack, options.rig_count),
-        "photos": lambda: photos.measure(model, options.photos, mean_head(options.renders), options.train_limit,
-                                         options.val_limit),
+        "photos": lambda: photos.measure(model, options.photos, head, options.train_limit, options.val_limit),
         "london": lambda: Measurement(london.measure(model, options.london))}
     measured = {}
     for name, measure in sources.items():
@@ -98,9 +98,7 @@ def _print(console, report: dict, previous: dict) -> None:
     console.print("seconds:", report["seconds"])
 
 
-def mean_head(path) -> torch.Tensor | None:
+def mean_head(path: Path) -> torch.Tensor:
     """(H, W) mean canonical depth of the renders."""
-    if not path:
-        return None
     with np.load(path) as arrays:
         return torch.from_numpy(arrays["cd"].astype(np.float32).mean(0))

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from core.errors import ConfigError, FaceNotFound
-from core.faces import Crop, Face, find_faces
+from core.faces import Crop, find_faces
 from core.geometry.camera import backproject, inverse_transform, pixel_grid, transform
 from core.geometry.rasterizer import BACKGROUND, rasterize_depth
 from core.pipeline import LatentFace
@@ -158,41 +159,60 @@ def answers_on_renders(people: int, head: Tensor) -> tuple[Rows, Rows, float]:
         person = rig.sample_person(rng)
         for _ in range(PER_PERSON):
             degrees = np.clip(rng.normal(0, POSE_DEG), -MOST_DEG, MOST_DEG)
-            view = np.float32([*np.radians(degrees), 0, 0])
+            view = np.array([*np.radians(degrees), 0, 0], np.float32)
             sample = rig.render(person, rig.sample_expression(rng), view, SIZE)
             face = look(render_image(sample, random_light(1, generator), generator))
             if face is not None:
                 answers.append(answer(face, SIZE))
                 truths.append({"person": number, "pose": degrees[:2], "expression": sample.expression,
                                "identity": sample.identity, **_depths(sample, face, head)})
-    joined = ({key: np.stack([row[key] for row in rows]) for key in rows[0]} for rows in (answers, truths))
-    return *joined, len(answers) / (people * PER_PERSON)
+    return _stacked(answers), _stacked(truths), len(answers) / (people * PER_PERSON)
 
 
-def look(pixels: np.ndarray) -> Face | None:
-    """MediaPipe's face in a picture (H, W, 3) uint8, as face packs are made; None where it finds none."""
+def _stacked(rows: list[Rows]) -> Rows:
+    return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+
+
+@dataclass
+class Look:
+    """What MediaPipe finds in an image."""
+
+    landmarks: np.ndarray
+    """(478, 3) pixels of a crop of `CROP`."""
+    blendshapes: np.ndarray
+    """(52,)."""
+    rotation: Tensor
+    """(3,) pitch, yaw, roll in radians, in the image."""
+    crop: Crop
+    """The square of the image that was cut."""
+
+
+def look(pixels: np.ndarray) -> Look | None:
+    """MediaPipe's face in an image (H, W, 3) uint8, as face packs are made; None where it finds none."""
     try:
-        return find_faces(pixels, CROP, CROP, quick=True)[0]
+        face = find_faces(pixels, CROP, CROP, quick=True)[0]
     except FaceNotFound:
         return None
+    assert face.landmarks is not None and face.blendshapes is not None and face.pose is not None  # not cut by hand
+    return Look(face.landmarks, np.array(list(face.blendshapes.values())), face.pose.rotation[0], face.crop)
 
 
-def answer(face: Face, side: int) -> Rows:
+def answer(face: Look, side: int) -> Rows:
     """Pose (2,) in degrees, depth of the landmarks (478,) in pixels of a crop of `CROP`, and blendshapes (52,) of a
-    face found in a picture of `side` pixels that is such a crop itself."""
+    face found in an image of `side` pixels that is such a crop itself."""
     z = face.crop.to_photo(face.landmarks, CROP)[:, 2] * (CROP / side)
-    return {"pose": np.degrees(face.pose.rotation[0, :2].numpy()), "z": z,
-            "blendshapes": np.array(list(face.blendshapes.values()))}
+    return {"pose": np.degrees(face.rotation[:2].numpy()), "z": z,
+            "blendshapes": face.blendshapes}
 
 
-def _depths(sample, face: Face, head: Tensor) -> Rows:
+def _depths(sample, face: Look, head: Tensor) -> Rows:
     """Depth at the landmarks, and where it counts, of four surfaces seen as a model of `SMALL` pixels tells depth."""
     def posed(surface, rotation):
         view = View(torch.as_tensor(rotation)[None].float(), torch.zeros(1, 2))
         depth, mask = rasterize_depth(transform(backproject(surface[None]), view), len(surface))
         return depth[0].numpy(), mask[0].numpy()
 
-    rotation = face.pose.rotation[0]
+    rotation = face.rotation
     surfaces = {"depth": in_crop(sample.depth, sample.mask, face.crop),
                 "shape": in_crop(*posed(torch.from_numpy(sample.canon_depth), rotation), face.crop),
                 "head": in_crop(*posed(head, sample.view[:3]), face.crop),
@@ -309,9 +329,9 @@ def small_looks(folder: Path, landmarks: np.ndarray, limit: int | None) -> tuple
 def _looks(photos: Iterable[Tensor]) -> tuple[np.ndarray, Rows]:
     """Answers to photos (3, n, n) uint8, and where there are any."""
     faces = [(look(photo.permute(1, 2, 0).numpy()), photo.shape[-1]) for photo in photos]
-    answers = [answer(*face) for face in faces if face[0] is not None]
+    answers = [answer(face, side) for face, side in faces if face is not None]
     found = np.array([face is not None for face, _ in faces])
-    return found, {key: np.stack([row[key] for row in answers]) for key in answers[0]}
+    return found, _stacked(answers)
 
 
 def in_view(model: LatentFace, truth: dict[str, Tensor]) -> dict[str, dict[str, float]]:
