@@ -8,7 +8,7 @@ The names below are imported when they are first used, so that `import core` cos
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from core.pipeline import LatentFace
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Codes", "ExpressionWeights", "Factors", "LatentFace", "Light", "SplitCodes", "TexturedFace", "View"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("core.pipeline" if name == "LatentFace" else "core.types"), name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -101,7 +101,7 @@ def check_strength(name: str, value: Any) -> float:
 def check_integer(name: str, value: Any, low: int, high: int) -> int:
     """A whole number in [low, high]; 512.0 counts, True does not."""
     try:
-        whole = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)
+        whole = operator.index(value) if not isinstance(value, float) else int(value) if value.is_integer() else None
     except TypeError:
         whole = None
     if whole is None or isinstance(value, bool) or not low <= whole <= high:
@@ -133,7 +133,7 @@ def check_choice(name: str, value: Any, choices: Collection[Choice]) -> Choice:
     return value  # type: ignore[return-value]
 
 
-def check_background(value: Any) -> tuple[float, float, float] | str | None:
+def check_background(value: Any) -> tuple[float, float, float] | Literal["photo"] | None:
     """"photo", a colour (r, g, b) in [0, 1], or None for none."""
     if value is None or value == "photo":
         return value

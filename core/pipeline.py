@@ -117,7 +117,9 @@ class LatentFace:
             path = weights_path(path)
             autoencoder, beside = load_autoencoder(path), diffusion_path(path)
             diffusion = load_diffusion(beside, autoencoder) if beside.is_file() else None
-        return cls(autoencoder.to(memory_format=torch.channels_last), diffusion, rasterizer)
+        # Torch's overloads of `to` lack the memory format.
+        autoencoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        return cls(autoencoder, diffusion, rasterizer)
 
     def to(self, device: torch.device | str) -> LatentFace:
         """Move the whole model, diffusion and expression basis included."""

@@ -24,7 +24,7 @@ class TensorDataclass:
 
     def apply(self, function: Callable[[Tensor], Tensor]) -> Self:
         """Apply `function` to every tensor and return the same structure."""
-        def change(value):
+        def change(value: Any) -> Any:
             if isinstance(value, TensorDataclass):
                 return value.apply(function)
             return function(value) if isinstance(value, Tensor) else value
@@ -74,7 +74,7 @@ class TensorDataclass:
     @classmethod
     def cat(cls, parts: Sequence[Self]) -> Self:
         """Concatenate along the batch. A field that is None in any part is None in the result."""
-        def together(values):
+        def together(values: list[Any]) -> Any:
             if any(value is None for value in values):
                 return None
             if isinstance(values[0], TensorDataclass):

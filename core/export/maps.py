@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch.nn.functional as F
@@ -37,9 +37,8 @@ def map_image(maps: Tensor, size: int) -> Image.Image:
 
 def code_arrays(codes: Codes | SplitCodes) -> dict[str, np.ndarray]:
     """Codes of one face by name, (256,) each; with identity and expression where they are split."""
-    whole, parts = codes, {}
-    if isinstance(codes, SplitCodes):
-        whole, parts = codes.codes, {"identity": codes.identity, "expression": codes.expression}
+    whole = codes.codes if isinstance(codes, SplitCodes) else codes
+    parts = {"identity": codes.identity, "expression": codes.expression} if isinstance(codes, SplitCodes) else {}
     arrays = {"depth_code": whole.depth_code, "albedo_code": whole.albedo_code}
     for kind, part in parts.items():
         arrays |= {f"{kind}_depth": part.depth, f"{kind}_albedo": part.albedo}
@@ -51,9 +50,10 @@ def codes_npz(factors: Factors, codes: Codes | SplitCodes) -> bytes:
     light, view, file = factors.light, factors.view, io.BytesIO()
     numbers = {"ambient": light.ambient, "diffuse": light.diffuse, "direction": light.direction,
                "rotation": view.rotation, "translation": view.translation}
-    np.savez_compressed(file, **code_arrays(codes),
-                        **{name: value[0].cpu().numpy() for name, value in numbers.items()},
-                        **{name: np.array(value) for name, value in SYNTHETIC.items()})
+    arrays: dict[str, Any] = {**code_arrays(codes),
+                              **{name: value[0].cpu().numpy() for name, value in numbers.items()},
+                              **{name: np.array(value) for name, value in SYNTHETIC.items()}}
+    np.savez_compressed(file, **arrays)
     return file.getvalue()
 
 

@@ -10,6 +10,7 @@ import math
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from core.export.provenance import SYNTHETIC, png_bytes, writing
 from core.export.visualize import to_uint8
 from core.geometry.camera import FIELD_OF_VIEW, PIVOT, backproject, depth_to_normal
 from core.geometry.filters import spline_matrix
+
+if TYPE_CHECKING:
+    import trimesh
 
 GRID = 256
 """Upper bound of the mesh's grid; a 64-pixel depth map is subdivided to 253 × 253 vertices."""
@@ -153,7 +157,7 @@ def write_obj(mesh: Mesh, path: str | Path) -> None:
     from trimesh.exchange.obj import export_obj
 
     text, parts = export_obj(_textured(mesh), include_normals=True, include_texture=True, return_texture=True,
-                             mtl_name="face.mtl", header=None)
+                             mtl_name="face.mtl", header=None)  # pyright: ignore[reportArgumentType]
     note = f"# LatentFace (synthetic): {SYNTHETIC['note']}\n"
     material = note + parts.pop("face.mtl").decode()
     (name, _), = parts.items()
@@ -165,17 +169,19 @@ def write_obj(mesh: Mesh, path: str | Path) -> None:
         archive.writestr("opacity.png", png_bytes(mesh.texture.getchannel("A"), "opacity of the face"))
 
 
-def _textured(mesh: Mesh):
+def _textured(mesh: Mesh) -> trimesh.Trimesh:
     """As a trimesh.Trimesh."""
     import trimesh
+    from trimesh.visual import TextureVisuals
+    from trimesh.visual.material import PBRMaterial
 
-    material = trimesh.visual.material.PBRMaterial(
+    material = PBRMaterial(
         name="skin", baseColorTexture=mesh.texture, baseColorFactor=(255, 255, 255, 255), metallicFactor=0.0,
         roughnessFactor=1.0, doubleSided=True, alphaMode="MASK", alphaCutoff=0.5
     )
     return trimesh.Trimesh(
         vertices=mesh.vertices, faces=mesh.faces, vertex_normals=mesh.normals,
-        visual=trimesh.visual.TextureVisuals(uv=mesh.uv, material=material), metadata=SYNTHETIC, process=False,
+        visual=TextureVisuals(uv=mesh.uv, material=material), metadata=SYNTHETIC, process=False,
     )
 
 
@@ -206,7 +212,7 @@ def _whole_piece(inside: np.ndarray, steep: np.ndarray) -> np.ndarray:
     """The largest connected piece inside that is not steep, its holes (eyelids, nostrils, lips) filled."""
     from scipy.ndimage import binary_fill_holes, label
 
-    labels, _ = label(inside & ~steep)
+    labels, _ = cast(tuple[np.ndarray, int], label(inside & ~steep))
     sizes = np.bincount(labels.ravel(), minlength=2)[1:]
     piece = labels == 1 + sizes.argmax()
     return binary_fill_holes(piece) & inside

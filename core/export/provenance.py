@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ DEPTH16 = (f"canonical depth, 16 bit: {NEAR} + value / 65535 · {FAR - NEAR:.1f}
 
 
 @contextlib.contextmanager
-def writing(path: str | Path):
+def writing(path: str | Path) -> Iterator[None]:
     """Raise OutputUnwritable where a file, or a folder, cannot be written."""
     try:
         yield

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from core.rendering.texture_transfer import FACE_DEPTH
-from core.types import Factors
+from core.types import Factors, View
 
 if TYPE_CHECKING:
     from core.faces import Face
@@ -91,10 +91,10 @@ def warnings(factors: Factors, face: Face) -> list[str]:
     return found
 
 
-def _pose(view) -> dict:
+def _pose(view: View) -> dict:
     degrees = view.rotation[0].rad2deg().tolist()
     return {name: round(value, 4) for name, value in zip(("pitch", "yaw", "roll"), degrees, strict=True)}
 
 
-def _number(value) -> float:
+def _number(value: Any) -> float:
     return round(float(value), 6)

@@ -154,6 +154,7 @@ def _face(arrays: _Arrays, number: int, values: dict, size: int) -> Face:
     if not np.isfinite(np.array(numbers, float)).all():
         raise ValueError("not a number")
     crop, pose = values["crop"], values["pose"]
+    left, top, right, bottom = map(float, values["box"])
     landmarks = None
     if f"landmarks{number}" in arrays:
         landmarks = arrays.take(f"landmarks{number}", LANDMARKS, 3, low=-1e6, high=1e6).numpy()
@@ -161,7 +162,7 @@ def _face(arrays: _Arrays, number: int, values: dict, size: int) -> Face:
                 arrays.take(f"full{number}", 3, FULL, FULL, low=0, high=255).float() / 255, landmarks,
                 values["blendshapes"], pose and View.of(*map(float, pose)),
                 Crop((float(crop[0]), float(crop[1])), float(crop[2]), float(crop[3])),
-                tuple(map(float, values["box"])))
+                (left, top, right, bottom))
 
 
 def _face_values(face: Face) -> dict:

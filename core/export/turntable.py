@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ COLORS = 255
 
 @torch.no_grad()
 def turntable(face: TexturedFace, light: Light, size: int,
-              background: tuple[float, float, float] | str = "photo") -> Iterator[np.ndarray]:
+              background: tuple[float, float, float] | Literal["photo"] = "photo") -> Iterator[np.ndarray]:
     """Render one face over the range of poses that a single photo supports.
 
     Args:

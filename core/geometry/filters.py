@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import overload
 
 import numpy as np
 import torch
@@ -25,7 +26,12 @@ def upsample(maps: Tensor, size: int) -> Tensor:
     return F.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)
 
 
-def lerp(first: Tensor, second: Tensor, amount: Tensor) -> Tensor:
+@overload
+def lerp(first: Tensor, second: Tensor, amount: Tensor | float) -> Tensor: ...
+@overload
+def lerp(first: float, second: float, amount: Tensor) -> Tensor: ...
+def lerp(first: Tensor | float, second: Tensor | float, amount: Tensor | float) -> Tensor | float:
+    """From `first` at 0 to `second` at 1, and on beyond them."""
     return first + (second - first) * amount
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import numba
 import numpy as np
@@ -59,7 +60,8 @@ def _corners(pixels, triangles, index):  # pragma: no cover - compiled
 
 
 @numba.njit(inline="always", **COMPILED)
-def z_buffer(pixels, triangles, both_sides, tolerance, ids, nearest):  # pragma: no cover - compiled
+def z_buffer(pixels: np.ndarray, triangles: np.ndarray, both_sides: bool, tolerance: float, ids: np.ndarray,
+             nearest: np.ndarray) -> None:  # pragma: no cover - compiled
     """Find the nearest triangle at each pixel centre.
 
     1 / depth is linear in the image, so its interpolation is perspective-correct. The loop is inlined: each caller
@@ -241,12 +243,13 @@ def rasterize_depth(points: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return _rasterize_pytorch3d(points, size) if current_rasterizer() == "pytorch3d" else _GridDepth.apply(points, size)
 
 
-def _import_pytorch3d():
+def _import_pytorch3d() -> tuple[Callable[..., Any], Callable[..., Any]]:
     """PyTorch3D's function and class that are needed. Raises BackendMissing."""
     try:
-        from pytorch3d import _C  # noqa: F401 - a broken install imports pytorch3d but not its extension
-        from pytorch3d.renderer.mesh.rasterize_meshes import rasterize_meshes
-        from pytorch3d.structures import Meshes
+        # A broken install imports pytorch3d but not its extension.
+        from pytorch3d import _C  # noqa: F401  # pyright: ignore[reportMissingImports]
+        from pytorch3d.renderer.mesh.rasterize_meshes import rasterize_meshes  # pyright: ignore[reportMissingImports]
+        from pytorch3d.structures import Meshes  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise BackendMissing("PyTorch3D is not installed: run `pip install -r requirements-pytorch3d.txt` in an "
                              "environment of its own, or use the default rasterizer, grid.") from error

@@ -159,7 +159,8 @@ class Diffusion(nn.Module):
         scheduler.set_timesteps(self.config.num_inference_steps, device=codes.depth_code.device)
         samples = CodePair(*noisy)
         for step, timestep in enumerate(scheduler.timesteps, 1):
-            noisy = [scheduler.step(part.denoiser(x, timestep, condition), timestep, x).prev_sample
+            noisy = [scheduler.step(part.denoiser(x, timestep, condition),
+                                    timestep, x).prev_sample  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
                      for (part, condition), x in zip(conditions, noisy, strict=True)]
             samples = CodePair(*(part.restore(x, condition)
                                  for (part, condition), x in zip(conditions, noisy, strict=True)))

@@ -27,7 +27,7 @@ def laplace_nll(error: Tensor, sigma: Tensor, mask: Tensor) -> Tensor:
 
 def gradient_difference(recon: Tensor, image: Tensor, mask: Tensor, scales: int = 3) -> Tensor:
     """L1 between the spatial gradients of two images at several scales: sharpness without perceptual features."""
-    error, total = recon - image, 0.0
+    error, total = recon - image, recon.new_zeros(())
     for _ in range(scales):
         dx = (error[..., 1:] - error[..., :-1]) * torch.minimum(mask[..., 1:], mask[..., :-1])
         dy = (error[..., 1:, :] - error[..., :-1, :]) * torch.minimum(mask[..., 1:, :], mask[..., :-1, :])

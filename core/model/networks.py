@@ -27,6 +27,11 @@ def _up(inputs: int, outputs: int) -> list[nn.Module]:
             nn.Upsample(scale_factor=2)]
 
 
+def _set_zero(layer: nn.Module) -> None:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
 class Residual(nn.Module):
     """Adds to a map (B, channels, H, W) what two 3×3 convolutions make of it; nothing at first."""
 
@@ -34,8 +39,7 @@ class Residual(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.GroupNorm(8, channels),
                                     nn.LeakyReLU(0.2), nn.Conv2d(channels, channels, 3, 1, 1))
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
+        _set_zero(self.layers[-1])
 
     def forward(self, features: Tensor) -> Tensor:
         return features + self.layers(features)
@@ -108,8 +112,7 @@ class PCADecoder(Decoder):
         """
         self.linear.bias.copy_(mean)
         self.linear.weight[:, :len(components)] = components.T
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
+        _set_zero(self.layers[-1])
 
     def forward(self, code: Tensor) -> Tensor:
         return super().forward(code) + self.linear(code).unflatten(1, self.shape)

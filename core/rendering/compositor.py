@@ -6,6 +6,7 @@ Convention: maps and renders are crops, see core.geometry.camera; only `bake_tex
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -60,7 +61,7 @@ def _relit_layer(face: TexturedFace, view: View, light: Light, size: int) -> tup
 
 
 def composite(face: TexturedFace, view: View, light: Light, size: int,
-              background: tuple[float, float, float] | str = "photo") -> Tensor:
+              background: tuple[float, float, float] | Literal["photo"] = "photo") -> Tensor:
     """Render faces over a background.
 
     Args:

@@ -8,6 +8,7 @@ light, many times a second. Maps here are crops, see core.geometry.camera.
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 import torch
@@ -121,10 +122,11 @@ def head_surface(canon_depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         smooth = _smooth(smooth, SMOOTHING * GRID)
         face = _face_region(smooth)
         smooth = np.where(face, _limit_pits(np.where(face, smooth, BACKGROUND)), smooth)
-        distance, (rows, columns) = distance_transform_edt(~face, return_indices=True)
+        distance, (rows, columns) = cast(tuple[np.ndarray, np.ndarray],
+                                         distance_transform_edt(~face, return_indices=True))
         distance /= GRID
         # Depth of the edge: its mean over a stretch of it, and close by exactly that of the nearest point.
-        edge = (face & (distance_transform_edt(face) < GRID / 64)) + 1e-9
+        edge = (face & (cast(np.ndarray, distance_transform_edt(face)) < GRID / 64)) + 1e-9
         mean = _smooth(edge * smooth, GRID / 12) / _smooth(edge, GRID / 12)
         own = (smooth - mean)[rows, columns] * np.exp(-((24 * distance) ** 2))
         beyond = mean + own + slope * distance
@@ -152,10 +154,10 @@ def _face_region(depth: np.ndarray) -> np.ndarray:
     face = (depth < FACE_DEPTH) & (cosine > FACE_STEEPNESS)
     rim = round(len(depth) * 2.5 / 64)  # the depth head pins the outer columns to a border depth
     face[:, :rim] = face[:, -rim:] = False
-    pieces, _ = label(binary_opening(face, iterations=len(depth) // 64))
+    pieces, _ = cast(tuple[np.ndarray, int], label(binary_opening(face, iterations=len(depth) // 64)))
     sizes = np.bincount(pieces.ravel(), minlength=2)[1:]
     piece = binary_fill_holes(pieces == 1 + sizes.argmax()) if sizes.any() else np.ones_like(face)
-    return _smooth(piece, len(depth) / 40) > 0.6
+    return _smooth(cast(np.ndarray, piece), len(depth) / 40) > 0.6
 
 
 def _visibility(depth: Tensor, normal: Tensor, periphery: Tensor, tangent: Tensor, view: View) -> tuple[Tensor, Tensor]:
