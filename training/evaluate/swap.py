@@ -104,7 +104,7 @@ def _render_pairs(count: int, size: int) -> tuple[dict[str, Tensor], ...]:
 
 
 def _truth(sample: RigSample, light: Light, generator: torch.Generator) -> dict[str, Tensor]:
-    """A render with background and noise, and the same without background and noise; depth, albedo and masks to compare on."""
+    """A render with and without background and noise; depth, albedo and masks to compare on."""
     depth, mask = (torch.from_numpy(maps) for maps in (sample.canon_depth.clip(max=FAR_DEPTH), sample.mask))
     face = torch.from_numpy(sample.canon_mask) & (depth < NECK_DEPTH)
     return {"image": _colors(render_image(sample, light, generator)), "clean": _lit(sample, light), "depth": depth,
