@@ -15,7 +15,7 @@ CHROMIUM = shutil.which("chromium")
 
 
 def pytest_addoption(parser):
-    parser.addoption("--rasterizer", choices=RASTERIZERS, default="grid", help="backend that renders depth in all tests")
+    parser.addoption("--rasterizer", choices=RASTERIZERS, default="grid", help="backend that renders depth")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.errors import ArgumentInvalid, BackendMissing
-from core.geometry.camera import FIELD_OF_VIEW, intrinsics
+from core.geometry.camera import FIELD_OF_VIEW, intrinsics, pixel_grid
 
 BACKGROUND = 1.1
 """Depth of pixels that no triangle covers: the far end of the depth head's range."""
@@ -196,6 +196,8 @@ class _GridDepth(torch.autograd.Function):
 RASTERIZERS = ("grid", "pytorch3d")
 """The backends: this module, and PyTorch3D (requirements-pytorch3d.txt)."""
 
+HAIR, HAIR_SHIFT = 1e-4, (3e-5, 5e-5)
+"""Relative enlargement of a mesh for PyTorch3D, and its shift, in half images."""
 _backend: ContextVar[str] = ContextVar("rasterizer", default="grid")
 
 
@@ -261,13 +263,23 @@ def _rasterize_pytorch3d(points: Tensor, size: int) -> tuple[Tensor, Tensor]:
     batch, height, width, _ = points.shape
     focal, _ = intrinsics(size)
     # PyTorch3D's image plane: −1 … 1 between the outer edges of the pixels, x left, y up.
-    plane = -points[..., :2] / points[..., 2:] * focal * 2 / size
+    # PyTorch3D leaves out pixels whose centres lie exactly on an edge of a triangle: the mesh is enlarged, so that its
+    # outline covers them, and shifted, so that no inner edge meets them.
+    plane = -points[..., :2] / points[..., 2:] * focal * 2 / size * (1 + HAIR) + points.new_tensor(HAIR_SHIFT)
     vertices = torch.cat([plane, points[..., 2:]], -1).flatten(1, 2).float()  # its kernels know float32 only
     faces = torch.from_numpy(_grid_triangles(height, width)).long().to(points.device)
-    mesh = Meshes(vertices, faces[None].expand(batch, -1, -1))
-    ids, depth, _, _ = rasterize_meshes(mesh, size, blur_radius=0.0, faces_per_pixel=1, perspective_correct=True)
+    mesh = Meshes(vertices.float(), faces[None].expand(batch, -1, -1))
+    ids, _, _, _ = rasterize_meshes(mesh, size, blur_radius=0.0, faces_per_pixel=1, perspective_correct=True)
     mask = ids[..., 0] >= 0
-    return depth[..., 0].masked_fill(~mask, BACKGROUND).to(points.dtype), mask
+    # PyTorch3D numbers the triangles through the batch. The depth is where each pixel's ray meets its triangle's plane:
+    # exact, in the precision of the points, and differentiable.
+    corners = points.flatten(1, 2)[torch.arange(batch, device=points.device)[:, None, None, None],
+                                   faces[ids[..., 0].clamp(min=0) % len(faces)]]
+    a, b, c = corners.unbind(-2)
+    normal = torch.linalg.cross(b - a, c - a)
+    rays = F.pad((pixel_grid(size, points.device).to(points) - (size - 1) / 2) / focal, (0, 1), value=1.0)
+    depth = (normal * a).sum(-1) / (normal * rays).sum(-1)
+    return torch.where(mask, depth, torch.full_like(depth, BACKGROUND)), mask
 
 
 def rasterize_crop(points: Tensor, tangent: Tensor, size: int) -> tuple[Tensor, Tensor]:
