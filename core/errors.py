@@ -10,15 +10,15 @@ class FaceNotFound(LatentFaceError):
 
 
 class ImageTooSmall(LatentFaceError):
-    """The picture has too few pixels to hold a face."""
+    """The image has too few pixels to hold a face."""
 
 
 class ImageTooLarge(LatentFaceError):
-    """The picture exceeds the limits on bytes or pixels."""
+    """The image exceeds the limits on bytes or pixels."""
 
 
 class ImageUnreadable(LatentFaceError):
-    """The file is not a picture, or is damaged."""
+    """The file is not an image, or is damaged."""
 
 
 class ArgumentInvalid(LatentFaceError, ValueError):

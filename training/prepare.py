@@ -36,7 +36,7 @@ from core.errors import (
     WeightsMissing,
 )
 from core.faces.align import cut
-from core.faces.detect import Found, locate
+from core.faces.detect import Detection, locate
 from core.faces.load_image import read_photo
 
 SHARD = 4000
@@ -201,7 +201,7 @@ def _process(path: Path, name: str, config: PrepareConfig) -> tuple[dict[str, An
     return entry, [cut(pixels, face.crop, config.size) for face in taken]
 
 
-def _row(face: Found, file: str) -> dict[str, Any]:
+def _row(face: Detection, file: str) -> dict[str, Any]:
     """Values of one face in the csv file, still without a name, and its blendshapes."""
     pitch, yaw, roll = np.degrees(face.rotation).round(2).tolist()
     x, y = (round(c, 2) for c in face.crop.centre)

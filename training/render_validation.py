@@ -30,7 +30,7 @@ PER_PERSON = 6
 
 
 def render_image(sample: RigSample, light: Light, generator: torch.Generator) -> np.ndarray:
-    """Image of a render, lit, in front of soft blotches of colour, with a little noise.
+    """Image of a render, lit, in front of soft blotches of color, with a little noise.
 
     Args:
         sample: unlit, n × n pixels.

@@ -79,7 +79,7 @@ def test_all_faces_get_folders_of_their_own(weights, tmp_path, capsys):
     assert refusal(capsys, tmp_path / "two.png", "--out", tmp_path / "out", "--face", 9, "--weights", weights)
 
 
-@pytest.mark.parametrize("content", [b"not a picture", b""], ids=["text", "empty"])
+@pytest.mark.parametrize("content", [b"not an image", b""], ids=["text", "empty"])
 def test_unreadable_photos(content, weights, tmp_path, capsys):
     (tmp_path / "photo.jpg").write_bytes(content)
     refusal(capsys, tmp_path / "photo.jpg", "--out", tmp_path / "out", "--weights", weights)

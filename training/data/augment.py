@@ -1,4 +1,4 @@
-"""Photos for training: augmented copies, with the changes of pose, colour and expression known."""
+"""Photos for training: augmented copies, with the changes of pose, color and expression known."""
 
 from __future__ import annotations
 

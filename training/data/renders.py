@@ -1,4 +1,4 @@
-"""Renders for training. Each use of a stored render draws a new light, background, noise and colours.
+"""Renders for training. Each use of a stored render draws a new light, background, noise and colors.
 
 The shards (training.render_pack) hold unlit faces, so that 40,000 renders never look the same twice.
 """
@@ -24,7 +24,7 @@ from training.rig.rig import FAR_DEPTH
 EXPRESSION_COUNT = 57
 """Number of expression weights of the rig."""
 STRONG_TINT_ODDS, GREY_ODDS = 0.2, 0.04
-"""Shares of renders with a strong tint, and without colour."""
+"""Shares of renders with a strong tint, and without color."""
 SHADOW = 9
 """Side of the window, in pixels, over which hair and cloth darken the skin beside them."""
 
@@ -137,7 +137,7 @@ def shade_and_composite(stored: dict[str, Tensor], backgrounds: Tensor, generato
     Args:
         stored: arrays of `RenderPack.KEYS`, B rows each.
         backgrounds: (N, 3, H, W) images in [0, 1] to choose from.
-        generator: source of light, background, colours and noise.
+        generator: source of light, background, colors and noise.
 
     Returns:
         B renders.
@@ -206,7 +206,7 @@ def _shading(normal: Tensor, light: Light, second: tuple[Light, Tensor]) -> Tens
 
 
 def _hair_color(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
-    """(count, 3, 1, 1) random colours from black over brown to blond and grey; light ones are rarer."""
+    """(count, 3, 1, 1) random colors from black over brown to blond and grey; light ones are rarer."""
     warmth = torch.tensor([1, 0.78, 0.58])[:, None, None] ** uniform(count, 0, 1.2, generator)
     return uniform(count, low, high, generator) ** 2 * warmth * uniform(count, 0.85, 1.15, generator, 3)
 
@@ -218,7 +218,7 @@ def composite_accessories(image: Tensor, layers: Tensor, shading: Tensor, genera
         image: (B, 3, H, W) lit, bare heads, [0, 1].
         layers: (B, LAYERS + 1, H, W) coverage by hair, cloth, frames and lenses, and their grain, [0, 1].
         shading: (B, 3, H, W) of the accessories.
-        generator: source of their colours.
+        generator: source of their colors.
 
     Returns:
         (B, 3, H, W).
@@ -237,7 +237,7 @@ def composite_accessories(image: Tensor, layers: Tensor, shading: Tensor, genera
 
 
 def random_background(photos: Tensor, generator: torch.Generator) -> Tensor:
-    """(B, 3, H, W) magnified parts of photos (B, 3, H, W), or soft blotches of colour."""
+    """(B, 3, H, W) magnified parts of photos (B, 3, H, W), or soft blotches of color."""
     count, _, size, _ = photos.shape
     zoom = 0.25 + 0.5 * torch.rand(count, generator=generator)
     shift = (torch.rand(count, 2, generator=generator) * 2 - 1) * (1 - zoom[:, None])
@@ -250,7 +250,7 @@ def random_background(photos: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def occlude(image: Tensor, generator: torch.Generator, chance: float = 0.15) -> Tensor:
-    """Cover some images (B, 3, H, W) with up to two soft ellipses of one colour; `chance` is that of each."""
+    """Cover some images (B, 3, H, W) with up to two soft ellipses of one color; `chance` is that of each."""
     count, _, size, _ = image.shape
     axis = torch.linspace(-1, 1, size)
     y, x = axis[:, None], axis[None, :]
@@ -264,7 +264,7 @@ def occlude(image: Tensor, generator: torch.Generator, chance: float = 0.15) -> 
 
 
 def color_jitter(image: Tensor, albedo: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Change white balance and tone curve, and remove the colours of a few: the same in image and true albedo.
+    """Change white balance and tone curve, and remove the colors of a few: the same in image and true albedo.
 
     Args:
         image: (B, 3, H, W), [0, 1].

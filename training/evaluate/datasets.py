@@ -24,10 +24,10 @@ FER2013 = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neut
 
 @dataclass
 class Part:
-    """Labelled pictures."""
+    """Labelled images."""
 
     sources: list[Path | np.ndarray]
-    """Files, or grey pictures (H, W) uint8."""
+    """Files, or grey images (H, W) uint8."""
     labels: np.ndarray
     """(N,) index into the classes."""
 
@@ -67,7 +67,7 @@ def read_expressions(root: Path, split: str | None = None) -> Expressions:
         raise ConfigError(f"{root} has no part {chosen!r}: choose --split from {', '.join(tests) or 'nothing'}.")
     for name, part in ((learnt, train), (chosen, tests[chosen])):
         if not part.sources:
-            raise ConfigError(f"Part {name!r} of {root} holds no pictures: fetch it again.")
+            raise ConfigError(f"Part {name!r} of {root} holds no images: fetch it again.")
     return Expressions(classes, train, tests[chosen])
 
 

@@ -24,10 +24,10 @@ MODEL = "package/model/face_recognition_model"
 SIZE = 150
 """Side in pixels of what the network sees: the whole aligned crop, which is nearly the square that dlib cuts."""
 MEAN = (122.782, 117.001, 104.298)
-"""Mean colour of the network's training pictures, 0-255."""
+"""Mean color of the network's training images, 0-255."""
 BLOCKS = ("32_1", "32_2", "32_3", "64_down", "64_1", "64_2", "64_3", "128_down", "128_1", "128_2",
           "256_down", "256_1", "256_2", "256_down_out")
-"""Residual blocks in order; `down` halves the picture."""
+"""Residual blocks in order; `down` halves the image."""
 
 
 class Descriptor:

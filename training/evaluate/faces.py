@@ -18,16 +18,16 @@ from core.faces.load_image import read_photo
 
 def read_faces(sources: Sequence[Path | np.ndarray], size: int, aligned: bool,
                cache: Path | None) -> tuple[Tensor, int]:
-    """Aligned faces of pictures; of several faces in one picture the most central, as such data sets mean it.
+    """Aligned faces of images; of several faces in one image the most central, as such data sets mean it.
 
     Args:
         sources: files, or uint8 arrays (H, W) or (H, W, 3).
         size: side of the result.
-        aligned: the pictures are cut as core.faces cuts them, and are only shrunk.
+        aligned: the images are cut as core.faces cuts them, and are only shrunk.
         cache: folder to keep the result in; None keeps nothing.
 
     Returns:
-        (N, 3, size, size) uint8; in how many pictures no face was found: these are used whole.
+        (N, 3, size, size) uint8; in how many images no face was found: these are used whole.
     """
     from tqdm import tqdm
 
@@ -48,23 +48,23 @@ def read_faces(sources: Sequence[Path | np.ndarray], size: int, aligned: bool,
 
 
 def _whole(pixels: np.ndarray) -> Crop:
-    """The largest square in the middle of a picture."""
+    """The largest square in the middle of an image."""
     height, width = pixels.shape[:2]
     return Crop(((width - 1) / 2, (height - 1) / 2), min(height, width))
 
 
 def _central(pixels: np.ndarray) -> Crop | None:
-    """Crop of the face nearest the middle of a picture; None where there is none."""
+    """Crop of the face nearest the middle of an image; None where there is none."""
     try:
         crops = [found.crop for found in locate(pixels)]
-    except LatentFaceError:  # a picture that detection chokes on is one without a face
+    except LatentFaceError:  # an image that detection chokes on is one without a face
         return None
     middle = np.array(_whole(pixels).centre)
     return min(crops, key=lambda crop: np.linalg.norm(crop.centre - middle), default=None)
 
 
 def _key(sources: Sequence[Path | np.ndarray], size: int, aligned: bool) -> str:
-    """Name of a list of pictures: files are known by path, length and date, arrays by what they hold."""
+    """Name of a list of images: files are known by path, length and date, arrays by what they hold."""
     digest = hashlib.sha256(f"{size} {aligned}".encode())
     for source in sources:
         if isinstance(source, np.ndarray):

@@ -19,10 +19,10 @@ def skin_tone(colours: np.ndarray) -> np.ndarray:
     """Skin tone as photographed, a stand-in for the true one: the light of the photo is in it.
 
     Args:
-        colours: (N, K, 3) uint8 sRGB of points on the skin.
+        colors: (N, K, 3) uint8 sRGB of points on the skin.
 
     Returns:
-        (N,) names from `TONES`, by the individual typology angle atan2(L − 50, b) of the points' median colour.
+        (N,) names from `TONES`, by the individual typology angle atan2(L − 50, b) of the points' median color.
     """
     from PIL import Image, ImageCms
 

@@ -8,12 +8,12 @@ import numpy as np
 from torch import Tensor
 
 Rows = dict[str, np.ndarray]
-"""Values picture by picture: arrays whose first axis is the picture."""
+"""Values image by image: arrays whose first axis is the image."""
 
 
 @dataclass
 class Measurement:
-    """Figures over N pictures, and what they come from."""
+    """Figures over N images, and what they come from."""
 
     figures: dict[str, dict[str, float]]
     """For each figure the values of the model and, where there is one, of its baseline."""
@@ -21,4 +21,4 @@ class Measurement:
     images: Tensor | None = None
     """(N, 3, H, W) uint8."""
     labels: dict[str, np.ndarray] = field(default_factory=dict)
-    """(N,) group of each picture, by attribute."""
+    """(N,) group of each image, by attribute."""

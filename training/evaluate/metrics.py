@@ -18,7 +18,7 @@ ALPHAS = np.logspace(-1, 6, 15)
 
 
 def erode(mask: Tensor, pixels: int) -> Tensor:
-    """Take `pixels` steps (to four neighbours) off the edge of masks (B, H, W); beyond the picture is outside."""
+    """Take `pixels` steps (to four neighbours) off the edge of masks (B, H, W); beyond the image is outside."""
     from scipy.ndimage import binary_erosion, generate_binary_structure
 
     cross = generate_binary_structure(2, 1)[None]
@@ -35,7 +35,7 @@ def sides(depth: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     """Scale-invariant depth error (Eigen 2014; unsup3d section 4.1): spread of log depth − log truth.
 
     Args:
-        depth: (B, H, W), any common scale per picture.
+        depth: (B, H, W), any common scale per image.
         truth: (B, H, W).
         mask: (B, H, W) bool, where to compare.
 
@@ -48,7 +48,7 @@ def sides(depth: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 
 
 def side(depth: Tensor, truth: Tensor, mask: Tensor) -> float:
-    """Mean of `sides` over the pictures."""
+    """Mean of `sides` over the images."""
     return sides(depth, truth, mask).nanmean().item()
 
 
@@ -58,7 +58,7 @@ def mads(depth: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 
 
 def mad(depth: Tensor, truth: Tensor, mask: Tensor) -> float:
-    """Mean of `mads` over the pictures."""
+    """Mean of `mads` over the images."""
     return mads(depth, truth, mask).nanmean().item()
 
 
@@ -77,7 +77,7 @@ def turns(first: Tensor, second: Tensor) -> Tensor:
 def ssim(image: Tensor, other: Tensor, mask: Tensor) -> Tensor:
     """Structural similarity (Wang 2004) with its Gaussian window of 11 pixels, σ 1.5, for the range [0, 1].
 
-    A window counts only what of it lies in the mask: nothing is claimed of the rest of the picture.
+    A window counts only what of it lies in the mask: nothing is claimed of the rest of the image.
 
     Args:
         image, other: (B, 3, H, W), [0, 1].
@@ -103,7 +103,7 @@ def ssim(image: Tensor, other: Tensor, mask: Tensor) -> Tensor:
 
 
 def albedo_error(albedo: Tensor, truth: Tensor, mask: Tensor) -> float:
-    """L1 of albedo (B, 3, H, W) after the best gain per picture (least squares): albedo and light share a scale."""
+    """L1 of albedo (B, 3, H, W) after the best gain per image (least squares): albedo and light share a scale."""
     mask = mask[:, None].expand_as(truth)
     gain = masked_mean(albedo * truth, mask) / masked_mean(albedo**2, mask).clamp(min=1e-12)
     return masked_mean((gain[:, None, None, None] * albedo - truth).abs(), mask).nanmean().item()
@@ -187,13 +187,13 @@ def probe_accuracy(features: np.ndarray, labels: np.ndarray, groups: np.ndarray)
 
 
 def pixel_pca(train: Tensor, *others: Tensor, size: int, components: int, fit_on: int = 8000) -> list[np.ndarray]:
-    """Features that need no model: principal components of the pixels, fitted on the first pictures of `train`.
+    """Features that need no model: principal components of the pixels, fitted on the first images of `train`.
 
     Args:
         train, others: (N, 3, H, W) float, or uint8 read as [0, 255].
-        size: side to which pictures are shrunk first.
+        size: side to which images are shrunk first.
         components: how many, at most.
-        fit_on: pictures to fit on.
+        fit_on: images to fit on.
 
     Returns:
         Features (N, components) of `train` and of each of `others`.

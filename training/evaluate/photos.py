@@ -193,7 +193,7 @@ def landmark_values(depth: np.ndarray, mask: np.ndarray, landmarks: np.ndarray) 
 
 
 def _pixels(landmarks: np.ndarray, size: int, crop_size: int = 128) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """Nearest pixel (x, y) of a picture of `size` to landmarks in pixels of the crop; whether it is in the picture."""
+    """Nearest pixel (x, y) of an image of `size` to landmarks in pixels of the crop; whether it is in the image."""
     # The crop's edges are pixel edges at every size (core.faces.align); integers are pixel centres.
     found = np.rint((landmarks[..., :2] + 0.5) * (size / crop_size) - 0.5).astype(int)
     inside = np.all((found >= 0) & (found < size), axis=-1)
@@ -202,7 +202,7 @@ def _pixels(landmarks: np.ndarray, size: int, crop_size: int = 128) -> tuple[tup
 
 
 def _colours(images: Tensor, landmarks: np.ndarray) -> np.ndarray:
-    """(N, 6, 3) uint8 colours of the cheeks of photos (N, 3, H, W) uint8."""
+    """(N, 6, 3) uint8 colors of the cheeks of photos (N, 3, H, W) uint8."""
     (x, y), _ = _pixels(landmarks[:, CHEEKS], images.shape[-1])
     return images.numpy()[np.arange(len(x))[:, None], :, y, x]
 

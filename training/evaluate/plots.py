@@ -1,4 +1,4 @@
-"""Plots of a measurement, and pictures of its worst cases."""
+"""Plots of a measurement, and images of its worst cases."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from training.sheets import COLUMNS, sheet
 
 YAW_BINS = np.arange(-60, 60, 10)
 LEAST_IN_BIN = 10
-"""Pictures without which a step of yaw has no point."""
+"""Images without which a step of yaw has no point."""
 WORST = 12
-"""Pictures on a sheet of worst cases."""
+"""Images on a sheet of worst cases."""
 
 
 def save(folder: Path, model: LatentFace, measured: dict[str, Measurement], gaps: dict[str, dict]) -> None:
     """Write every plot and sheet into a folder.
 
     Args:
-        folder: made where it is missing. Some of its pictures show the measured photos.
+        folder: made where it is missing. Some of its images show the measured photos.
         model: for the sheets.
         measured: by source, `renders` and `photos`.
         gaps: of training.evaluate.report.gaps.
@@ -61,7 +61,7 @@ def _panels(count: int):
 
 
 def _by_yaw(path: Path, yaw: np.ndarray, errors: dict[str, np.ndarray], label: str) -> None:
-    """Mean of each error and the middle half of its values, in steps of yaw with enough pictures."""
+    """Mean of each error and the middle half of its values, in steps of yaw with enough images."""
     figure, panels = _panels(len(errors))
     steps = {low + 5: (yaw >= low) & (yaw < low + 10) for low in YAW_BINS}
     steps = {middle: part for middle, part in steps.items() if part.sum() >= LEAST_IN_BIN}
@@ -112,7 +112,7 @@ def _bars(path: Path, gaps: dict[str, dict]) -> None:
 
 
 def _worst(path: Path, model: LatentFace, images, errors: np.ndarray) -> None:
-    """The pictures with the largest errors, largest first, with everything the model finds in them."""
+    """The images with the largest errors, largest first, with everything the model finds in them."""
     chosen = np.argsort(-np.nan_to_num(errors))[:WORST]
     picture = sheet(model.analyze(images[chosen].float() / 255).to("cpu"))
     about = PngImagePlugin.PngInfo()

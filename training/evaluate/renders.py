@@ -39,7 +39,7 @@ NECK_DEPTH = 1.065
 
 
 def features(model: LatentFace, images: Tensor) -> np.ndarray:
-    """(N, 512) depth and albedo codes of pictures (N, 3, H, W), float or uint8."""
+    """(N, 512) depth and albedo codes of images (N, 3, H, W), float or uint8."""
     rows = []
     for part in images.split(256):
         codes = model.encode(part.float() / 255 if part.dtype == torch.uint8 else part)
@@ -107,7 +107,7 @@ def _canonical(factors, truth) -> dict:
 
 
 def _input_view(factors, truth, view: View) -> dict:
-    """Depth in the picture's own view, where both have some; the baseline is the mean head at the true pose."""
+    """Depth in the image's own view, where both have some; the baseline is the mean head at the true pose."""
     depth, mean = truth["zin"].float(), truth["cd"].float().mean(0)
     posed, covered = rasterize_depth(transform(backproject(mean.expand_as(depth)), view), depth.shape[-1])
     ways = {"model": (factors.recon_depth, factors.recon_mask[:, 0] > 0.5), "baseline": (posed, covered)}

@@ -15,7 +15,7 @@ def fit_eigenfaces(decoder: PCADecoder, images: Tensor) -> None:
     """Initialize a decoder so that code number k adds principal component k, times its standard deviation.
 
     Args:
-        decoder: of albedo; it gives logits of colours.
+        decoder: of albedo; it gives logits of colors.
         images: (N, 3, H, W) aligned faces or albedos, [0, 1].
     """
     logits = images.clamp(MARGIN, 1 - MARGIN).logit().flatten(1)

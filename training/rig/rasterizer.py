@@ -94,7 +94,7 @@ def barycentric(points, a, b, c, x, y):
 
 @compiled
 def add_texel(total, texture, u, v):
-    """Add the bilinear colour of `texture` (h, w, 3) at UV (u, v), v up, edges clamped, to `total` (3,)."""
+    """Add the bilinear color of `texture` (h, w, 3) at UV (u, v), v up, edges clamped, to `total` (3,)."""
     height, width = texture.shape[0], texture.shape[1]
     x = min(max(u * width - 0.5, 0.0), width - 1.001)
     y = min(max((1 - v) * height - 0.5, 0.0), height - 1.001)
@@ -108,7 +108,7 @@ def add_texel(total, texture, u, v):
 
 @compiled
 def palette_row(material, u, v):
-    """Row of the palette that colours an untextured sample; paints iris and pupil on the sclera."""
+    """Row of the palette that colors an untextured sample; paints iris and pupil on the sclera."""
     radius = np.sqrt((u - 0.5) ** 2 + (v - 0.5) ** 2)
     if material < SCLERA or radius >= IRIS_RADIUS:
         return material

@@ -71,7 +71,7 @@ IRIS_ODDS = np.array([0.35, 0.25, 0.12, 0.14, 0.08, 0.06])
 
 @dataclass
 class Person:
-    """One synthetic person: shape, skin and eye colours."""
+    """One synthetic person: shape, skin and eye colors."""
 
     coefficients: np.ndarray  # (100,) float32 identity modes
     vertices: np.ndarray  # (V * 3,) float32 neutral shape in cm, rig frame
@@ -208,7 +208,7 @@ class Rig:
 
     def _vary(self, blend, first, second, rng):
         """A skin (h, w, 3) that takes one region from one person and the next from another, its detail stronger or
-        weaker, its colour uneven; how much of all this differs."""
+        weaker, its color uneven; how much of all this differs."""
         strength = rng.uniform()
         size = len(first)
         share = np.clip(blend + 0.6 * strength * _smooth_field(rng, 6, size), 0, 1)
@@ -225,7 +225,7 @@ class Rig:
         return np.minimum(depth[mask], FAR_DEPTH).mean()
 
     def _sample_palette(self, texture, rng):
-        """(8, 3) colours: face (unused), back of head, gums, teeth, two scleras, pupil, iris."""
+        """(8, 3) colors: face (unused), back of head, gums, teeth, two scleras, pupil, iris."""
         iris = IRISES[rng.choice(len(IRISES), p=IRIS_ODDS)] * rng.uniform(0.75, 1.25)
         rows = np.array([texture[2, 2], texture[2, 2], GUMS, TEETH, SCLERA, SCLERA, PUPIL, iris], np.float32)
         rows[2:6] *= rng.uniform(0.75, 1.05)  # mouth and eyes of one person share how light they look

@@ -65,7 +65,7 @@ def test_glb_reloads_the_same_and_the_right_way_round(depth, texture, mask, tmp_
     assert 1 < forehead[1] - chin[1] < 2
     for vertex, uv in zip(loaded.vertices[::997], loaded.visual.uv[::997], strict=True):
         red, green, *_ = colours.getpixel((int(uv[0] * TEXTURE), int((1 - uv[1]) * TEXTURE)))
-        # Texture and geometry share a camera: colour grows with x and falls with y, up to perspective.
+        # Texture and geometry share a camera: color grows with x and falls with y, up to perspective.
         assert abs(red / 255 * 2 - 1 - vertex[0]) < 0.08
         assert abs(1 - green / 255 * 2 - vertex[1]) < 0.08
 

@@ -48,7 +48,7 @@ def test_frontal_view_leaves_the_canonical_image(model):
 
 
 def test_mirrored_factors_give_the_mirrored_picture(model):
-    """Mirroring depth, albedo, light and pose together mirrors the picture: geometry has no preferred side."""
+    """Mirroring depth, albedo, light and pose together mirrors the image: geometry has no preferred side."""
     size = model.config.image_size
     found = model(torch.rand(1, 3, size, size))
     found.canon_depth = found.canon_depth + 0.03 * torch.linspace(0, 1, size)
@@ -65,7 +65,7 @@ def test_mirrored_factors_give_the_mirrored_picture(model):
 
 
 def test_a_guess_that_explains_the_photo_shows_no_difference(model):
-    """What the correction is found from: in the photo's place and in the canonical one, both pictures agree."""
+    """What the correction is found from: in the photo's place and in the canonical one, both images agree."""
     size = model.config.image_size
     found = model(torch.rand(1, 3, size, size))
     view = View.of(0.1, 0.3, 0.05, 0.01, 0.0)

@@ -8,7 +8,7 @@ from core.model.refine import VARIABLES
 from core.pipeline import LatentFace
 
 SLACK = 2e-3
-"""Rounding: a picture alone and in a batch take other paths through the convolutions."""
+"""Rounding: an image alone and in a batch take other paths through the convolutions."""
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from training.data.face_pack import FacePack
 
 @pytest.fixture
 def pack(tmp_path):
-    """Five images of one colour, 32 px, in two shards; the csv file has another order."""
+    """Five images of one color, 32 px, in two shards; the csv file has another order."""
     for shard, names in (("train-000.tar", "012"), ("train-001.tar", "34")):
         with tarfile.open(tmp_path / shard, "w") as tar:
             for name in names:

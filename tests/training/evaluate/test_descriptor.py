@@ -13,7 +13,7 @@ from core.errors import ConfigError
 from training.evaluate.descriptor import BLOCKS, MODEL, Descriptor
 
 REFERENCE = [-1.931480, 4.168069, 5.723987, -1.789356, 5.683686, -1.616378]
-"""First values that face-api 1.7.15 itself computes for `picture` with these weights."""
+"""First values that face-api 1.7.15 itself computes for `image` with these weights."""
 
 
 def pseudo_random(count: int) -> np.ndarray:
@@ -64,7 +64,7 @@ def descriptor(tmp_path_factory) -> Descriptor:
 
 
 def picture(size: int = 150) -> torch.Tensor:
-    """(1, 3, size, size) soft waves of colour."""
+    """(1, 3, size, size) soft waves of color."""
     y, x = torch.meshgrid(*[(torch.arange(size) + 0.5) / size] * 2, indexing="ij")
     return torch.stack([(9 * x + 2 * y).sin(), (7 * y).cos(), (5 * x * y + 1).sin()])[None] * 0.4 + 0.5
 

@@ -110,7 +110,7 @@ def test_command_measures_every_figure(split_weights, render_pack, tmp_path, mon
     assert all(set(figures[key]) == columns for key in ROWS)
     assert np.isfinite([value for row in figures.values() for value in row.values()]).all()
     assert figures["swap.depth_change"]["nothing"] == pytest.approx(1)
-    # As if decoded swaps were the donor's very picture, and full ones A's.
+    # As if decoded swaps were the donor's very image, and full ones A's.
     assert figures["transfer.reached"]["decoded"] == 1 and figures["transfer.own"]["decoded"] == 0
     assert figures["transfer.own"]["full"] == figures["transfer.own"]["nothing"] == 1
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {"swap_decoded.png", "swap_full.png"}

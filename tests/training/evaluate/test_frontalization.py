@@ -91,7 +91,7 @@ def test_command_writes_report_and_sheet(tmp_path):
     without_descriptor = ("visible", "hidden", "lights", "people", "ratio")
     assert set(figures) == {key for key in front.ROWS if key.split(".")[1] in without_descriptor}
     assert all(math.isfinite(value) for values in figures.values() for value in values.values())
-    assert figures["albedo.lights"]["nothing"] > 0.05  # pictures of one face do change with the light
+    assert figures["albedo.lights"]["nothing"] > 0.05  # images of one face do change with the light
     size = front.STEP * SIZE
     assert Image.open(tmp_path / "figures/frontalization.png").size == (6 * size, 9 * size)
 

@@ -31,7 +31,7 @@ COLUMNS = set(NAMES) - {"autoencoder", "contrastive"}
 
 @pytest.fixture(scope="module")
 def faces():
-    """Pictures of people, neutral and with open mouths: [person][expression] (32, 32, 3) uint8."""
+    """Images of people, neutral and with open mouths: [person][expression] (32, 32, 3) uint8."""
     rig, rng, generator = Rig.load(split="heldout"), np.random.default_rng(0), torch.Generator().manual_seed(0)
     people = [rig.sample_person(rng) for _ in range(PEOPLE)]
     shapes = [rig.activations(EXPRESSIONS[name]) for name in ("neutral", "open")]

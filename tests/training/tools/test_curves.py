@@ -9,7 +9,7 @@ from training.tools.curves import plot_runs
 
 
 def ink(path):
-    """Share of the coloured pixels of an image."""
+    """Share of the colored pixels of an image."""
     image = np.asarray(Image.open(path).convert("RGB")).astype(int)
     return ((image.max(2) - image.min(2)) > 60).mean()
 

@@ -93,7 +93,7 @@ def on_renders(features: Features, path: Path, pack: Path | None, count: int) ->
 
 
 def stranger(rows: np.ndarray, ids: np.ndarray, weights: np.ndarray) -> float:
-    """How like each picture's expression is that of the most similar (cosine) picture of another person.
+    """How like each image's expression is that of the most similar (cosine) image of another person.
 
     Args:
         rows: (N, F) features.

@@ -24,7 +24,7 @@ from training.evaluate.features import Features, encode
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
 """Inverse regularisation that the probe may choose from, on its training rows."""
 BATCH, RATE = 64, 3e-4
-"""Of fine-tuning: pictures a step; learning rate at the start, falling to 0 along a cosine."""
+"""Of fine-tuning: images a step; learning rate at the start, falling to 0 along a cosine."""
 ROWS = {
     "probe": Row("linear probe, accuracy", 3),
     "probe_mean": Row("linear probe, mean accuracy of the classes", 3),
@@ -78,10 +78,10 @@ def accuracies(answers: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
 
 def fine_tune(network: nn.Module, train: Tensor, labels: np.ndarray, test: Tensor, classes: int,
               epochs: int) -> np.ndarray:
-    """Classes (M,) of test pictures by a copy of the network that has been trained on.
+    """Classes (M,) of test images by a copy of the network that has been trained on.
 
     Args:
-        network: pictures (B, 3, H, W) in [0, 1] to codes (B, 512); left as it is.
+        network: images (B, 3, H, W) in [0, 1] to codes (B, 512); left as it is.
         train: (N, 3, H, W) uint8, which are changed as in the model's own training.
         labels: (N,) of them.
         test: (M, 3, H, W) uint8.

@@ -3,9 +3,9 @@
     python -m training.evaluate frontalization --descriptor vladmandic-face-api-1.7.15.tgz --figures figures/
 
 A person with an expression under a light is rendered turned by 15 to 60°, and from the front: the truth. The model gets
-the turned picture alone. Its answer, decoded and with the photo's detail, stands beside the turned picture itself and
-beside that picture with its hidden half filled with the other, mirrored. Truth and answer are compared where the turned
-picture shows the surface and where it does not. Faces under four lights tell how much light stays in the albedo.
+the turned image alone. Its answer, decoded and with the photo's detail, stands beside the turned image itself and
+beside that image with its hidden half filled with the other, mirrored. Truth and answer are compared where the turned
+image shows the surface and where it does not. Faces under four lights tell how much light stays in the albedo.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ model's."""
 HIDDEN_BEHIND = 0.003
 """Depth by which a point lies behind the visible surface when it is hidden, camera-distance units (2.4 mm)."""
 PART = 16
-"""Pictures that are carried over at once."""
+"""Images that are carried over at once."""
 
-NAMES = {"decoded": "decoded", "detail": "with detail", "nothing": "turned picture", "mirror": "mirrored half"}
+NAMES = {"decoded": "decoded", "detail": "with detail", "nothing": "turned image", "mirror": "mirrored half"}
 BANDS = {f"{low}-{high}": (low, high) for low, high in YAW_BANDS}
 FIGURES = {"visible": Row("L1 where visible", 4, "low"), "hidden": Row("L1 where hidden", 4, "low"),
            "distance": Row("descriptor distance", 3, "low"), "rank1": Row("rank-1 by descriptor", 2)}
@@ -64,7 +64,7 @@ ROWS = {f"front.{key}.{band}": Row(f"yaw {band}°: {row.name}", row.digits, row.
     "albedo.ratio": Row("albedo: lights as part of faces", 2, "low"),
 }
 OTHERS = "front.others"
-"""Figure without a column: mean descriptor distance between the true frontal pictures of different people."""
+"""Figure without a column: mean descriptor distance between the true frontal images of different people."""
 
 
 @dataclass(eq=False)
@@ -157,7 +157,7 @@ def _face(render: RigSample, erosion: int) -> Tensor:
 
 
 def _seen(render: RigSample) -> Tensor:
-    """(1, n, n) bool, points of the frontal picture that the turned one shows."""
+    """(1, n, n) bool, points of the frontal image that the turned one shows."""
     view = View(*torch.from_numpy(render.view)[None].split((3, 2), 1))
     points = transform(backproject(torch.from_numpy(render.canon_depth)[None]), view)
     at, size = project(points, len(render.depth)), len(render.depth)
@@ -171,7 +171,7 @@ def _with_factors(model: LatentFace, images: Tensor) -> Iterator[tuple[Factors, 
 
 
 def frontalizations(model: LatentFace, heads: Turned) -> dict[str, Tensor]:
-    """(B, 3, N, N) frontal pictures by the ways of `NAMES`."""
+    """(B, 3, N, N) frontal images by the ways of `NAMES`."""
     size, decoded, detail = heads.image.shape[-1], [], []
     for factors, part in _with_factors(model, heads.image):
         decoded.append(model.render(factors, View.of(), size=size))
@@ -181,7 +181,7 @@ def frontalizations(model: LatentFace, heads: Turned) -> dict[str, Tensor]:
 
 
 def mirrored(images: Tensor, yaw: Tensor) -> Tensor:
-    """Pictures (B, 3, N, N) whose half on the side to which the nose points is the other half, mirrored.
+    """Images (B, 3, N, N) whose half on the side to which the nose points is the other half, mirrored.
 
     Args:
         yaw: (B,) positive turns the nose to the image's left, which hides that side.
@@ -202,7 +202,7 @@ def errors(ways: dict[str, Tensor], heads: Turned) -> dict[str, dict[str, float]
 
 
 def _error(found: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """(B,) mean L1 of pictures within masks (B, N, N)."""
+    """(B,) mean L1 of images within masks (B, N, N)."""
     return masked_mean((found - truth).abs().mean(1), mask)
 
 
@@ -211,9 +211,9 @@ def _bands(yaw: Tensor) -> Iterator[tuple[str, Tensor]]:
 
 
 def identity(descriptor: Descriptor, ways: dict[str, Tensor], heads: Turned) -> dict[str, dict[str, float]]:
-    """Distance to the person's true frontal picture, and how often no other person's is nearer, per band of yaw.
+    """Distance to the person's true frontal image, and how often no other person's is nearer, per band of yaw.
 
-    The true picture has the turned one's light, expression and background: these flatter every way alike.
+    The true image has the turned one's light, expression and background: these flatter every way alike.
     """
     def describe(images: Tensor) -> Tensor:
         return torch.cat([descriptor(part) for part in images.split(PART)])
@@ -234,7 +234,7 @@ def albedo_under_lights(model: LatentFace, people: int) -> dict[str, dict[str, f
     """How much the albedo of a frontal face changes with the light, beside how much it differs between faces.
 
     All differences are L1 up to gain. The albedo is decoded, or the evenly lit texture that carries the photo's detail
-    (core.rendering.compositor.bake_texture), or, for comparison, the picture itself.
+    (core.rendering.compositor.bake_texture), or, for comparison, the image itself.
     """
     pictures, face = _faces_under_lights(people, model.config.image_size)
     decoded, detail = [], []
@@ -270,9 +270,9 @@ def _faces_under_lights(people: int, model_size: int) -> tuple[Tensor, Tensor]:
 
 
 def sheet(ways: dict[str, Tensor], heads: Turned) -> Image.Image:
-    """Best, middle and worst case of each band by the error of the picture with detail.
+    """Best, middle and worst case of each band by the error of the image with detail.
 
-    Columns: turned picture, mirrored half, decoded, with detail, truth, truth with its hidden parts in red.
+    Columns: turned image, mirrored half, decoded, with detail, truth, truth with its hidden parts in red.
     """
     error = _error(ways["detail"], heads.truth, heads.visible | heads.hidden)
     red = torch.tensor([1.0, 0.2, 0.2])[:, None, None]

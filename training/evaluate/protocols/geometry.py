@@ -2,7 +2,7 @@
 
 The data, each of which may be missing:
 
-    renders   npz: im, ca (N, n, n, 3) uint8 picture and canonical albedo; cd, zin (N, n, n) depth in the canonical
+    renders   npz: im, ca (N, n, n, 3) uint8 image and canonical albedo; cd, zin (N, n, n) depth in the canonical
               frame (at most 1.07) and in the view; cm, mi (N, n, n) bool, their masks; view (N, 5) pitch, yaw,
               roll in radians, shift; light (N, 4) ambient, diffuse, dx, dy; id (N,) person; ex (N, 57) expression
     rig-pack  folder of training.render_pack

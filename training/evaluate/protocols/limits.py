@@ -7,7 +7,7 @@ turned as the faces of photos are, the truth stands where else the model does. O
 answer, to the mirrored photo and to the photo in 64 pixels. Neither is a proof: MediaPipe may err more on renders,
 which have no hair, and it makes some of its errors twice.
 
-A second table has depth in the picture's own view, its canonical depth and its pose each true or found: what one depth
+A second table has depth in the image's own view, its canonical depth and its pose each true or found: what one depth
 for each place of the frontal face can hold, and what either error costs.
 """
 
@@ -48,7 +48,7 @@ SIZE = 256
 CROP = 128
 """Pixels of the crop that landmarks are told in."""
 SMALL = 64
-"""Pixels of the model's pictures and depth maps."""
+"""Pixels of the model's images and depth maps."""
 SEED = 3
 DRAWS = 100
 """Of the bootstrap, for standard errors."""
@@ -65,7 +65,7 @@ ROWS = {key: Row(name, 3, "neither") for key, name in (
     ("blendshapes", "R² of MediaPipe's blendshapes, linear"))}
 WANTED = {"pitch": 0.88, "yaw": 0.97, "depth_8": 0.85, "depth_25": 0.75, "depth_60": 0.60, "blendshapes": 0.45,
           "side": 0.60, "mad": 11.0}
-"""What the autoencoder is to reach on photos and, in the picture's view, on renders."""
+"""What the autoencoder is to reach on photos and, in the image's view, on renders."""
 NAMES = {"wanted": "wanted", "truth": "renders: truth", "error": "± (standard error)",
          "expression": "true expression alone", "shape": "true shape, MediaPipe's pose",
          "head": "mean head, true pose", "head_at_mediapipe": "mean head, MediaPipe's pose",
@@ -115,7 +115,7 @@ def _print(figures: dict, errors: dict, view: dict) -> None:
              for key, values in figures.items()}
     show(table(ROWS, shown, "in the model's place, against MediaPipe", NAMES),
          table(VIEW_ROWS, {key: columns(values, key) for key, values in view.items()},
-               "depth in the picture's own view, renders", VIEW_NAMES))
+               "depth in the image's own view, renders", VIEW_NAMES))
 
 
 def read_renders(path: Path) -> dict[str, Tensor]:
@@ -223,10 +223,10 @@ def _depths(sample, face: Look, head: Tensor) -> Rows:
 
 
 def in_crop(depth: np.ndarray, mask: np.ndarray, crop: Crop) -> tuple[np.ndarray, np.ndarray]:
-    """Depth and mask (n, n) over a picture of `SIZE` pixels as a crop of it shows them, (SMALL, SMALL), by the nearest
+    """Depth and mask (n, n) over an image of `SIZE` pixels as a crop of it shows them, (SMALL, SMALL), by the nearest
     pixel.
 
-    Pixel centres on the picture's corners are those of the maps, whatever their size (core.geometry.camera).
+    Pixel centres on the image's corners are those of the maps, whatever their size (core.geometry.camera).
     """
     at = np.rint(crop.to_photo(pixel_grid(SMALL).numpy(), SMALL) * ((len(depth) - 1) / (SIZE - 1))).astype(int)
     inside = ((at >= 0) & (at < len(depth))).all(-1)
@@ -335,11 +335,11 @@ def _looks(photos: Iterable[Tensor]) -> tuple[np.ndarray, Rows]:
 
 
 def in_view(model: LatentFace, truth: dict[str, Tensor]) -> dict[str, dict[str, float]]:
-    """Errors of depth in the picture's own view by columns of `VIEW_NAMES`, with `read_renders`' truth."""
+    """Errors of depth in the image's own view by columns of `VIEW_NAMES`, with `read_renders`' truth."""
     found = model.analyze(truth["im"].movedim(-1, 1).float() / 255).to("cpu")
     view, depth, canonical = View(truth["view"][:, :3], truth["view"][:, 3:]), truth["zin"], truth["cd"]
     points = inverse_transform(backproject(depth), view)
-    # The truth counts the neck as a plane. Where it does, the picture's own depth says more, as far as a map reaches.
+    # The truth counts the neck as a plane. Where it does, the image's own depth says more, as far as a map reaches.
     back, seen = rasterize_depth(points, depth.shape[-1])
     neck = torch.where(seen & (canonical >= FAR_DEPTH), back.clamp(FAR_DEPTH, BACKGROUND), canonical)
     ways = {"best": (neck, view), "true": (canonical, view), "depth": (found.canon_depth, view),
