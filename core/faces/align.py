@@ -1,4 +1,4 @@
-"""From a head's metric pose to a crop, and from a crop to pixels. The one alignment everything shares.
+"""Alignment: a crop from a head's metric pose, and an image from a crop. App, training and evaluation share it.
 
 Convention: coordinates in photos and crops are (x right, y down) in pixels with integer pixel **centres**, so
 a crop's square of n × n pixels reaches from −0.5 to n − 0.5. Angles are radians; positive roll is clockwise.
@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from core.errors import ConfigError, ImageTooSmall
-from core.faces.load_image import MIN_SIDE, read_photo
+from core.faces.load_image import MIN_SIDE, PhotoSource, read_photo
 
 HALF_SIDE_CM = 8.4
 PIVOT_CM = np.array([0.0, -1.7, 4.0])
@@ -70,9 +70,12 @@ def pose_from_matrix(matrix: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def crop_from_matrix(matrix: np.ndarray, width: int, height: int) -> Crop:
-    """The crop of a face from its metric pose in a picture of width × height pixels.
+    """The crop of a face from its metric pose in an image of width × height pixels.
 
-    Unlike a box of landmarks it neither scales nor moves when the mouth opens or the head turns.
+    Unlike a box around landmarks it does not change when the mouth opens or the head turns.
+
+    Args:
+        matrix: (4, 4), as for `pose_from_matrix`.
     """
     matrix = np.asarray(matrix, float)
     rotation, scale = pose_from_matrix(matrix)
@@ -83,7 +86,7 @@ def crop_from_matrix(matrix: np.ndarray, width: int, height: int) -> Crop:
     return Crop(centre, float(2 * HALF_SIDE_CM * pixels_per_cm * scale), float(rotation[2]))
 
 
-def align(photo, crop: Crop, size: int) -> Tensor:
+def align(photo: PhotoSource, crop: Crop, size: int) -> Tensor:
     """Cut a crop out of a photo.
 
     Args:
@@ -121,18 +124,18 @@ def cut(pixels: np.ndarray, crop: Crop, size: int, fine: bool = True) -> np.ndar
     matrix = _turn(crop.roll) * (step / block / dense)
     # Pillow's coordinates have integer pixel edges, hence the + 0.5.
     offset = (np.array(crop.centre) + 0.5 - corner) / block - matrix.sum(1) * (size * dense / 2)
-    image = image.transform((size * dense,) * 2, Image.Transform.AFFINE,
+    image = image.transform((size * dense, size * dense), Image.Transform.AFFINE,
                             (*matrix[0], offset[0], *matrix[1], offset[1]),
                             Image.Resampling.BICUBIC if fine and step <= 1 else Image.Resampling.BILINEAR)
     return np.array(image.reduce(dense))
 
 
-def _turn(angle):
+def _turn(angle: float) -> np.ndarray:
     """2 × 2 rotation, clockwise on the screen, for column vectors."""
     return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
 
 
-def _span(start, length, limit):
+def _span(start: int, length: int, limit: int) -> slice | np.ndarray:
     """Index of start … start + length − 1 along an axis, reflected at both ends into 0 … limit − 1."""
     if start >= 0 and start + length <= limit:
         return slice(start, start + length)
@@ -140,8 +143,8 @@ def _span(start, length, limit):
     return np.minimum(index, 2 * limit - 2 - index)
 
 
-def _check(crop, shape):
-    """Refuse crops that would be empty, endless or all reflection."""
+def _check(crop: Crop, shape: tuple[int, ...]) -> None:
+    """Raise if the crop is not finite, too small, too large or centred outside the photo of this shape."""
     (x, y), longest = crop.centre, max(shape[:2])
     if not all(map(math.isfinite, (x, y, crop.side, crop.roll))):
         raise ConfigError("The crop must be made of finite numbers: reset it.")

@@ -10,6 +10,7 @@ import os
 import struct
 import warnings
 import zlib
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -22,13 +23,16 @@ MIN_SIDE = 16
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
 """What is opened: Pillow's other readers (EPS, PDF, fonts, ...) only add ways to be attacked."""
 
+PhotoSource: TypeAlias = str | os.PathLike | bytes | Image.Image | np.ndarray
+"""What `read_photo` reads."""
+
 _BACKGROUND = (255, 255, 255)
 _DAMAGE = (OSError, SyntaxError, ValueError, RuntimeError, TypeError, IndexError, OverflowError, EOFError,
            struct.error, zlib.error)
 """What Pillow's decoders raise on damaged files."""
 
 
-def read_photo(source: str | os.PathLike | bytes | Image.Image | np.ndarray) -> np.ndarray:
+def read_photo(source: PhotoSource) -> np.ndarray:
     """Read a photo as upright, opaque 8-bit RGB.
 
     Args:
@@ -122,7 +126,7 @@ def _from_array(array):
     unit = _array_to_unit(array)
     if unit.shape[2] == 4:
         alpha = unit[..., 3:]
-        unit = unit[..., :3] * alpha + (1 - alpha) * np.float32(_BACKGROUND) / 255
+        unit = unit[..., :3] * alpha + (1 - alpha) * np.array(_BACKGROUND, np.float32) / 255
     return np.ascontiguousarray(np.broadcast_to((unit * 255).round(), (*unit.shape[:2], 3)).astype(np.uint8))
 
 

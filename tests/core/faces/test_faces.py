@@ -5,6 +5,7 @@ import math
 import re
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from core.faces import (
     Crop,
     align,
     crop_from_matrix,
+    detect,
     face_from_crop,
     find_face,
     find_faces,
@@ -257,3 +259,21 @@ def test_a_drawing_is_taken_for_the_face_it_shows():
     pen.arc((150, 240, 250, 310), 20, 160, fill="black", width=4)
     (face,) = find_faces(drawing)
     assert 0.5 < face.crop.side / 320 < 1.5
+
+
+def test_the_search_finds_the_same_faces_at_any_speed(monkeypatch):
+    """Nine small faces, which only the tiled search finds; a slow landmarker changes nothing."""
+    portrait = Image.open(ROOT / "assets/examples/045_neutral.jpg").convert("RGB").resize((70, 70))
+    sheet = Image.new("RGB", (1200, 1200), "white")
+    for place in range(9):
+        sheet.paste(portrait, (120 + 400 * (place % 3), 120 + 400 * (place // 3)))
+    fast = find_faces(np.asarray(sheet))
+    run = detect.run_landmarker
+
+    def slow(pixels):
+        time.sleep(0.02)
+        return run(pixels)
+
+    monkeypatch.setattr(detect, "run_landmarker", slow)
+    again = find_faces(np.asarray(sheet))
+    assert [face.crop for face in again] == [face.crop for face in fast] and len(fast) >= 5
