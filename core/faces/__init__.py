@@ -1,4 +1,4 @@
-"""Faces: finding them in a photo and cutting them out, the one way app, training and evaluation share."""
+"""Face detection and alignment: from a photo to aligned images. App, training and evaluation share it."""
 
 from core.faces.align import Crop, align, crop_from_matrix, pose_from_matrix
 from core.faces.detect import Face, face_from_crop, find_face, find_faces

@@ -35,7 +35,7 @@ LONE_FACE = 0.25
 TILE_LEVELS = (2, 4, 8)
 """Long side of the photo as a multiple of the window's side, one value for each level of the tiled search."""
 MAX_WINDOWS = 400
-"""Most windows of one tiled search, second looks included. All levels of a square photo have 16 + 49 + 196 = 261."""
+"""Most windows of one tiled search, refinements included. All levels of a square photo have 16 + 49 + 196 = 261."""
 CONFIDENT, CONFIDENCE_MARGIN = 0.85, 0.1
 """Detector confidence, 0 to 1. The first accepts the photo as upright; the second is the lead a rotated one needs."""
 
@@ -125,8 +125,8 @@ def face_from_crop(photo: PhotoSource, crop: Crop, image_size: int = 64, full_si
 def locate(pixels: np.ndarray, others: bool = True) -> list[Detection]:
     """Detect faces without cutting them out.
 
-    The tiled search runs if no face is found otherwise, and for more faces beside a small one. It looks at no more
-    than MAX_WINDOWS windows: about 1 ms for an empty one and 10 ms for one face, so at worst some seconds.
+    The tiled search runs if no face is found otherwise, and for more faces beside a small one. It runs the
+    landmarker at most MAX_WINDOWS + 8 times: 1 ms for an empty window, 10 ms for one face, so at worst some seconds.
 
     Args:
         pixels: (H, W, 3) uint8 RGB.

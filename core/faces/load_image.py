@@ -1,6 +1,6 @@
-"""Reading a user's photo safely, whatever it comes as.
+"""Safe reading of photos from files, bytes, PIL images and arrays.
 
-Every limit is checked before pixels are decoded, so that a hostile or huge file costs nothing.
+All limits are checked before pixels are decoded, so a hostile or huge file costs no memory.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ MAX_BYTES = 20 * 2**20
 MAX_PIXELS = 40_000_000
 MIN_SIDE = 16
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
-"""What is opened: Pillow's other readers (EPS, PDF, fonts, ...) only add ways to be attacked."""
+"""Formats that are opened. Pillow's other readers (EPS, PDF, fonts, ...) would only add attack surface."""
 
 PhotoSource: TypeAlias = str | os.PathLike | bytes | Image.Image | np.ndarray
-"""What `read_photo` reads."""
+"""What `read_photo` reads: a path, the bytes of a file, a PIL image or an array."""
 
 _BACKGROUND = (255, 255, 255)
 _DAMAGE = (OSError, SyntaxError, ValueError, RuntimeError, TypeError, IndexError, OverflowError, EOFError,
@@ -38,13 +38,13 @@ def read_photo(source: PhotoSource) -> np.ndarray:
     Args:
         source: a path, the bytes of a file, a PIL image, or an array (H, W), (H, W, 1), (H, W, 3) or
             (H, W, 4): uint8, uint16, boolean, or float in [0, 1]. Transparent parts come out white; of an
-            animation the first picture is taken.
+            animation the first frame is taken.
 
     Returns:
         (H, W, 3) uint8, contiguous. An array that is this already is returned as it is, not copied.
 
     Raises:
-        ImageUnreadable: not a picture, damaged, or of an unknown format.
+        ImageUnreadable: not an image file, damaged, or of an unknown format.
         ImageTooLarge: more than 20 MB or 40 megapixels.
         ImageTooSmall: a side of fewer than 16 pixels.
     """
@@ -58,7 +58,7 @@ def read_photo(source: PhotoSource) -> np.ndarray:
     except Image.DecompressionBombError as error:
         raise _too_many_pixels() from error
     except _DAMAGE as error:
-        raise ImageUnreadable("This picture is damaged or incomplete: open it in an image editor, save it "
+        raise ImageUnreadable("This photo is damaged or incomplete: open it in an image editor, save it "
                               "again as JPEG or PNG, and try the new file.") from error
 
 
@@ -73,19 +73,19 @@ def _open(source):
                 head = stream.read(512)
         except OSError as error:
             raise ImageUnreadable(f"{os.path.basename(source)} cannot be opened: check that it exists and is "
-                                  "a picture file.") from error
+                                  "an image file.") from error
         file = source
     else:
         raise ImageUnreadable(f"A {type(source).__name__} is not a photo: pass a path, bytes, a PIL image or "
                               "an array.")
     if size == 0:
-        raise ImageUnreadable("This file is empty: choose another picture.")
+        raise ImageUnreadable("This file is empty: choose another photo.")
     if size > MAX_BYTES:
         raise ImageTooLarge(f"This file has {size / 2**20:.0f} MB, the limit is {MAX_BYTES >> 20} MB: save "
                             "it smaller or with more compression.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own, lower limit follows
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # _check_size applies a lower limit
             return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
         kind = "An SVG drawing" if b"<svg" in head.lower() or b"<?xml" in head.lower() else "This file"
@@ -107,7 +107,7 @@ def _decode(image):
 
 
 def _to_unit(values):
-    """Grey values of a 16-bit, 32-bit or float picture to float [0, 1]."""
+    """Grey values of a 16-bit, 32-bit or float image to float [0, 1]."""
     values = values.astype(np.float32)
     top = float(values.max())
     return values / (1 if top <= 1 else 255 if top <= 255 else 65535 if top <= 65535 else top)
@@ -147,9 +147,9 @@ def _check_size(width, height):
     if width * height > MAX_PIXELS:
         raise _too_many_pixels()
     if min(width, height) < MIN_SIDE:
-        raise ImageTooSmall(f"This picture has {width} × {height} pixels, at least {MIN_SIDE} × {MIN_SIDE} "
+        raise ImageTooSmall(f"This photo has {width} × {height} pixels, at least {MIN_SIDE} × {MIN_SIDE} "
                             "are needed: choose a larger one.")
 
 
 def _too_many_pixels():
-    return ImageTooLarge(f"This picture has more than {MAX_PIXELS // 1_000_000} megapixels: make it smaller.")
+    return ImageTooLarge(f"This photo has more than {MAX_PIXELS // 1_000_000} megapixels: make it smaller.")

@@ -11,7 +11,7 @@ from core.faces.load_image import MAX_BYTES, read_photo
 
 
 @pytest.fixture
-def picture():
+def photo():
     """48 × 32 pixels, red at the left, blue at the right."""
     pixels = np.zeros((32, 48, 3), np.uint8)
     pixels[:, :24, 0] = pixels[:, 24:, 2] = 200
@@ -25,38 +25,38 @@ def encoded(image, kind, **options):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM"])
-def test_common_formats_from_bytes(picture, kind):
-    pixels = read_photo(encoded(picture, kind))
+def test_common_formats_from_bytes(photo, kind):
+    pixels = read_photo(encoded(photo, kind))
     assert pixels.shape == (32, 48, 3) and pixels.dtype == np.uint8 and pixels.flags.c_contiguous
     assert np.abs(pixels[16, 8].astype(int) - (200, 0, 0)).max() < 40
 
 
-def test_path_pil_and_array_agree(picture, tmp_path):
+def test_path_pil_and_array_agree(photo, tmp_path):
     path = tmp_path / "photo.png"
-    picture.save(path)
-    expected = np.asarray(picture)
-    for source in (path, str(path), path.read_bytes(), picture, expected):
+    photo.save(path)
+    expected = np.asarray(photo)
+    for source in (path, str(path), path.read_bytes(), photo, expected):
         assert np.array_equal(read_photo(source), expected)
 
 
-def test_exif_orientation_is_applied(picture):
+def test_exif_orientation_is_applied(photo):
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned clockwise by 90°: the left side comes to the top
-    pixels = read_photo(encoded(picture, "PNG", exif=exif))
+    pixels = read_photo(encoded(photo, "PNG", exif=exif))
     assert pixels.shape == (48, 32, 3)
     assert pixels[8, 16].tolist() == [200, 0, 0] and pixels[40, 16].tolist() == [0, 0, 200]
 
 
-def test_transparency_becomes_white(picture):
-    clear = picture.copy()
+def test_transparency_becomes_white(photo):
+    clear = photo.copy()
     clear.putalpha(0)
     for image in (clear, clear.convert("LA"), clear.quantize(8)):
         assert (read_photo(encoded(image, "PNG")) == 255).all()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "HSV"])
-def test_other_modes_become_rgb(picture, mode):
-    assert read_photo(picture.convert(mode)).shape == (32, 48, 3)
+def test_other_modes_become_rgb(photo, mode):
+    assert read_photo(photo.convert(mode)).shape == (32, 48, 3)
 
 
 def test_sixteen_bits_keep_their_grey():
@@ -79,10 +79,10 @@ def test_impossible_arrays(array):
         read_photo(array)
 
 
-def test_damaged_and_foreign_files(picture, tmp_path):
-    jpeg = encoded(picture.resize((400, 400)), "JPEG")
+def test_damaged_and_foreign_files(photo, tmp_path):
+    jpeg = encoded(photo.resize((400, 400)), "JPEG")
     svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="99" height="99"/>'
-    for data in (jpeg[: len(jpeg) // 2], b"", b"hello, I am no picture", svg, encoded(picture, "PDF")):
+    for data in (jpeg[: len(jpeg) // 2], b"", b"hello, I am no photo", svg, encoded(photo, "PDF")):
         with pytest.raises(ImageUnreadable):
             read_photo(data)
     for path in (tmp_path / "missing.jpg", tmp_path):
