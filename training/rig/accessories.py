@@ -1,8 +1,8 @@
-"""What rig people wear: hair, headscarves, caps, collars and glasses.
+"""Accessories of the rig's heads: hair, headscarves, caps, collars and glasses.
 
-Renders show it, so that they look more like photos; the depth and albedo that are to be found stay those of the bare
-head. Lengths in cm in the rig's frame (y up, +z front), angles in degrees about the head's centre: azimuth from the
-front, elevation from the horizon.
+They make renders look more like photos. The true depth and albedo stay those of the bare head. Lengths are in cm in
+the rig's frame (y up, +z front), angles in degrees about the head's centre: azimuth from the front, elevation from the
+horizon.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Mesh:
 
 @dataclass
 class Accessories:
-    """All that one head wears, as one mesh; the back sides of its triangles follow the fronts."""
+    """The accessories of one head as one mesh. Its first triangles are fronts; back sides follow."""
 
     vertices: np.ndarray  # (N, 3) float32 cm
     triangles: np.ndarray  # (T, 3) int32
@@ -45,7 +45,7 @@ class Accessories:
 
     @classmethod
     def joined(cls, meshes: list[Mesh]) -> Accessories | None:
-        """One of many; None of none."""
+        """Join meshes; None where there are none."""
         if not meshes:
             return None
         first = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
@@ -68,7 +68,7 @@ class AccessorySampler:
         eyes: indices of the vertices of the left eyeball, and of the right one.
     """
 
-    def __init__(self, neutral, skin, eyes):
+    def __init__(self, neutral: np.ndarray, skin: np.ndarray, eyes: list[np.ndarray]):
         self.skin, self.eyes = skin, eyes
         self.direction = (neutral - CENTRE) / np.linalg.norm(neutral - CENTRE, axis=1, keepdims=True)
         self.azimuth = np.degrees(np.arctan2(self.direction[:, 0], self.direction[:, 2]))
@@ -76,8 +76,8 @@ class AccessorySampler:
         self.bridge = np.flatnonzero((np.abs(neutral[:, 0]) < 0.8) & (np.abs(neutral[:, 1] - 3.6) < 0.8)
                                      & (neutral[:, 2] > 8))
 
-    def sample(self, vertices, rng) -> Accessories | None:
-        """Something for the head with neutral `vertices` (V, 3), cm; None for a bare one."""
+    def sample(self, vertices: np.ndarray, rng: np.random.Generator) -> Accessories | None:
+        """Accessories for the head with neutral `vertices` (V, 3), cm; None for a bare head."""
         style = rng.choice(list(HAIR_ODDS), p=list(HAIR_ODDS.values()))
         meshes = [] if style == "bald" else getattr(self, f"_{style}")(vertices, rng)
         if rng.uniform() < COLLAR_ODDS:
@@ -86,26 +86,27 @@ class AccessorySampler:
             meshes += self._glasses(vertices, rng)
         return Accessories.joined(meshes)
 
-    def _short(self, vertices, rng):
+    def _short(self, vertices: np.ndarray, rng: np.random.Generator) -> list[Mesh]:
         return [self._shell(vertices, rng, _front(rng), ear=rng.uniform(-25, 5), thickness=rng.uniform(0.3, 3))]
 
-    def _long(self, vertices, rng):
+    def _long(self, vertices: np.ndarray, rng: np.random.Generator) -> list[Mesh]:
         thickness = rng.uniform(0.5, 2.5)
         shell = self._shell(vertices, rng, _front(rng), ear=-30, thickness=thickness)
         return [shell, _curtain(rng, HAIR, thickness, opening=rng.uniform(50, 95), closing=rng.uniform(60, 110),
                                 bottom=rng.uniform(-19, -4))]
 
-    def _cap(self, vertices, rng):
+    def _cap(self, vertices: np.ndarray, rng: np.random.Generator) -> list[Mesh]:
         line = rng.uniform(18, 32)
         shell = self._shell(vertices, rng, line, ear=rng.uniform(0, 15), thickness=rng.uniform(0.6, 1.5), layer=CLOTH)
         return [shell, _brim(rng, line)] if rng.uniform() < BRIM_ODDS else [shell]
 
-    def _scarf(self, vertices, rng):
+    def _scarf(self, vertices: np.ndarray, rng: np.random.Generator) -> list[Mesh]:
         shell = self._shell(vertices, rng, rng.uniform(22, 38), ear=-30, thickness=rng.uniform(0.6, 1.6), layer=CLOTH)
         return [shell, _curtain(rng, CLOTH, rng.uniform(0.5, 1.5), opening=rng.uniform(50, 68),
                                 closing=rng.uniform(0, 35), bottom=-19)]
 
-    def _shell(self, vertices, rng, front, ear, thickness, layer=HAIR):
+    def _shell(self, vertices: np.ndarray, rng: np.random.Generator, front: float, ear: float, thickness: float,
+               layer: int = HAIR) -> Mesh:
         """The head's own surface above a hairline, lifted; `front` and `ear`: elevation of the line there."""
         temple = min(front, rng.uniform(5, 20))
         azimuth = np.abs(self.azimuth + rng.uniform(-12, 12))
@@ -115,7 +116,7 @@ class AccessorySampler:
         lift = thickness * above * (2 - above) * (1 + 0.2 * _waves(rng, self.azimuth / 30 + self.elevation / 40))
         return self._lifted(vertices, above > 0, lift, layer, _grain(rng, self.azimuth, self.elevation, layer))
 
-    def _collar(self, vertices, rng):
+    def _collar(self, vertices: np.ndarray, rng: np.random.Generator) -> Mesh:
         """The neck below a line, lifted."""
         line = rng.uniform(-14, -6.5) + rng.uniform(-2, 0) * np.cos(np.radians(self.azimuth)) + 0.3 * _waves(
             rng, self.azimuth / 20)
@@ -123,13 +124,13 @@ class AccessorySampler:
         neck = (vertices[:, 1] < line) & (vertices[:, 2] < THROAT)
         return self._lifted(vertices, neck, lift, CLOTH, _grain(rng, self.azimuth, self.azimuth, CLOTH))
 
-    def _lifted(self, vertices, where, lift, layer, grain):
+    def _lifted(self, vertices: np.ndarray, where: np.ndarray, lift: np.ndarray, layer: int, grain: np.ndarray) -> Mesh:
         """Skin at the vertices `where`, (V,), lifted by `lift` cm away from the head's centre."""
         used, triangles = np.unique(self.skin[where[self.skin].all(1)], return_inverse=True)
         outward = vertices + (0.05 + lift)[:, None] * self.direction
         return Mesh(outward[used], triangles.reshape(-1, 3), layer, grain[used], two_sided=False)
 
-    def _glasses(self, vertices, rng):
+    def _glasses(self, vertices: np.ndarray, rng: np.random.Generator) -> list[Mesh]:
         """Two rims with lenses, if they are dark, a bridge and two temples."""
         half_width, half_height, power = rng.uniform(2.1, 2.7), rng.uniform(1.2, 2.1), rng.uniform(2, 5)
         rim, drop, reach = rng.uniform(0.1, 0.35), rng.uniform(0, 0.7), vertices[self.bridge, 2].max()
@@ -159,18 +160,18 @@ class AccessorySampler:
         return meshes
 
 
-def _front(rng):
+def _front(rng: np.random.Generator) -> float:
     """Elevation of the hairline over the brow: a fringe down to it, or up to a high forehead."""
     return rng.uniform(15, 25) if rng.uniform() < FRINGE_ODDS else rng.uniform(28, 52)
 
 
-def _waves(rng, position):
+def _waves(rng: np.random.Generator, position: np.ndarray) -> np.ndarray:
     """Smooth noise of about unit size at positions of unit wavelength scale."""
     frequency, phase = np.array([[0.7], [1.3], [2.4]]), rng.uniform(0, 2 * np.pi, (3, 1))
     return np.sin(frequency * np.ravel(position) + phase).sum(0).reshape(np.shape(position)) / 1.3
 
 
-def _grain(rng, across, along, layer):
+def _grain(rng: np.random.Generator, across: np.ndarray, along: np.ndarray, layer: int) -> np.ndarray:
     """Brightness, [0, 1]: of strands that run along one direction, or of cloth, which has none."""
     if layer != HAIR:
         return np.full(np.shape(across), 0.5)
@@ -178,7 +179,7 @@ def _grain(rng, across, along, layer):
     return np.clip(0.5 + 0.18 * (_waves(rng, (across + bend) / 1.5) + _waves(rng, (across + bend) / 6)), 0, 1)
 
 
-def _grid(points, layer, grain=None):
+def _grid(points: np.ndarray, layer: int, grain: np.ndarray | None = None) -> Mesh:
     """Mesh of a (rows, columns, 3) grid of points, rows downwards and columns to the right as seen from outside."""
     rows, columns = points.shape[:2]
     index = np.arange(rows * columns).reshape(rows, columns)
@@ -189,12 +190,13 @@ def _grid(points, layer, grain=None):
     return Mesh(points.reshape(-1, 3), triangles, layer, grain)
 
 
-def _bent(flat, front):
+def _bent(flat: np.ndarray, front: float) -> np.ndarray:
     """(…, 2) points of the glasses' plane on a surface that bends back towards the ears."""
     return np.concatenate([flat, front - 0.02 * flat[..., :1] ** 2], -1)
 
 
-def _curtain(rng, layer, thickness, opening, closing, bottom):
+def _curtain(rng: np.random.Generator, layer: int, thickness: float, opening: float, closing: float,
+             bottom: float) -> Mesh:
     """Hair or cloth that hangs around the head down to height `bottom`, open over the face between ± `opening` degrees
     at the brow and ± `closing` at the chin and below."""
     height = np.linspace(CENTRE[1] + 8, bottom, 16)[:, None]
@@ -209,7 +211,7 @@ def _curtain(rng, layer, thickness, opening, closing, bottom):
     return _grid(points, layer, _grain(rng, azimuth, np.broadcast_to(3 * height, azimuth.shape), layer))
 
 
-def _brim(rng, line):
+def _brim(rng: np.random.Generator, line: float) -> Mesh:
     """The brim of a cap whose edge lies at elevation `line` over the brow."""
     azimuth, slope = np.radians(np.linspace(-65, 65, 24)), np.tan(np.radians(rng.uniform(0, 25)))
     length = rng.uniform(4, 7) * np.cos(azimuth * 90 / 70)

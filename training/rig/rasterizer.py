@@ -1,9 +1,11 @@
-"""Triangle z-buffer and shading pass for the face rig, compiled with numba.
+"""Visible triangles, albedo, geometry and accessories of the face rig's renders, compiled with numba.
 
 Convention: camera frame of core.geometry.camera (x right, y down, z away from the camera), integer pixel centres.
 Images are rendered OVERSAMPLE times denser per axis. OVERSAMPLE is odd, so that the middle sample of a cell
 is exactly the pixel centre, which gives depth, mask and normal, while the cell's mean gives albedo.
 """
+
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -13,15 +15,18 @@ from core.geometry.rasterizer import z_buffer
 OVERSAMPLE = 3
 FACE, SCLERA = 0, 4  # material indices of the rig: textured skin; sclera left and right are 4 and 5
 PUPIL_COLOUR, IRIS_COLOUR = 6, 7  # rows of the palette after the six materials
-LAYERS = 4  # of accessories: hair, cloth, frames, lenses
+LAYERS = 4  # of accessories: hair, cloth, glasses' frames, lenses
 TOLERANCE = 1e-5  # part of a triangle by which it reaches over its edges
 PUPIL_RADIUS, IRIS_RADIUS = 0.05, 0.115  # in sclera UV about (.5, .5)
+
+Scalar = Any
+"""A number in compiled code, whose type numba infers."""
 
 compiled = njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 
 
 @compiled
-def vertex_normals(vertices, triangles):
+def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Area-weighted vertex normals, tangent_x x tangent_y sense: a frontal patch has (0, 0, +1).
 
     Args:
@@ -51,7 +56,7 @@ def vertex_normals(vertices, triangles):
 
 
 @compiled
-def project(vertices, focal, centre):
+def project(vertices: np.ndarray, focal: np.float32, centre: np.float32) -> np.ndarray:
     """Sample coordinates and inverse depth, (V, 3) float32, of camera-frame vertices; camera in samples."""
     points = np.empty_like(vertices)
     for v in range(vertices.shape[0]):
@@ -63,7 +68,7 @@ def project(vertices, focal, centre):
 
 
 @compiled
-def visible_triangles(points, triangles, size):
+def visible_triangles(points: np.ndarray, triangles: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Nearest front-facing triangle at every sample.
 
     Args:
@@ -80,7 +85,7 @@ def visible_triangles(points, triangles, size):
 
 
 @compiled
-def barycentric(points, a, b, c, x, y):
+def barycentric(points: np.ndarray, a: Scalar, b: Scalar, c: Scalar, x: Scalar, y: Scalar) -> tuple[Scalar, ...]:
     """Perspective-correct weights of corners a, b, c at sample (x, y), and the depth there."""
     ax, ay = points[a, 0], points[a, 1]
     bx, by, cx, cy = points[b, 0] - ax, points[b, 1] - ay, points[c, 0] - ax, points[c, 1] - ay
@@ -93,7 +98,7 @@ def barycentric(points, a, b, c, x, y):
 
 
 @compiled
-def add_texel(total, texture, u, v):
+def add_texel(total: np.ndarray, texture: np.ndarray, u: Scalar, v: Scalar) -> None:
     """Add the bilinear color of `texture` (h, w, 3) at UV (u, v), v up, edges clamped, to `total` (3,)."""
     height, width = texture.shape[0], texture.shape[1]
     x = min(max(u * width - 0.5, 0.0), width - 1.001)
@@ -107,8 +112,8 @@ def add_texel(total, texture, u, v):
 
 
 @compiled
-def palette_row(material, u, v):
-    """Row of the palette that colors an untextured sample; paints iris and pupil on the sclera."""
+def palette_row(material: Scalar, u: Scalar, v: Scalar) -> int:
+    """Row of the palette that colors an untextured sample; draws iris and pupil on the sclera."""
     radius = np.sqrt((u - 0.5) ** 2 + (v - 0.5) ** 2)
     if material < SCLERA or radius >= IRIS_RADIUS:
         return material
@@ -116,7 +121,8 @@ def palette_row(material, u, v):
 
 
 @compiled
-def mean_albedo(index, points, triangles, uvs, triangle_uvs, materials, texture, palette):
+def mean_albedo(index: np.ndarray, points: np.ndarray, triangles: np.ndarray, uvs: np.ndarray, triangle_uvs: np.ndarray,
+                materials: np.ndarray, texture: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Albedo (n, n, 3) uint8: each pixel the mean over its covered samples, black where there are none.
 
     Args:
@@ -154,7 +160,8 @@ def mean_albedo(index, points, triangles, uvs, triangle_uvs, materials, texture,
 
 
 @compiled
-def centre_geometry(index, points, normals, triangles, background):
+def centre_geometry(index: np.ndarray, points: np.ndarray, normals: np.ndarray, triangles: np.ndarray,
+                    background: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Depth (n, n) float32, mask (n, n) bool and unit normal (n, n, 3) float32 at the pixel centres.
 
     Args:
@@ -183,12 +190,12 @@ def centre_geometry(index, points, normals, triangles, background):
 
 
 @compiled
-def cover(index, nearest, head, points, triangles, fronts, layers, grain, normals):
+def cover(index: np.ndarray, nearest: np.ndarray, head: np.ndarray, points: np.ndarray, triangles: np.ndarray,
+          fronts: int, layers: np.ndarray, grain: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What accessories hide of a head.
 
     Args:
-        index, nearest: of `visible_triangles` for the accessories.
-        head: inverse depth of the head at the samples, of `visible_triangles`.
+        index, nearest: of `visible_triangles` for the accessories; head: `nearest` of the head.
         points, triangles: as in `mean_albedo`, of the accessories.
         fronts: triangles from this number on are back sides, whose normals point the other way.
         layers: (T,) below LAYERS; grain: (V,) in [0, 1]; normals: (V, 3) unit vectors.
@@ -218,10 +225,7 @@ def cover(index, nearest, head, points, triangles, fronts, layers, grain, normal
         samples = hidden.sum()
         if samples == 0:
             continue
-        for k in range(LAYERS):
-            shares[i, j, k] = np.uint8(255 * hidden[k] / (OVERSAMPLE * OVERSAMPLE) + 0.5)
+        shares[i, j, :LAYERS] = (255 * hidden / (OVERSAMPLE * OVERSAMPLE) + 0.5).astype(np.uint8)
         shares[i, j, LAYERS] = np.uint8(255 * light / samples + 0.5)
-        length = max(np.sqrt((facing**2).sum()), 1e-6)
-        for k in range(3):
-            normal[i, j, k] = facing[k] / length
+        normal[i, j] = facing / max(np.sqrt((facing**2).sum()), 1e-6)
     return shares, normal

@@ -1,11 +1,13 @@
 """Synthetic faces with known geometry: people, expressions and views drawn from the rig in assets/rig.
 
-A render is a G-buffer without light, so that training draws light and camera effects afresh at each use:
-image = albedo * (ambient + diffuse * max(0, normal . light)), with normal and light in the canonical frame.
+A render is a G-buffer without light: training draws light and sensor noise afresh at each use.
+image = albedo * (ambient + diffuse * max(0, normal . light)), normal and light in the canonical frame.
 
 Convention: core.geometry.camera (pinhole of 10 degrees, x right, y down, z away from the camera, R = Rz Ry Rx about
 (0, 0, 1), then translation). Normals point away from the camera: a frontal patch has (0, 0, +1).
 """
+
+from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
@@ -19,7 +21,7 @@ from PIL import Image
 from core.config import ASSETS
 from core.geometry.camera import intrinsics
 from core.geometry.rasterizer import BACKGROUND
-from training.rig.accessories import AccessorySampler
+from training.rig.accessories import Accessories, AccessorySampler
 from training.rig.rasterizer import (
     LAYERS,
     OVERSAMPLE,
@@ -38,7 +40,7 @@ SCALE = 0.0875 / 7.08  # camera units per cm: the alignment crop's half side is 
 DEPTH_ORIGIN = 1.127  # depth of the rig's origin, before each person's own correction
 MEAN_DEPTH, FAR_DEPTH = 1.0172, 1.07  # a neutral head's mean visible depth; the neck counts as at most 1.07
 PHOTO_SIZE = 0.96
-"""How large photos of FairFace show heads, by MediaPipe's landmarks, as a part of the rig's."""
+"""Size of the heads in FairFace photos, by MediaPipe's landmarks, relative to the rig's."""
 BLINK_CAP = 0.85  # above it the eyeball pokes through the lid
 
 # Coarse expressions as activations at full strength; a name without _L / _R moves both sides.
@@ -61,9 +63,9 @@ EXPRESSIONS = {
     "right": {"mouthRight": 0.8, "jawRight": 0.5},
 }
 FRONTAL = np.zeros(5, np.float32)
-NEVER_RANDOM = ("PupilDilate", "eyeLook", "eyeBlink", "mouthClose", "jawOpen")  # drawn on purpose or not
+NEVER_RANDOM = ("PupilDilate", "eyeLook", "eyeBlink", "mouthClose", "jawOpen")  # only as EXPRESSIONS says
 
-# 0-255: gums and tongue, teeth, sclera, pupil; then the irises people have, brown first because most have it
+# 0-255: gums and tongue, teeth, sclera, pupil; then irises and how often they occur
 GUMS, TEETH, SCLERA, PUPIL = (150, 55, 52), (226, 218, 204), (222, 218, 214), (18, 16, 16)
 IRISES = np.array([(72, 46, 30), (52, 34, 24), (96, 74, 44), (88, 112, 134), (100, 120, 110), (92, 108, 76)])
 IRIS_ODDS = np.array([0.35, 0.25, 0.12, 0.14, 0.08, 0.06])
@@ -76,10 +78,10 @@ class Person:
     coefficients: np.ndarray  # (100,) float32 identity modes
     vertices: np.ndarray  # (V * 3,) float32 neutral shape in cm, rig frame
     texture: np.ndarray  # (h, w, 3) uint8 skin albedo
-    palette: np.ndarray  # (8, 3) float32 0-255, see rig_raster.mean_albedo
+    palette: np.ndarray  # (8, 3) float32 0-255, see training.rig.rasterizer.mean_albedo
     depth_origin: float = DEPTH_ORIGIN  # depth of the rig's origin in the canonical frame
     id: int = 0
-    size: float = 1.0  # of the head in its crop, as a part of the rig's
+    size: float = 1.0  # of the head in its crop, relative to the rig's
 
 
 @dataclass
@@ -95,7 +97,7 @@ class RigSample:
     mask: np.ndarray  # (n, n) bool
     albedo: np.ndarray  # (n, n, 3) uint8
     normal: np.ndarray  # (n, n, 3) float32
-    cover: np.ndarray  # (n, n, 5) uint8, what accessories hide, by layers, and their grain: see rig_raster.cover
+    cover: np.ndarray  # (n, n, 5) uint8, what accessories hide, by layers, see rasterizer.cover
     cover_normal: np.ndarray  # (n, n, 3) float32, of the accessories
     view: np.ndarray  # (5,) float32 pitch, yaw, roll in radians, x and y shift
     expression: np.ndarray  # (57,) float32
@@ -105,9 +107,11 @@ class RigSample:
 
 DrawnMaps = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Depth, mask, albedo, normal, cover and the cover's normal, of one view."""
+Worn = tuple[Accessories, np.ndarray, np.ndarray]
+"""Accessories, their vertices in the canonical frame, and their normals."""
 
 
-def rotation_matrix(rotation):
+def rotation_matrix(rotation: np.ndarray) -> np.ndarray:
     """(3, 3) matrix Rz Ry Rx of (pitch, yaw, roll) in radians."""
     (cx, cy, cz), (sx, sy, sz) = np.cos(rotation), np.sin(rotation)
     pitch = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
@@ -116,22 +120,22 @@ def rotation_matrix(rotation):
     return (roll @ yaw @ pitch).astype(np.float32)
 
 
-def apply_view(points, view):
+def apply_view(points: np.ndarray, view: np.ndarray) -> np.ndarray:
     """Canonical points (..., 3) to the input view's camera; `view` is (5,) pitch, yaw, roll, x, y."""
     pivot = np.array([0, 0, 1], np.float32)
     shift = np.array([view[3], view[4], 0], np.float32)
     return (points - pivot) @ rotation_matrix(view[:3]).T + pivot + shift
 
 
-def _smooth_field(rng, cells, size, channels=1):
+def _smooth_field(rng: np.random.Generator, cells: int, size: int, channels: int = 1) -> np.ndarray:
     """(size, size, channels) smooth noise of about unit variance, mostly symmetric left to right as faces are."""
     noise = rng.normal(size=(cells, cells, channels)).astype(np.float32)
     noise = torch.from_numpy(0.64 * (noise + noise[:, ::-1]) + 0.44 * noise).movedim(-1, 0)[None]
     return F.interpolate(noise, (size, size), mode="bicubic")[0].movedim(0, -1).numpy()
 
 
-def _blur(image, width):
-    """What is left of an (h, w, c) image, h = w, without detail smaller than about `width` pixels."""
+def _blur(image: np.ndarray, width: int) -> np.ndarray:
+    """An (h, w, c) image, h = w, without detail smaller than about `width` pixels."""
     coarse = F.avg_pool2d(torch.from_numpy(image).movedim(-1, 0)[None], width)
     return F.interpolate(coarse, image.shape[:2], mode="bicubic")[0].movedim(0, -1).numpy()
 
@@ -139,7 +143,7 @@ def _blur(image, width):
 class Rig:
     """A morphable head with people to mix. Make one with `Rig.load`."""
 
-    def __init__(self, arrays, textures):
+    def __init__(self, arrays: dict[str, np.ndarray], textures: np.ndarray):
         """`arrays`: assets/rig/rig.npz, people already selected; `textures`: (P, h, w, 3) uint8."""
         self.neutral = arrays["neutral"].reshape(-1)
         # one contiguous (modes, V * 3) matrix: a tensordot on (modes, V, 3) copies it at every call
@@ -155,12 +159,12 @@ class Rig:
         part = dict(zip(arrays["materials"], range(len(arrays["materials"])), strict=True))
         skin, *eyes = (self.triangles[np.isin(self.triangle_material, [part[name] for name in names])]
                        for names in (("Face", "BackHead"), ("ScleraLeft",), ("ScleraRight",)))
-        self.wardrobe = AccessorySampler(arrays["neutral"], skin, [np.unique(eye) for eye in eyes])
+        self.accessory_sampler = AccessorySampler(arrays["neutral"], skin, [np.unique(eye) for eye in eyes])
         self._library = [self.activations(shape) for shape in EXPRESSIONS.values()]
         self._random = np.array([not name.startswith(NEVER_RANDOM) for name in self.expression_names])
 
     @classmethod
-    def load(cls, folder=RIG_FOLDER, split="rig"):
+    def load(cls, folder: str | Path = RIG_FOLDER, split: str = "rig") -> Rig:
         """Read the rig with the people of one split.
 
         Args:
@@ -175,12 +179,12 @@ class Rig:
         paths = [Path(folder) / f"textures/{person}.jpg" for person in arrays["ids"]]
         return cls(arrays, np.stack([np.asarray(Image.open(path)) for path in paths]))
 
-    def activations(self, shape):
+    def activations(self, shape: dict[str, float]) -> np.ndarray:
         """(57,) weights of one entry of EXPRESSIONS, or of any like it."""
         return np.array([shape.get(name, shape.get(name.removesuffix("_L").removesuffix("_R"), 0))
                          for name in self.expression_names], np.float32)
 
-    def sample_person(self, rng, varied=False):
+    def sample_person(self, rng: np.random.Generator, varied: bool = False) -> Person:
         """Mix shape and skin of two people, with noise on the modes and a skin tint.
 
         Args:
@@ -201,12 +205,12 @@ class Rig:
                         self._sample_palette(texture, rng))
         return self.resized(person, person.size)
 
-    def resized(self, person, size):
+    def resized(self, person: Person, size: float) -> Person:
         """A person in a crop that shows the head `size` times as large as the rig's; the mean depth stays."""
         person = replace(person, size=size)
         return replace(person, depth_origin=person.depth_origin + MEAN_DEPTH - self._mean_depth(person))
 
-    def _vary(self, blend, first, second, rng):
+    def _vary(self, blend: float, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A skin (h, w, 3) that takes one region from one person and the next from another, its detail stronger or
         weaker, its color uneven; how much of all this differs."""
         strength = rng.uniform()
@@ -218,20 +222,20 @@ class Rig:
         colour = 0.05 * _smooth_field(rng, 5, size) + 0.02 * _smooth_field(rng, 5, size, 3)
         return skin * np.exp(strength * (rng.normal(0, 0.2) + colour))
 
-    def _mean_depth(self, person):
+    def _mean_depth(self, person: Person) -> float:
         """Mean visible depth of the neutral face; the same for everybody, else distance varies unseen."""
         vertices = self.canonical_vertices(person, np.zeros(len(self.expression_names), np.float32))
         depth, mask, *_ = self._draw(vertices, np.zeros_like(vertices), person, 32, None, FRONTAL)
         return np.minimum(depth[mask], FAR_DEPTH).mean()
 
-    def _sample_palette(self, texture, rng):
+    def _sample_palette(self, texture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """(8, 3) colors: face (unused), back of head, gums, teeth, two scleras, pupil, iris."""
         iris = IRISES[rng.choice(len(IRISES), p=IRIS_ODDS)] * rng.uniform(0.75, 1.25)
         rows = np.array([texture[2, 2], texture[2, 2], GUMS, TEETH, SCLERA, SCLERA, PUPIL, iris], np.float32)
         rows[2:6] *= rng.uniform(0.75, 1.05)  # mouth and eyes of one person share how light they look
         return rows
 
-    def sample_expression(self, rng):
+    def sample_expression(self, rng: np.random.Generator) -> np.ndarray:
         """(57,) activations in [0, 1]: one or two of the library, gaze, small random ones."""
         strength = rng.uniform(0.2, 1.0, 2) * (1.0, rng.uniform() < 0.3)
         picks = rng.integers(len(self._library), size=2)
@@ -242,34 +246,35 @@ class Rig:
         caps = [BLINK_CAP if name.startswith("eyeBlink") else 1.0 for name in self.expression_names]
         return np.clip(weights, 0, caps).astype(np.float32)
 
-    def _sample_gaze(self, rng):
+    def _sample_gaze(self, rng: np.random.Generator) -> np.ndarray:
         """(57,) eyeLook activations, both eyes towards the same point."""
         across, down = rng.normal(0, 0.25, 2)
         return self.activations({
             "eyeLookOut_L": max(across, 0), "eyeLookIn_R": max(across, 0), "eyeLookIn_L": max(-across, 0),
             "eyeLookOut_R": max(-across, 0), "eyeLookDown": max(down, 0), "eyeLookUp": max(-down, 0)})
 
-    def sample_view(self, rng):
+    def sample_view(self, rng: np.random.Generator) -> np.ndarray:
         """(5,) pitch, yaw, roll in radians (sigma 15, 27, 3 degrees, within 60), x, y shift (sigma 0.006)."""
         degrees = np.clip(rng.normal(0, (15, 27, 3)), -60, 60)
         shift = np.clip(rng.normal(0, 0.006, 2), -0.1, 0.1)
         return np.concatenate([np.radians(degrees), shift]).astype(np.float32)
 
-    def canonical_vertices(self, person, expression):
+    def canonical_vertices(self, person: Person, expression: np.ndarray) -> np.ndarray:
         """(V, 3) float32 vertices in the canonical camera frame."""
         return self._in_camera(person, person.vertices + expression @ self.expression_modes)
 
-    def _in_camera(self, person, vertices):
+    def _in_camera(self, person: Person, vertices: np.ndarray) -> np.ndarray:
         """(V, 3) canonical camera frame of rig points, cm, in any shape."""
         scale = SCALE * person.size
         return (vertices.reshape(-1, 3) - PIVOT_CM) * np.array([scale, -scale, -scale], np.float32) + np.array(
             [0, 0, person.depth_origin], np.float32)
 
-    def sample_accessories(self, person, rng):
+    def sample_accessories(self, person: Person, rng: np.random.Generator) -> Accessories | None:
         """`Accessories` for a person, or None."""
-        return self.wardrobe.sample(person.vertices.reshape(-1, 3), rng)
+        return self.accessory_sampler.sample(person.vertices.reshape(-1, 3), rng)
 
-    def render(self, person, expression, view, size=64, accessories=None):
+    def render(self, person: Person, expression: np.ndarray, view: np.ndarray, size: int = 64,
+               accessories: Accessories | None = None) -> RigSample:
         """Images of one person in the canonical view and in `view`.
 
         Args:
@@ -291,12 +296,13 @@ class Rig:
         return RigSample(depth, mask, albedo, normal, canon_cover, *seen, np.asarray(view, np.float32),
                          np.asarray(expression, np.float32), person.coefficients, person.id)
 
-    def _draw(self, vertices, normals, person, size, worn, view) -> DrawnMaps:
-        """Depth, mask, albedo, normal, cover and its normal, in `view`; `worn`: accessories, vertices and normals."""
+    def _draw(self, vertices: np.ndarray, normals: np.ndarray, person: Person, size: int, worn: Worn | None,
+              view: np.ndarray) -> DrawnMaps:
+        """Maps of a head and of what it wears in `view`."""
         focal, centre = intrinsics(size)
         middle = centre * OVERSAMPLE + OVERSAMPLE // 2
 
-        def visible(canonical, triangles):
+        def visible(canonical: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             points = project(apply_view(canonical, view), np.float32(focal * OVERSAMPLE), np.float32(middle))
             return points, *visible_triangles(points, triangles, size * OVERSAMPLE)
 
@@ -304,10 +310,10 @@ class Rig:
         depth, mask, normal = centre_geometry(index, points, normals, self.triangles, BACKGROUND)
         albedo = mean_albedo(index, points, self.triangles, self.uvs, self.triangle_uvs,
                              self.triangle_material, person.texture, person.palette)
-        hidden = np.zeros((size, size, LAYERS + 1), np.uint8), np.zeros((size, size, 3), np.float32)
+        hidden = [np.zeros((size, size, LAYERS + 1), np.uint8), np.zeros((size, size, 3), np.float32)]
         if worn:
             accessories, canonical, worn_normals = worn
             points, index, worn_nearest = visible(canonical, accessories.triangles)
-            hidden = cover(index, worn_nearest, nearest, points, accessories.triangles, accessories.fronts,
+            hidden[:] = cover(index, worn_nearest, nearest, points, accessories.triangles, accessories.fronts,
                            accessories.layers, accessories.grain, worn_normals)
-        return depth, mask, albedo, normal, *hidden
+        return depth, mask, albedo, normal, hidden[0], hidden[1]

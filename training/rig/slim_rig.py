@@ -3,8 +3,8 @@
 Run: python -m training.rig.slim_rig <folder with rig/ and london/> [assets/rig]
 
 Source: ICT-FaceKit geometry (MIT) and textures derived from the Face Research Lab London Set (CC BY 4.0).
-Every mode becomes integers with one step per mode: deflated, they take half the space of float16, and
-vertices move by at most MAX_STEP / 2 per unit coefficient.
+Modes are stored as integers with one step per mode: compressed, they take half the space of float16. The error of a
+vertex is at most MAX_STEP / 2 per unit coefficient.
 """
 
 import argparse
@@ -19,7 +19,7 @@ MAX_STEP = 0.002  # cm
 TEXTURE_SIZE = 256  # a 64-pixel face covers about 100 of these texels
 
 
-def quantise(modes):
+def quantize(modes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Integers and a step per mode, so that `modes` ~ integers * step.
 
     Args:
@@ -34,13 +34,14 @@ def quantise(modes):
     return np.round(flat / step[:, None]).astype(np.int16), step
 
 
-def read_splits(path):
+def read_splits(path: Path) -> dict[str, str]:
     """Person id -> "rig" or "heldout", from the London Set's table."""
     with open(path, newline="") as file:
         return {row["person"]: row["split"] for row in csv.DictReader(file)}
 
 
-def main():
+def main() -> None:
+    """Write assets/rig and print its size and its largest error."""
     parser = argparse.ArgumentParser(description="Slim the face rig for assets/rig.")
     parser.add_argument("source", type=Path, help="development data folder holding rig/ and london/")
     parser.add_argument("out", type=Path, nargs="?", default=Path("assets/rig"), help="default: assets/rig")
@@ -48,7 +49,7 @@ def main():
     rig, fits = np.load(args.source / "rig/ict_rig.npz"), np.load(args.source / "rig/fits.npz")
     splits = read_splits(args.source / "london/london.csv")
     modes = np.concatenate([rig["identity"], rig["expression"]])
-    integers, step = quantise(modes)
+    integers, step = quantize(modes)
     error = np.abs(integers * step[:, None] - modes.reshape(len(modes), -1)).max()
     (args.out / "textures").mkdir(parents=True, exist_ok=True)
     np.savez_compressed(

@@ -24,9 +24,9 @@ def person(rig):
 
 
 def wearing(rig, person, *parts):
-    """The person from the front with the named parts of the wardrobe."""
+    """The person from the front with the named accessories."""
     rng, vertices = np.random.default_rng(2), person.vertices.reshape(-1, 3)
-    meshes = [mesh for part in parts for mesh in getattr(rig.wardrobe, f"_{part}")(vertices, rng)]
+    meshes = [mesh for part in parts for mesh in getattr(rig.accessory_sampler, f"_{part}")(vertices, rng)]
     return rig.render(person, NEUTRAL, FRONTAL, SIZE, Accessories.joined(meshes))
 
 
