@@ -148,3 +148,10 @@ def test_a_space_runs_the_pinned_gradio():
     space = yaml.safe_load(README.read_text(encoding="utf-8").split("---\n")[1])
     assert f"gradio=={space['sdk_version']}" in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert (ROOT / space["app_file"]).exists() and len(space["short_description"]) <= 60
+
+
+def test_licences_of_all_requirements_are_named():
+    lists = [path.read_text(encoding="utf-8") for path in ROOT.glob("requirements*.txt")]
+    required = {name for text in lists for name in re.findall(r"^([\w-]+)==", text, re.M)}
+    credits = (ROOT / "THIRD_PARTY.md").read_text(encoding="utf-8")
+    assert not {name for name in required if not re.search(rf"\b{re.escape(name)}\b", credits)}
