@@ -6,8 +6,12 @@ import json
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from training.evaluate.features import NAMES
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 TABLE_WIDTH = 170
 """Characters."""
@@ -33,7 +37,7 @@ def finish(rows: dict[str, Row], figures: dict[str, dict[str, float]], title: st
     return report
 
 
-def show(*tables) -> None:
+def show(*tables: Table) -> None:
     """Print tables that have rows, however narrow the window: a pipe would squeeze them beyond reading."""
     from rich.console import Console
 
@@ -43,7 +47,8 @@ def show(*tables) -> None:
             console.print(one)
 
 
-def table(rows: dict[str, Row], figures: dict[str, dict[str, float]], title: str, names: dict[str, str] = NAMES):
+def table(rows: dict[str, Row], figures: dict[str, dict[str, float]], title: str,
+          names: dict[str, str] = NAMES) -> Table:
     """Rich table; the best figure of each row is bold.
 
     Args:

@@ -16,7 +16,7 @@ import numpy as np
 
 from core.errors import ConfigError
 
-PICTURES = (".jpg", ".jpeg", ".png")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 RAF_DB = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 AFFECTNET = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 FER2013 = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
@@ -58,7 +58,7 @@ def read_expressions(root: Path, split: str | None = None) -> Expressions:
             break
     else:
         raise ConfigError(f"{root} has none of the layouts of RAF-DB, AffectNet, FER2013 or train/<class>/ folders: "
-                          "see training/evaluate/layouts.py.")
+                          "see training/evaluate/datasets.py.")
     classes, parts = found
     (learnt, train), *others = parts.items()
     tests = dict(others)
@@ -122,6 +122,6 @@ def _folders(root: Path):
     for name in ("train", "test", "val"):
         if (root / name).is_dir():
             files = [(file, label) for label, one in enumerate(classes)
-                     for file in sorted((root / name / one).glob("*")) if file.suffix.lower() in PICTURES]
+                     for file in sorted((root / name / one).glob("*")) if file.suffix.lower() in IMAGE_SUFFIXES]
             parts[name] = Part([file for file, _ in files], np.array([label for _, label in files]))
     return classes, parts

@@ -16,7 +16,7 @@ TONE_LIMITS = (-30, 10, 28, 41, 55)
 
 
 def skin_tone(colours: np.ndarray) -> np.ndarray:
-    """Skin tone as photographed, a stand-in for the true one: the light of the photo is in it.
+    """Skin tone as the photo shows it, which its light changes.
 
     Args:
         colors: (N, K, 3) uint8 sRGB of points on the skin.

@@ -17,9 +17,9 @@ from training.evaluate.metrics import pixel_pca, probe_accuracy, rank1
 from training.evaluate.renders import features
 
 DRAWS = 5
-"""Random changes of each smiling photo, to average over."""
+"""Random changes of each smiling photo; the figures are means over them."""
 ZOOM, MOVE = 0.06, 0.04
-"""Largest change of the crop in size and in place, of its side."""
+"""Largest change of the crop's size and place, relative to its side."""
 GAIN, TINT, SIDE_LIGHT = (0.6, 1.25), 0.08, 0.5
 
 
@@ -33,9 +33,9 @@ def measure(model: LatentFace, folder: Path) -> dict[str, dict[str, float]]:
     photos, people, smiles, heldout = read(Path(folder), 2 * model.config.image_size)
     generator = torch.Generator().manual_seed(0)
     smiling = [change(photos[smiles], generator) for _ in range(DRAWS)]
-    pictures = [F.avg_pool2d(photos, 2), *(F.avg_pool2d(copies, 2) for copies in smiling)]
-    ways = {"model": [features(model, part) for part in pictures],
-            "baseline": pixel_pca(*pictures, size=model.config.image_size, components=64)}
+    images = [F.avg_pool2d(photos, 2), *(F.avg_pool2d(copies, 2) for copies in smiling)]
+    ways = {"model": [features(model, part) for part in images],
+            "baseline": pixel_pca(*images, size=model.config.image_size, components=64)}
 
     result: dict[str, dict[str, float]] = {}
     for name, (plain, *changed) in ways.items():
@@ -57,8 +57,8 @@ def read(folder: Path, size: int) -> tuple[Tensor, np.ndarray, np.ndarray, np.nd
         raise ConfigError(f"There is no london.csv in {folder}: name the folder that holds it and aligned512/.")
     with open(folder / "london.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    pictures = [decode((folder / "aligned512" / row["file"]).read_bytes(), size) for row in rows]
-    photos = torch.from_numpy(np.stack(pictures)).movedim(-1, 1).float() / 255
+    images = [decode((folder / "aligned512" / row["file"]).read_bytes(), size) for row in rows]
+    photos = torch.from_numpy(np.stack(images)).movedim(-1, 1).float() / 255
     columns = (np.array([row[key] for row in rows]) for key in ("person", "expression", "split"))
     people, expression, split = columns
     return photos, people, expression != "neutral", split == "heldout"
@@ -66,7 +66,7 @@ def read(folder: Path, size: int) -> tuple[Tensor, np.ndarray, np.ndarray, np.nd
 
 def change(photos: Tensor, generator: torch.Generator) -> Tensor:
     """Change crop, side, brightness, tint and light from the side of photos (N, 3, H, W) at random."""
-    def uniform(low, high):
+    def uniform(low: float, high: float) -> Tensor:
         return torch.rand(len(photos), 1, 1, 1, generator=generator) * (high - low) + low
 
     theta = torch.zeros(len(photos), 2, 3)

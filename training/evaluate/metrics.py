@@ -14,7 +14,7 @@ from torch import Tensor
 from core.geometry.camera import depth_to_normal, rotation_matrix
 
 ALPHAS = np.logspace(-1, 6, 15)
-"""Strengths of regularisation that a probe may choose from, on its training rows."""
+"""Strengths of regularization that a probe may choose from, on its training rows."""
 
 
 def erode(mask: Tensor, pixels: int) -> Tensor:
@@ -90,7 +90,7 @@ def ssim(image: Tensor, other: Tensor, mask: Tensor) -> Tensor:
 
     x, y, inside = (maps.double().numpy() for maps in (image, other, mask))
 
-    def local(maps):
+    def local(maps: np.ndarray) -> np.ndarray:
         return gaussian_filter(maps * inside, 1.5, radius=5, mode="constant", axes=(-2, -1)) / weight
 
     weight = gaussian_filter(inside, 1.5, radius=5, mode="constant", axes=(-2, -1)).clip(min=1e-12)
@@ -123,7 +123,7 @@ def explained_variance(values: np.ndarray, truth: np.ndarray, where: np.ndarray)
         values, truth: (B, N).
         where: (B, N) bool.
     """
-    def centred(array):
+    def centred(array: np.ndarray) -> np.ndarray:
         return np.where(where, array - np.average(array, axis=1, weights=where)[:, None], 0)
 
     kept = where.any(1)
@@ -138,7 +138,7 @@ def explained_variance(values: np.ndarray, truth: np.ndarray, where: np.ndarray)
 def hits(queries: np.ndarray, gallery: np.ndarray, query_ids: np.ndarray, gallery_ids: np.ndarray,
          same: bool = False) -> np.ndarray:
     """(N,) whether a query's most similar (cosine) gallery entry is the same person; `same`: never the query itself."""
-    def unit(rows):
+    def unit(rows: np.ndarray) -> np.ndarray:
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
     similarity = unit(queries) @ unit(gallery).T
@@ -200,7 +200,7 @@ def pixel_pca(train: Tensor, *others: Tensor, size: int, components: int, fit_on
     """
     from sklearn.decomposition import PCA
 
-    def pixels(images):
+    def pixels(images: Tensor) -> np.ndarray:
         scale = 255 if images.dtype == torch.uint8 else 1
         parts = (torch.nn.functional.adaptive_avg_pool2d(part.float() / scale, size).flatten(1)
                  for part in images.split(512))

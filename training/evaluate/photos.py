@@ -86,7 +86,7 @@ def measure(model: LatentFace, folder: Path, head: Tensor | None, limit: int | N
     rows |= {"mediapipe": mediapipe, "z": landmarks[..., 2]}
     rows |= _from_codes(model, folder, train, val.images, rows.pop("codes"), rows.pop("mirror_codes"))
     labels = {name: val.columns[name] for name in LABELS if name in val.columns}
-    return Measurement(figures(rows), rows, val.images, labels | {"skin": skin_tone(_colours(large, landmarks))})
+    return Measurement(figures(rows), rows, val.images, labels | {"skin": skin_tone(_colors(large, landmarks))})
 
 
 def figures(rows: Rows, least: int = 1) -> dict[str, dict[str, float]]:
@@ -116,9 +116,10 @@ def figures(rows: Rows, least: int = 1) -> dict[str, dict[str, float]]:
     return result
 
 
-def _photo_values(model: LatentFace, image: Tensor, large: Tensor, generator) -> tuple[Factors, dict[str, Tensor]]:
+def _photo_values(model: LatentFace, image: Tensor, large: Tensor,
+                  generator: torch.Generator) -> tuple[Factors, dict[str, Tensor]]:
     """Factors of photos; their pose in degrees (B, 3), codes, and how both change with the photo (B,)."""
-    def analyze(photos):
+    def analyze(photos: Tensor) -> Factors:
         return model.analyze(photos.clamp(0, 1)).to("cpu")
 
     gain = torch.rand(len(image), 1, 1, 1, generator=generator) * (GAIN[1] - GAIN[0]) + GAIN[0]
@@ -151,9 +152,9 @@ def move(photos: Tensor, generator: torch.Generator) -> Tensor:
 def _against(found: Factors, mean_face: Tensor) -> dict[str, Tensor]:
     """L1 and SSIM of the reconstruction and of the mean face (3, H, W) within the reconstruction's mask."""
     values, mask = {}, found.recon_mask
-    for suffix, picture in (("", found.recon_image.clamp(0, 1)), ("_baseline", mean_face.expand_as(found.image))):
-        values |= {f"l1{suffix}": masked_mean((picture - found.image).abs(), mask.expand_as(found.image)),
-                   f"ssim{suffix}": ssim(picture, found.image, mask > 0.5)}
+    for suffix, image in (("", found.recon_image.clamp(0, 1)), ("_baseline", mean_face.expand_as(found.image))):
+        values |= {f"l1{suffix}": masked_mean((image - found.image).abs(), mask.expand_as(found.image)),
+                   f"ssim{suffix}": ssim(image, found.image, mask > 0.5)}
     return values
 
 
@@ -201,7 +202,7 @@ def _pixels(landmarks: np.ndarray, size: int, crop_size: int = 128) -> tuple[tup
     return (x, y), inside
 
 
-def _colours(images: Tensor, landmarks: np.ndarray) -> np.ndarray:
+def _colors(images: Tensor, landmarks: np.ndarray) -> np.ndarray:
     """(N, 6, 3) uint8 colors of the cheeks of photos (N, 3, H, W) uint8."""
     (x, y), _ = _pixels(landmarks[:, CHEEKS], images.shape[-1])
     return images.numpy()[np.arange(len(x))[:, None], :, y, x]

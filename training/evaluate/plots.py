@@ -114,7 +114,7 @@ def _bars(path: Path, gaps: dict[str, dict]) -> None:
 def _worst(path: Path, model: LatentFace, images, errors: np.ndarray) -> None:
     """The images with the largest errors, largest first, with everything the model finds in them."""
     chosen = np.argsort(-np.nan_to_num(errors))[:WORST]
-    picture = sheet(model.analyze(images[chosen].float() / 255).to("cpu"))
+    image = sheet(model.analyze(images[chosen].float() / 255).to("cpu"))
     about = PngImagePlugin.PngInfo()
     about.add_itxt("Description", f"{COLUMNS}; rows: " + ", ".join(f"{k} ({errors[k]:.3g})" for k in chosen))
-    picture.resize((picture.width * 2, picture.height * 2), Image.Resampling.BICUBIC).save(path, pnginfo=about)
+    image.resize((image.width * 2, image.height * 2), Image.Resampling.BICUBIC).save(path, pnginfo=about)

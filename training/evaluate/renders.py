@@ -14,7 +14,7 @@ from core.geometry.camera import backproject, inverse_transform, transform
 from core.geometry.rasterizer import rasterize_depth
 from core.geometry.shading import shade
 from core.pipeline import LatentFace
-from core.types import View, light_direction
+from core.types import Factors, View, light_direction
 from training.data.renders import random_background, random_light, sensor_noise
 from training.evaluate.measurement import Measurement, Rows
 from training.evaluate.metrics import (
@@ -80,7 +80,7 @@ def measure(model: LatentFace, path: Path, pack: Path | None, count: int) -> Mea
     return Measurement(result, _rows(factors, truth, view), truth["im"].movedim(-1, 1))
 
 
-def _rows(factors, truth, view: View) -> Rows:
+def _rows(factors: Factors, truth: dict[str, Tensor], view: View) -> Rows:
     """Errors render by render."""
     found, depth, face, _ = _masked_depths(factors, truth)
     true, guess = (torch.rad2deg(pose.rotation) for pose in (view, factors.view))
@@ -88,14 +88,14 @@ def _rows(factors, truth, view: View) -> Rows:
             "pose": (guess - true).abs().numpy(), "angles": true.numpy()}
 
 
-def _masked_depths(factors, truth) -> tuple[Tensor, ...]:
+def _masked_depths(factors: Factors, truth: dict[str, Tensor]) -> tuple[Tensor, ...]:
     """Canonical depth, found and true, and where to compare: the face, the whole head."""
     depth = truth["cd"].float()
     face, head = erode(truth["cm"] & (depth < NECK_DEPTH), EROSION), erode(truth["cm"], EROSION)
     return factors.canon_depth.clamp(max=FAR_DEPTH), depth, face, head
 
 
-def _canonical(factors, truth) -> dict:
+def _canonical(factors: Factors, truth: dict[str, Tensor]) -> dict:
     """Depth and albedo in the canonical frame, against the mean of the truths."""
     found, depth, face, head = _masked_depths(factors, truth)
     albedo, mean = truth["ca"].movedim(-1, 1).float() / 255, depth.mean(0).expand_as(depth)
@@ -106,7 +106,7 @@ def _canonical(factors, truth) -> dict:
                            "baseline": albedo_error(mean_albedo, albedo, head)}}
 
 
-def _input_view(factors, truth, view: View) -> dict:
+def _input_view(factors: Factors, truth: dict[str, Tensor], view: View) -> dict:
     """Depth in the image's own view, where both have some; the baseline is the mean head at the true pose."""
     depth, mean = truth["zin"].float(), truth["cd"].float().mean(0)
     posed, covered = rasterize_depth(transform(backproject(mean.expand_as(depth)), view), depth.shape[-1])
@@ -120,7 +120,7 @@ def _input_view(factors, truth, view: View) -> dict:
     return {key: {name: figure(*way) for name, way in ways.items()} for key, figure in figures.items()}
 
 
-def _pose_and_light(factors, truth, view: View) -> dict:
+def _pose_and_light(factors: Factors, truth: dict[str, Tensor], view: View) -> dict:
     error = torch.rad2deg(factors.view.rotation - view.rotation).abs().mean(0)
     still = torch.rad2deg(view.rotation - view.rotation.mean(0)).abs().mean(0)
     result = {f"rig.{name}": {"model": error[axis].item(), "baseline": still[axis].item()}
@@ -140,7 +140,8 @@ def _pose_and_light(factors, truth, view: View) -> dict:
     return result
 
 
-def _expression(model: LatentFace, image: Tensor, codes: np.ndarray, truth, pack: Path, count: int) -> dict:
+def _expression(model: LatentFace, image: Tensor, codes: np.ndarray, truth: dict[str, Tensor],
+                pack: Path, count: int) -> dict:
     """How well a linear probe reads the expression's weights, from codes and from components of the pixels."""
     train, train_weights = training_renders(pack, count)
     ways = {"model": (features(model, train), codes), "baseline": pixel_pca(train, image, size=32, components=128)}

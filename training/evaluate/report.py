@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import ConfigError
 from training.evaluate.groups import LEAST
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 PUBLISHED = Path(__file__).parent / "published.yaml"
 BAR = 20.0
@@ -32,7 +36,7 @@ def read_previous(path: Path) -> dict[str, dict[str, float]]:
         raise ConfigError(f"{path} is no report of this command: name a file written with --out.") from error
 
 
-def table(figures: dict[str, dict[str, float]], title: str, previous: dict[str, dict[str, float]]):
+def table(figures: dict[str, dict[str, float]], title: str, previous: dict[str, dict[str, float]]) -> Table:
     """Rich table of the measured figures; green: at least as good as prototype 2, or 1 where 2 has no figure.
 
     Args:
@@ -69,7 +73,7 @@ def _show(row: dict, value: float | None) -> str:
     return "-" if value is None else f"{value:.{row['digits']}f}"
 
 
-def group_table(attribute: str, groups: dict[str, dict], figures: dict[str, dict[str, float]]):
+def group_table(attribute: str, groups: dict[str, dict], figures: dict[str, dict[str, float]]) -> Table:
     """Rich table of the figures of each group of one attribute; red: the worst group misses the bar.
 
     Args:

@@ -63,22 +63,22 @@ def descriptor(tmp_path_factory) -> Descriptor:
     return Descriptor.read(path)
 
 
-def picture(size: int = 150) -> torch.Tensor:
+def soft_waves(size: int = 150) -> torch.Tensor:
     """(1, 3, size, size) soft waves of color."""
     y, x = torch.meshgrid(*[(torch.arange(size) + 0.5) / size] * 2, indexing="ij")
     return torch.stack([(9 * x + 2 * y).sin(), (7 * y).cos(), (5 * x * y + 1).sin()])[None] * 0.4 + 0.5
 
 
 def test_network_computes_what_the_original_does(descriptor):
-    assert torch.allclose(descriptor(picture())[0, :len(REFERENCE)], torch.tensor(REFERENCE), atol=1e-3)
+    assert torch.allclose(descriptor(soft_waves())[0, :len(REFERENCE)], torch.tensor(REFERENCE), atol=1e-3)
 
 
-def test_size_and_company_of_a_picture_do_not_matter(descriptor):
-    alone = descriptor(picture())
+def test_descriptor_ignores_size_and_batch(descriptor):
+    alone = descriptor(soft_waves())
     assert alone.shape == (1, 128)
-    assert torch.allclose(descriptor(torch.cat([picture().flip(-1), picture()]))[1:], alone, atol=1e-3)
-    assert (descriptor(picture(450)) - alone).norm() < 0.001 * alone.norm()
-    assert (descriptor(picture().flip(-1)) - alone).norm() > 0.05 * alone.norm()
+    assert torch.allclose(descriptor(torch.cat([soft_waves().flip(-1), soft_waves()]))[1:], alone, atol=1e-3)
+    assert (descriptor(soft_waves(450)) - alone).norm() < 0.001 * alone.norm()
+    assert (descriptor(soft_waves().flip(-1)) - alone).norm() > 0.05 * alone.norm()
 
 
 def test_another_file_is_refused(tmp_path):

@@ -36,23 +36,23 @@ def test_the_nearest_stranger_is_judged_by_expression_alone():
 
 
 def test_the_parts_of_the_code_add_up(model):
-    pictures = torch.rand(3, 3, SIZE, SIZE)
-    columns = {name: rows for name, (rows,) in Features(model)(pictures).items()}
+    images = torch.rand(3, 3, SIZE, SIZE)
+    columns = {name: rows for name, (rows,) in Features(model)(images).items()}
     assert set(columns) == set(NAMES) - {"autoencoder", "contrastive"}
     np.testing.assert_allclose(columns["identity"] + columns["expression"], columns["code"], atol=1e-5)
     assert columns["identity+code"].shape == (3, 1024)
-    codes = model.encode(pictures)
+    codes = model.encode(images)
     np.testing.assert_allclose(columns["code"], torch.cat([codes.depth_code, codes.albedo_code], 1), atol=1e-5)
 
 
-def test_pictures_are_encoded_once(model, tmp_path, monkeypatch):
-    pictures = (torch.rand(3, 3, SIZE, SIZE) * 255).byte()
-    first = Features(model, cache=tmp_path)(pictures)
+def test_images_are_encoded_once(model, tmp_path, monkeypatch):
+    images = (torch.rand(3, 3, SIZE, SIZE) * 255).byte()
+    first = Features(model, cache=tmp_path)(images)
     with monkeypatch.context() as patch:
         patch.setattr("training.evaluate.features.encode", lambda *_: pytest.fail("encoded again"))
-        again = Features(model, cache=tmp_path)(pictures)
+        again = Features(model, cache=tmp_path)(images)
     assert all(np.array_equal(first[name][0], again[name][0]) for name in first)
-    others = Features(model, cache=tmp_path)(255 - pictures)
+    others = Features(model, cache=tmp_path)(255 - images)
     assert not np.allclose(first["code"][0], others["code"][0])
 
 
@@ -73,7 +73,7 @@ def test_a_face_is_swapped_decoded_and_with_its_own_detail(model, monkeypatch):
     monkeypatch.setattr(swap, "DISPLAY", 64)
     own, other = torch.nn.functional.interpolate(torch.rand(2, 3, 8, 8), (64, 64), mode="bilinear").split(1)
     found = swap.swaps(model, own, other)
-    assert all(pictures.shape == own.shape for pictures in found.values())
+    assert all(images.shape == own.shape for images in found.values())
     assert (found["full"] - own).abs().mean() < (found["decoded"] - own).abs().mean() / 2
 
 

@@ -31,7 +31,7 @@ def tilted(degrees: float, size: int = SIZE) -> torch.Tensor:
     return (1 / (1 - rays * math.tan(math.radians(degrees))))[None]
 
 
-def test_erosion_takes_steps_from_every_edge_the_picture_s_too():
+def test_erosion_starts_at_the_edges_of_mask_and_image():
     mask = torch.zeros(1, 9, 9, dtype=torch.bool)
     mask[:, :7, 1:8] = True
     inner = metrics.erode(mask, 2)
@@ -64,7 +64,7 @@ def test_only_the_masked_part_counts():
     assert metrics.mad(wrong, truth, metrics.erode(mask, 1)) == pytest.approx(0, abs=1e-6)
 
 
-def test_albedo_error_allows_one_gain_a_picture():
+def test_albedo_error_allows_one_gain_per_image():
     truth, mask = torch.rand(2, 3, SIZE, SIZE), torch.ones(2, SIZE, SIZE, dtype=torch.bool)
     assert metrics.albedo_error(truth * torch.tensor([0.5, 1.7])[:, None, None, None], truth, mask) < 1e-6
     assert metrics.albedo_error(truth.flip(1), truth, mask) > 0.1
@@ -79,7 +79,7 @@ def test_turn_between_poses_is_one_angle():
     assert metrics.turns(tilt, both).item() == pytest.approx(7, rel=1e-3)  # roll is applied last
 
 
-def test_ssim_of_flat_pictures_is_the_ratio_of_their_means():
+def test_ssim_of_flat_images_is_the_ratio_of_their_means():
     mask = torch.zeros(1, 1, SIZE, SIZE, dtype=torch.bool)
     mask[..., 5:25, 8:30] = True
     first, second = (torch.where(mask, level, torch.rand(1, 3, SIZE, SIZE)) for level in (0.4, 0.2))

@@ -54,7 +54,7 @@ def test_glasses_sit_on_the_eyes_and_dark_ones_hide_them(rig, person, monkeypatc
     assert cover[36:].max() == 0
 
 
-def test_pictures_show_what_is_worn_and_masks_leave_it_out(rig, person):
+def test_images_show_accessories_and_masks_leave_them_out(rig, person):
     stored = [encode_sample(sample) for sample in (rig.render(person, NEUTRAL, FRONTAL, SIZE),
                                                    wearing(rig, person, "long"))]
     stored = {name: torch.from_numpy(np.stack([sample[name] for sample in stored])) for name in stored[0]}

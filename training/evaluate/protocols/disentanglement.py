@@ -118,10 +118,10 @@ def on_london(features: Features, folder: Path) -> dict[str, dict[str, float]]:
     photos, people, smiles, heldout = read(Path(folder), 2 * features.size)
     generator = torch.Generator().manual_seed(0)
     smiling = [change(photos[smiles], generator) for _ in range(DRAWS)]
-    groups = [F.avg_pool2d(pictures, 2) for pictures in (photos, *smiling)]
+    groups = [F.avg_pool2d(part, 2) for part in (photos, *smiling)]
     asked, result = heldout[smiles], {key: {} for key in ROWS if key.startswith("london.")}
     for column, (plain, *changed) in features(*groups, components=64).items():
-        def found(queries, gallery=plain):
+        def found(queries: np.ndarray, gallery: np.ndarray = plain) -> float:
             return rank1(queries[asked], gallery[~smiles], people[smiles][asked], people[~smiles])
 
         result["london.rank1"][column] = found(plain[smiles])

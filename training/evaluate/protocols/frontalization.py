@@ -51,7 +51,7 @@ model's."""
 HIDDEN_BEHIND = 0.003
 """Depth by which a point lies behind the visible surface when it is hidden, camera-distance units (2.4 mm)."""
 PART = 16
-"""Images that are carried over at once."""
+"""Images that are analyzed and rendered at once."""
 
 NAMES = {"decoded": "decoded", "detail": "with detail", "nothing": "turned image", "mirror": "mirrored half"}
 BANDS = {f"{low}-{high}": (low, high) for low, high in YAW_BANDS}
@@ -129,8 +129,8 @@ def turned_heads(people: int, model_size: int) -> Turned:
             yaw, view = rng.choice((-1, 1)) * rng.uniform(low, high), rig.sample_view(rng)
             view[1] = np.radians(yaw)
             render = rig.render(person, expression, view, size)
-            image = _picture(render.albedo, render.normal, render.mask, light, behind)
-            truth = _picture(render.canon_albedo, render.canon_normal, render.canon_mask, light, behind)
+            image = _lit_render(render.albedo, render.normal, render.mask, light, behind)
+            truth = _lit_render(render.canon_albedo, render.canon_normal, render.canon_mask, light, behind)
             face, seen = _face(render, STEP * EROSION), _seen(render)
             rows.append(Turned(_crop(sensor_noise(image, generator)), _crop(truth), F.pad(face & seen, (1,) * 4),
                                F.pad(face & ~seen, (1,) * 4), torch.tensor([yaw])))
@@ -141,11 +141,11 @@ def _render_size(model_size: int) -> int:
     return STEP * (model_size - 1) + 1
 
 
-def _crop(picture: Tensor) -> Tensor:
-    return F.pad(picture, (1,) * 4, mode="replicate")
+def _crop(image: Tensor) -> Tensor:
+    return F.pad(image, (1,) * 4, mode="replicate")
 
 
-def _picture(albedo: np.ndarray, normal: np.ndarray, mask: np.ndarray, light: Light, behind: Tensor) -> Tensor:
+def _lit_render(albedo: np.ndarray, normal: np.ndarray, mask: np.ndarray, light: Light, behind: Tensor) -> Tensor:
     """(1, 3, n, n) lit render before a background."""
     head = torch.from_numpy(albedo).movedim(-1, 0)[None] / 255 * shade(torch.from_numpy(normal)[None], light)
     return torch.where(torch.from_numpy(mask), head, behind).clamp(0, 1)
@@ -236,13 +236,13 @@ def albedo_under_lights(model: LatentFace, people: int) -> dict[str, dict[str, f
     All differences are L1 up to gain. The albedo is decoded, or the evenly lit texture that carries the photo's detail
     (core.rendering.compositor.bake_texture), or, for comparison, the image itself.
     """
-    pictures, face = _faces_under_lights(people, model.config.image_size)
+    images, face = _faces_under_lights(people, model.config.image_size)
     decoded, detail = [], []
-    for factors, part in _with_factors(model, pictures):
+    for factors, part in _with_factors(model, images):
         decoded.append(factors.canon_albedo)
         texture = bake_texture(texture_from_photo(factors, part), _render_size(model.config.image_size))[1]
         detail.append(F.avg_pool2d(texture, STEP, padding=1, count_include_pad=False))
-    ways = {"decoded": torch.cat(decoded), "detail": torch.cat(detail), "nothing": F.avg_pool2d(pictures, STEP)}
+    ways = {"decoded": torch.cat(decoded), "detail": torch.cat(detail), "nothing": F.avg_pool2d(images, STEP)}
     figures: dict[str, dict[str, float]] = {}
     for name, maps in ways.items():
         lit = maps.unflatten(0, (people, len(LIGHTS))).unbind(1)
@@ -257,16 +257,16 @@ def albedo_under_lights(model: LatentFace, people: int) -> dict[str, dict[str, f
 def _faces_under_lights(people: int, model_size: int) -> tuple[Tensor, Tensor]:
     """Crops (people · lights, 3, N, N) of frontal faces, and their faces (people, n, n) in the model's pixels."""
     rng, generator, size = np.random.default_rng(SEED), torch.Generator().manual_seed(SEED), _render_size(model_size)
-    rig, pictures, faces = Rig.load(split="heldout"), [], []
+    rig, images, faces = Rig.load(split="heldout"), [], []
     for _ in range(people):
         render = rig.render(rig.sample_person(rng), rig.sample_expression(rng), np.zeros(5, np.float32), size)
         behind = F.interpolate(torch.rand(1, 3, 4, 4, generator=generator), (size, size), mode="bilinear")
         for slope in LIGHTS:
             light = Light.of(AMBIENT, DIFFUSE, *slope)
-            picture = _picture(render.albedo, render.normal, render.mask, light, behind)
-            pictures.append(_crop(sensor_noise(picture, generator)))
+            image = _lit_render(render.albedo, render.normal, render.mask, light, behind)
+            images.append(_crop(sensor_noise(image, generator)))
         faces.append(_face(render, STEP * EROSION)[:, ::STEP, ::STEP])
-    return torch.cat(pictures), torch.cat(faces)
+    return torch.cat(images), torch.cat(faces)
 
 
 def sheet(ways: dict[str, Tensor], heads: Turned) -> Image.Image:

@@ -17,14 +17,18 @@ from __future__ import annotations
 import json
 import time
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from core.errors import ConfigError
+from core.faces import Face
 from core.model.weights import read_metadata, weights_path
 from core.pipeline import LatentFace
+from core.types import Factors
 from training.evaluate import london, photos, plots, renders
 from training.evaluate.groups import by_group
 from training.evaluate.measurement import Measurement
@@ -35,11 +39,11 @@ TABLE_WIDTH = 150
 
 
 class Refined(LatentFace):
-    """The model as it answers after refinement."""
+    """The model whose `analyze` refines by default."""
 
-    def analyze(self, images):
-        """Refined factors, see `LatentFace.analyze`."""
-        return super().analyze(images, refine=True)
+    def analyze(self, images: Tensor | np.ndarray | Sequence[Face], refine: bool = True) -> Factors:
+        """See `LatentFace.analyze`."""
+        return super().analyze(images, refine)
 
 
 def run(options: Namespace) -> dict:
@@ -98,7 +102,7 @@ def _print(console, report: dict, previous: dict) -> None:
     console.print("seconds:", report["seconds"])
 
 
-def mean_head(path: Path) -> torch.Tensor:
+def mean_head(path: Path) -> Tensor:
     """(H, W) mean canonical depth of the renders."""
     with np.load(path) as arrays:
         return torch.from_numpy(arrays["cd"].astype(np.float32).mean(0))

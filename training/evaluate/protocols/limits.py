@@ -38,7 +38,7 @@ from training.evaluate.metrics import correlation, erode, explained_variance, ma
 from training.evaluate.photos import INNER, LEAST_SPREAD, YAW_BANDS, landmark_values
 from training.evaluate.renders import EROSION, NECK_DEPTH
 from training.render_validation import PER_PERSON, render_image
-from training.rig.rig import FAR_DEPTH, Rig
+from training.rig.rig import FAR_DEPTH, Rig, RigSample
 
 POSE_DEG = (10.8, 21.5, 8.6)
 """Spread of pitch, yaw and roll, degrees: MediaPipe's on the photos of FairFace's validation part."""
@@ -46,7 +46,7 @@ MOST_DEG = 60.0
 SIZE = 256
 """Pixels of a render: the crops of those photos have 255 (median)."""
 CROP = 128
-"""Pixels of the crop that landmarks are told in."""
+"""Pixels of the crop that landmarks are measured in."""
 SMALL = 64
 """Pixels of the model's images and depth maps."""
 SEED = 3
@@ -108,7 +108,7 @@ def run(options: Namespace) -> dict:
 
 
 def _print(figures: dict, errors: dict, view: dict) -> None:
-    def columns(values, key):
+    def columns(values: dict[str, float], key: str) -> dict[str, float]:
         return {"wanted": WANTED[key], **values} if key in WANTED else values
 
     shown = {key: columns(values | ({"error": errors[key]} if key in errors else {}), key)
@@ -205,9 +205,9 @@ def answer(face: Look, side: int) -> Rows:
             "blendshapes": face.blendshapes}
 
 
-def _depths(sample, face: Look, head: Tensor) -> Rows:
-    """Depth at the landmarks, and where it counts, of four surfaces seen as a model of `SMALL` pixels tells depth."""
-    def posed(surface, rotation):
+def _depths(sample: RigSample, face: Look, head: Tensor) -> Rows:
+    """Depth at the landmarks, and where it counts, of four surfaces seen by a depth map of `SMALL` pixels."""
+    def posed(surface: Tensor, rotation: np.ndarray | Tensor) -> tuple[np.ndarray, np.ndarray]:
         view = View(torch.as_tensor(rotation)[None].float(), torch.zeros(1, 2))
         depth, mask = rasterize_depth(transform(backproject(surface[None]), view), len(surface))
         return depth[0].numpy(), mask[0].numpy()
@@ -252,7 +252,7 @@ def measures(mediapipe: Rows, way: Rows, group: np.ndarray) -> dict[str, Callabl
     if "depth" in way:
         yaw = np.abs(mediapipe["pose"][:, 1])
         for low, high in YAW_BANDS:
-            def explained(rows, band=(yaw >= low) & (yaw < high)):
+            def explained(rows: np.ndarray, band: np.ndarray = (yaw >= low) & (yaw < high)) -> float:
                 rows = rows[band[rows]]
                 return explained_variance(way["depth"][rows, 0], mediapipe["z"][rows], way["depth"][rows, 1] > 0)
 
@@ -270,7 +270,7 @@ def _probe_r2(features: np.ndarray, scores: np.ndarray, group: np.ndarray) -> Ca
     shown = scores.std(0) > LEAST_SPREAD
     predicted = probe(features[learnt], scores[learnt][:, shown], features)
 
-    def r2(rows):
+    def r2(rows: np.ndarray) -> float:
         rows = rows[~learnt[rows]]
         return float(r2_score(scores[rows][:, shown], predicted[rows]))
 
@@ -348,8 +348,8 @@ def in_view(model: LatentFace, truth: dict[str, Tensor]) -> dict[str, dict[str, 
     head, face = (erode(mask, EROSION) for mask in (truth["mi"], truth["mi"] & (points[..., 2] < NECK_DEPTH)))
     figures: dict[str, dict[str, float]] = {}
     for name, (surface, pose) in ways.items():
-        told, covered = rasterize_depth(transform(backproject(surface), pose), depth.shape[-1])
+        posed_depth, covered = rasterize_depth(transform(backproject(surface), pose), depth.shape[-1])
         for part, mask in (("", head & covered), ("_face", face & covered)):
             for key, error in (("side", side), ("mad", mad)):
-                figures.setdefault(key + part, {})[name] = error(told, depth, mask)
+                figures.setdefault(key + part, {})[name] = error(posed_depth, depth, mask)
     return figures
