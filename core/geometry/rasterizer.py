@@ -196,8 +196,10 @@ class _GridDepth(torch.autograd.Function):
 RASTERIZERS = ("grid", "pytorch3d")
 """The backends: this module, and PyTorch3D (requirements-pytorch3d.txt)."""
 
-HAIR, HAIR_SHIFT = 1e-4, (3e-5, 5e-5)
-"""Relative enlargement of a mesh for PyTorch3D, and its shift, in half images."""
+PYTORCH3D_SCALE, PYTORCH3D_SHIFT = 1 + 1e-4, (3e-5, 5e-5)
+"""Scale, and shift in half images, of a mesh given to PyTorch3D: it leaves out pixels whose centres lie exactly on an
+edge. The scale lets the outline cover such pixels; the shift moves inner edges off them."""
+
 _backend: ContextVar[str] = ContextVar("rasterizer", default="grid")
 
 
@@ -259,27 +261,32 @@ def _import_pytorch3d() -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 def _rasterize_pytorch3d(points: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """`rasterize_depth` with the triangles that PyTorch3D finds.
+
+    PyTorch3D's own depth is float32 only. Here it is where each pixel's ray meets its triangle's plane.
+    """
     rasterize_meshes, Meshes = _import_pytorch3d()
     batch, height, width, _ = points.shape
-    focal, _ = intrinsics(size)
+    focal, centre = intrinsics(size)
     # PyTorch3D's image plane: −1 … 1 between the outer edges of the pixels, x left, y up.
-    # PyTorch3D leaves out pixels whose centres lie exactly on an edge of a triangle: the mesh is enlarged, so that its
-    # outline covers them, and shifted, so that no inner edge meets them.
-    plane = -points[..., :2] / points[..., 2:] * focal * 2 / size * (1 + HAIR) + points.new_tensor(HAIR_SHIFT)
-    vertices = torch.cat([plane, points[..., 2:]], -1).flatten(1, 2).float()  # its kernels know float32 only
+    plane = -points[..., :2] / points[..., 2:] * focal * 2 / size * PYTORCH3D_SCALE
+    plane = plane + points.new_tensor(PYTORCH3D_SHIFT)
+    vertices = torch.cat([plane, points[..., 2:]], -1).flatten(1, 2).detach().float()
     faces = torch.from_numpy(_grid_triangles(height, width)).long().to(points.device)
-    mesh = Meshes(vertices.float(), faces[None].expand(batch, -1, -1))
-    ids, _, _, _ = rasterize_meshes(mesh, size, blur_radius=0.0, faces_per_pixel=1, perspective_correct=True)
-    mask = ids[..., 0] >= 0
-    # PyTorch3D numbers the triangles through the batch. The depth is where each pixel's ray meets its triangle's plane:
-    # exact, in the precision of the points, and differentiable.
-    corners = points.flatten(1, 2)[torch.arange(batch, device=points.device)[:, None, None, None],
-                                   faces[ids[..., 0].clamp(min=0) % len(faces)]]
-    a, b, c = corners.unbind(-2)
+    ids = rasterize_meshes(Meshes(vertices, faces[None].expand(batch, -1, -1)), size, blur_radius=0.0,
+                           faces_per_pixel=1)[0][..., 0]
+    mask = ids >= 0
+    images = torch.arange(batch, device=points.device)[:, None, None, None]
+    triangles = faces[ids.clamp(min=0) % len(faces)]  # PyTorch3D numbers triangles through the whole batch
+    a, b, c = points.flatten(1, 2)[images, triangles].unbind(-2)
     normal = torch.linalg.cross(b - a, c - a)
-    rays = F.pad((pixel_grid(size, points.device).to(points) - (size - 1) / 2) / focal, (0, 1), value=1.0)
-    depth = (normal * a).sum(-1) / (normal * rays).sum(-1)
-    return torch.where(mask, depth, torch.full_like(depth, BACKGROUND)), mask
+    rays = F.pad((pixel_grid(size, points.device).to(points) - centre) / focal, (0, 1), value=1.0)
+    along = (normal * rays).sum(-1).where(mask, 1.0)
+    depth = (normal * a).sum(-1) / along
+    # Gradients grow no further for triangles seen edge-on.
+    damping = (along.abs() / (STEEPEST * normal.norm(dim=-1)).clamp(min=1e-12)).clamp(max=1).detach()
+    depth = torch.lerp(depth.detach(), depth, damping)
+    return depth.where(mask, BACKGROUND), mask
 
 
 def rasterize_crop(points: Tensor, tangent: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -136,6 +136,7 @@ def test_pytorch3d_renders_the_same_depth_and_gradient():
     assert (masks[0] == masks[1]).float().mean() > 0.99
     assert (depths[0] - depths[1])[masks[0] & masks[1]].abs().quantile(0.99) < 1e-4
     assert torch.cosine_similarity(gradients[0].flatten(), gradients[1].flatten(), 0) > 0.98
+    assert gradients[1].abs().max() < 2 * gradients[0].abs().max()
 
 
 @pytest.mark.skipif(not PYTORCH3D, reason="PyTorch3D is not installed: see requirements-pytorch3d.txt")
