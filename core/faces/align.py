@@ -18,13 +18,16 @@ from core.errors import ConfigError, ImageTooSmall
 from core.faces.load_image import MIN_SIDE, PhotoSource, read_photo
 
 HALF_SIDE_CM = 8.4
-PIVOT_CM = np.array([0.0, -1.7, 4.0])
+"""Half the side of the crop, in cm on the head."""
+CROP_CENTRE_CM = np.array([0.0, -1.7, 4.0])
 """Centre of the crop in MediaPipe's head frame (x right, y up, z out of the face)."""
 VERTICAL_FOV = math.radians(63.0)
 """Field of view that MediaPipe's metric pose assumes."""
 
 _FLIP = np.diag([1.0, -1.0, -1.0])
+"""Between MediaPipe's axes (y up, z towards the camera) and the image's (y down, z away)."""
 _MAX_SPREAD = 4
+"""Largest side of a crop, as a multiple of the photo's long side."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,15 @@ class Crop:
         scale = size / self.side
         xy = (points[..., :2] - self.centre) @ _turn(self.roll) * scale + size / 2 - 0.5
         return np.concatenate([xy, points[..., 2:] * scale], -1)
+
+    def within(self, frame: Crop, size: int) -> Crop:
+        """Convert to the pixels of an outer photo, in which this `size`-pixel image covers the square `frame`."""
+        x, y = frame.to_photo(np.array(self.centre), size).tolist()
+        return Crop((x, y), self.side * frame.side / size, math.remainder(self.roll + frame.roll, 2 * math.pi))
+
+    def same_face(self, other: Crop) -> bool:
+        """Whether both crops show one face: their centres are less than half the larger crop apart."""
+        return math.dist(self.centre, other.centre) < max(self.side, other.side) / 2
 
 
 def pose_from_matrix(matrix: np.ndarray) -> tuple[np.ndarray, float]:
@@ -79,7 +91,7 @@ def crop_from_matrix(matrix: np.ndarray, width: int, height: int) -> Crop:
     """
     matrix = np.asarray(matrix, float)
     rotation, scale = pose_from_matrix(matrix)
-    x, y, z = matrix[:3, :3] @ PIVOT_CM + matrix[:3, 3]
+    x, y, z = matrix[:3, :3] @ CROP_CENTRE_CM + matrix[:3, 3]
     pixels_per_cm = height / 2 / math.tan(VERTICAL_FOV / 2) / -z
     # width/2, not (width − 1)/2: the training packs are cut this way, half a photo's pixel to the right.
     centre = (float(width / 2 + pixels_per_cm * x), float(height / 2 - pixels_per_cm * y))
@@ -103,7 +115,8 @@ def align(photo: PhotoSource, crop: Crop, size: int) -> Tensor:
     """
     pixels = read_photo(photo)
     _check(crop, pixels.shape)
-    return torch.from_numpy(cut(pixels, crop, size)).permute(2, 0, 1).float() / 255
+    # Divided by numpy: torch would wake its threads, which on a busy machine takes longer than cutting.
+    return torch.from_numpy(cut(pixels, crop, size).astype(np.float32) / 255).permute(2, 0, 1)
 
 
 def cut(pixels: np.ndarray, crop: Crop, size: int, fine: bool = True) -> np.ndarray:
@@ -118,7 +131,7 @@ def cut(pixels: np.ndarray, crop: Crop, size: int, fine: bool = True) -> np.ndar
     reach = crop.side / 2 * (abs(math.cos(crop.roll)) + abs(math.sin(crop.roll))) + 2 * block + 2
     corner = [math.floor(c - reach) for c in crop.centre]
     length = math.ceil(2 * reach / block + 1) * block
-    rows, columns = (_span(corner[axis], length, pixels.shape[1 - axis]) for axis in (1, 0))
+    rows, columns = (reflected_span(corner[axis], length, pixels.shape[1 - axis]) for axis in (1, 0))
     image = Image.fromarray(pixels[rows][:, columns]).reduce(block)
 
     matrix = _turn(crop.roll) * (step / block / dense)
@@ -135,7 +148,7 @@ def _turn(angle: float) -> np.ndarray:
     return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
 
 
-def _span(start: int, length: int, limit: int) -> slice | np.ndarray:
+def reflected_span(start: int, length: int, limit: int) -> slice | np.ndarray:
     """Index of start … start + length − 1 along an axis, reflected at both ends into 0 … limit − 1."""
     if start >= 0 and start + length <= limit:
         return slice(start, start + length)

@@ -1,10 +1,14 @@
 """Finding and aligning faces, against the crops of the London Set and against photos made difficult on purpose."""
 
 import csv
+import io
 import math
+import multiprocessing
+import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -189,12 +193,69 @@ def test_all_faces_largest_first():
     assert alone.crop == first.crop and torch.equal(alone.image, first.image)
 
 
-def test_tiled_search_ends_after_a_counted_number_of_windows(monkeypatch):
-    calls = []
-    monkeypatch.setattr(detect, "run_landmarker", lambda pixels: calls.append(1) or [])
-    monkeypatch.setattr(detect, "MAX_WINDOWS", 5)
-    assert detect.locate(np.full((720, 720, 3), 128, np.uint8)) == []
-    assert len(calls) == 2 + 5  # the two passes over the whole photo, then the windows
+def joined(*parts, size):
+    """One photo of several: (name, side, corner) each."""
+    image = Image.new("RGB", size, (150, 160, 170))
+    for name, side, corner in parts:
+        image.paste(photo(name, side), corner)
+    return image
+
+
+@pytest.mark.parametrize("large", [350, 357, 420])
+def test_the_second_person_is_found_beside_a_near_one(large):
+    near, far = round(720 * large / LONDON[TILTED]["crop_side"]), 480
+    people = joined((TILTED, near, (0, 60)), (OTHER, far, (920, 150)), size=(1400, 1100))
+    assert len(find_faces(people, full_size=64)) == 2
+    for quality in (95, 80, 60):
+        buffer = io.BytesIO()
+        people.save(buffer, "JPEG", quality=quality)
+        assert len(find_faces(buffer.getvalue(), full_size=64)) == 2
+
+
+@pytest.fixture(scope="module")
+def group():
+    """30 people, each 0.07 of the photo."""
+    names = [*LONDON, *(f"assets/examples/{path.name}" for path in sorted((ROOT / "assets/examples").glob("*.jpg")))]
+    return np.asarray(joined(*((names[i % len(names)], 200, (i % 6 * 200, i // 6 * 200)) for i in range(30)),
+                             size=(1200, 1000)))
+
+
+def test_every_face_of_a_large_group_is_found_at_any_speed(group, monkeypatch):
+    first = detect.locate(group)
+    cells = {(int(x // 200), int(y // 200)) for x, y in (face.crop.centre for face in first)}
+    assert len(first) == len(cells) == 30
+    run = detect.run_landmarker
+
+    def slow(pixels):
+        time.sleep(0.06)
+        return run(pixels)
+
+    monkeypatch.setattr(detect, "run_landmarker", slow)
+    assert [face.crop for face in detect.locate(group)] == [face.crop for face in first]
+
+
+def test_the_search_ends_at_the_most_faces(group, monkeypatch):
+    monkeypatch.setattr(detect, "MAX_FACES", 12)
+    assert len(detect.locate(group)) == 12
+
+
+def test_the_work_of_a_search_is_bounded(monkeypatch):
+    looks = []
+    monkeypatch.setattr(detect, "run_detector", lambda pixels: looks.append(pixels.shape) or [])
+    monkeypatch.setattr(detect, "run_landmarker", lambda pixels: [])
+    assert detect.locate(np.zeros((2048, 2048, 3), np.uint8)) == []
+    assert len(looks) == 4 + 4 + 25 + 100  # the turns of the photo, then three levels of tiles
+
+
+@pytest.mark.parametrize("first", [OTHER, None])
+def test_what_was_seen_before_does_not_change_a_result(first):
+    pixels = np.asarray(photo())
+    landmarker.close()
+    fresh = landmarker.run_landmarker(pixels)[0]
+    landmarker.run_landmarker(np.zeros((300, 200, 3), np.uint8) if first is None else np.asarray(photo(first)))
+    again = landmarker.run_landmarker(pixels)[0]
+    assert np.array_equal(fresh.landmarks, again.landmarks) and np.array_equal(fresh.matrix, again.matrix)
+    assert fresh.blendshapes == again.blendshapes
 
 
 def test_no_face():
@@ -208,7 +269,7 @@ def test_one_bad_packet_does_not_stop_the_next():
     find_faces(photo(), full_size=64)
     import mediapipe
 
-    graph = landmarker._graphs[landmarker._landmarker]
+    graph = landmarker._graphs[landmarker._make_landmarker]
     grey = mediapipe.Image(mediapipe.ImageFormat.GRAY8, np.zeros((64, 64), np.uint8))
     with pytest.raises((RuntimeError, ValueError)):
         graph.detect(grey)
@@ -219,6 +280,57 @@ def test_threads_share_it(face):
     with ThreadPoolExecutor(4) as pool:
         crops = [found[0].crop for found in pool.map(find_faces, [photo()] * 8)]
     assert all(crop == face.crop for crop in crops)
+
+
+def landmarks_digest(_=0):
+    return find_faces(ROOT / TILTED, full_size=64)[0].landmarks.sum()
+
+
+@pytest.mark.timeout(60)
+def test_a_forked_process_finds_the_same_faces():
+    expected = landmarks_digest()
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.map_async(landmarks_digest, range(2)).get(timeout=30) == [expected] * 2
+
+
+class PhotoDataset(torch.utils.data.Dataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return landmarks_digest()
+
+
+@pytest.mark.timeout(60)
+def test_a_forked_worker_of_a_data_loader_finds_faces():
+    expected = landmarks_digest()
+    loader = torch.utils.data.DataLoader(PhotoDataset(), num_workers=1, multiprocessing_context="fork", timeout=30)
+    assert [batch.item() for batch in loader] == [expected] * 2
+
+
+@pytest.mark.timeout(60)
+def test_a_fork_waits_until_no_graph_runs():
+    landmarks_digest()
+    stop = threading.Event()
+    busy = threading.Thread(target=lambda: [landmarks_digest() for _ in iter(stop.is_set, True)])
+    busy.start()
+    try:
+        for _ in range(5):
+            child = os.fork()
+            if not child:
+                os._exit(0 if len(landmarker.run_landmarker(np.asarray(photo()))) == 1 else 1)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        stop.set()
+        busy.join()
+
+
+def test_a_closed_stderr_does_not_matter(tmp_path):
+    code = ("import os, sys; os.close(2); from core.faces import find_faces; "
+            f"print(len(find_faces({str(ROOT / TILTED)!r}))); own = open({str(tmp_path / 'own')!r}, 'w'); "
+            "print(own.fileno() > 2)")
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert (result.returncode, result.stdout) == (0, "1\nTrue\n")
 
 
 def test_model_file_missing_or_damaged(tmp_path, monkeypatch):
@@ -267,21 +379,3 @@ def test_a_drawing_is_taken_for_the_face_it_shows():
     pen.arc((150, 240, 250, 310), 20, 160, fill="black", width=4)
     (face,) = find_faces(drawing)
     assert 0.5 < face.crop.side / 320 < 1.5
-
-
-def test_the_search_finds_the_same_faces_at_any_speed(monkeypatch):
-    """Nine small faces, which only the tiled search finds; a slow landmarker changes nothing."""
-    portrait = Image.open(ROOT / "assets/examples/045_neutral.jpg").convert("RGB").resize((70, 70))
-    sheet = Image.new("RGB", (1200, 1200), "white")
-    for place in range(9):
-        sheet.paste(portrait, (120 + 400 * (place % 3), 120 + 400 * (place // 3)))
-    fast = find_faces(np.asarray(sheet))
-    run = detect.run_landmarker
-
-    def slow(pixels):
-        time.sleep(0.02)
-        return run(pixels)
-
-    monkeypatch.setattr(detect, "run_landmarker", slow)
-    again = find_faces(np.asarray(sheet))
-    assert [face.crop for face in again] == [face.crop for face in fast] and len(fast) >= 5
