@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Setup(NamedTuple):
-    """Everything that a training changes or reads."""
+    """State of a training run."""
 
     accelerator: Accelerator
     batches: Batches
@@ -60,7 +60,7 @@ def train(config: AutoencoderTraining, run: Path, state: dict[str, Any] | None =
 
     Raises:
         ConfigError: data is missing, or `start_from` does not fit the settings.
-        ArgumentInvalid, BackendMissing: there is no such rasterizer, or it is not installed.
+        ArgumentInvalid, BackendMissing: the rasterizer is unknown or not installed.
     """
     from core.geometry.rasterizer import use_rasterizer
 
@@ -183,7 +183,7 @@ def _load_weights(model: Autoencoder, config: AutoencoderTraining) -> None:
 
 
 def _time_invariance(config: AutoencoderTraining) -> TimeInvariance:
-    """Loss of the diffusion model that lies beside the weights to start from.
+    """Loss of the diffusion model stored next to `start_from`.
 
     Raises:
         ConfigError: there is none that was made for these weights.

@@ -20,11 +20,11 @@ MIN_SIGMA = 0.02
 LIGHT_SIZE, VIEW_SIZE = 4, 5
 """Numbers that describe a light (two strengths, two slopes) and a view (three angles, two shifts)."""
 GRAD_LEAK = 0.3
-"""Part of the gradient that passes where a code is 0."""
+"""Fraction of the gradient that passes where a code is 0."""
 ALBEDO_INPUT_CHANNELS = 7
-"""The photo, the photo unwarped and unlit, and the shading; see `_albedo_input`."""
+"""Photo (3), photo unwarped and divided by its shading (3), shading (1); see `_albedo_input`."""
 CORRECTION_INPUT_CHANNELS = 16
-"""What the correction encoder compares; see `_correction_input`."""
+"""Channels of the correction encoder's input; see `_correction_input`."""
 MIN_SHADING = 0.2
 """Least shading that the photo is divided by: in deeper shadow there is only noise."""
 
@@ -98,7 +98,7 @@ class Autoencoder(nn.Module):
         return self.encode_raw(image)[0]
 
     def _initial_estimate(self, image: Tensor) -> tuple[Tensor, Factors]:
-        """The encoders' first answer and its render.
+        """Initial estimate of the encoders, and its render.
 
         Returns:
             (B, 521) codes, light and view before their ranges are applied; and factors with confidence 0.
@@ -140,7 +140,7 @@ class Autoencoder(nn.Module):
     def decode_depth(self, depth_code: Tensor) -> Tensor:
         """Canonical depth (B, H, W), 0.9 to 1.1, of depth codes (B, 256).
 
-        Encoders give no raw numbers below 0, and sums of codes may: these count as 0.
+        Encoders never output raw numbers below 0, but sums of codes can; they are clamped to 0.
         """
         return self.decode_raw_depth(_rectify(self.depth_basis.decode(depth_code)))
 
@@ -162,7 +162,7 @@ class Autoencoder(nn.Module):
 
 
 def _rectify(raw: Tensor) -> Tensor:
-    """ReLU whose gradient leaks: in the first steps a whole code may fall below 0, and would stay there."""
+    """ReLU with a leaking gradient: else a code that falls below 0 in the first steps would stay 0."""
     return raw.relu() + GRAD_LEAK * (raw - raw.detach()) * (raw <= 0)
 
 
@@ -189,7 +189,7 @@ def _correction_input(image: Tensor, estimate: Factors) -> Tensor:
 
 
 def _unwarp_to_canonical(image: Tensor, canon_depth: Tensor, view: View) -> Tensor:
-    """An image (B, 3, H, W) sampled at each canonical point; hidden points get the colour of what covers them."""
+    """An image (B, 3, H, W) sampled at each canonical point; a hidden point gets the color of the surface before it."""
     return sample(image, project(transform(backproject(canon_depth), view), image.shape[-1]))
 
 
