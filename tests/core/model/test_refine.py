@@ -38,7 +38,7 @@ def refined(model, images):
     return model.analyze(images, refine=True)
 
 
-def test_picture_and_pose_come_nearer_the_truth(truth, glance, refined):
+def test_image_and_pose_come_nearer_the_truth(truth, glance, refined):
     def errors(found):
         picture = ((found.recon_image - found.image).abs() * found.recon_mask).sum() / found.recon_mask.sum() / 3
         return torch.stack([picture, (found.view.rotation - truth["view"][:, :3]).abs().mean()])
