@@ -119,13 +119,6 @@ def check_seed(value: Any, high: int = MAX_SEED) -> int:
     return check_integer("seed", value, 0, high)
 
 
-def check_bool(name: str, value: Any) -> bool:
-    """True or False, and nothing that merely counts as such."""
-    if not isinstance(value, bool):
-        raise ArgumentInvalid(f"{name} must be true or false, got {value!r}.")
-    return value
-
-
 def check_choice(name: str, value: Any, choices: Collection[Choice]) -> Choice:
     """One of the named choices."""
     if not isinstance(value, str) or value not in choices:

@@ -14,6 +14,8 @@ from core.errors import ConfigError
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 """Folder of everything that is bundled: weights, map, examples, rig, detector."""
+BATCH = 32
+"""Images that pass through the networks at once."""
 
 VALIDATED = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Rules of every configuration: unknown keys are errors."""

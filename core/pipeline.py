@@ -34,7 +34,7 @@ from core.arguments import (
     check_size,
     check_strength,
 )
-from core.config import ModelConfig
+from core.config import BATCH, ModelConfig
 from core.errors import ArgumentInvalid, WeightsMissing
 from core.geometry.camera import depth_to_normal
 from core.geometry.rasterizer import current_rasterizer, use_rasterizer
@@ -67,8 +67,6 @@ if TYPE_CHECKING:
     from core.latent_map.map import LatentMap
     from core.rendering.reenactment import Reenactment
 
-BATCH = 32
-"""Images that pass through the networks at once."""
 SAMPLES = 16
 """Identities over which uncertainty is measured."""
 

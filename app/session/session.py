@@ -22,6 +22,7 @@ from core.export.visualize import to_uint8
 from core.faces import Crop, Face
 from core.faces.load_image import read_photo
 from core.lazy import lazy_property
+from core.model.diffusion import SEED
 from core.model.weights import weights_path
 
 EXPIRED = "This photo was deleted because the page was idle for a long time. Choose it again."
@@ -29,8 +30,6 @@ NOT_ANALYZED = "No face was found in this photo. Mark one by hand, or choose a p
 FRAME_SIZE = 256
 """Side of the aligned face of a camera frame, pixels."""
 EXAMPLES = ASSETS / "examples"
-SEED = 0
-"""Seed of the identity, unless the visitor chooses another."""
 
 
 @dataclass(frozen=True, eq=False)

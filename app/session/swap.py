@@ -10,7 +10,6 @@ import numpy as np
 
 from app.session.session import (
     EXPIRED,
-    SEED,
     Session,
     from_saved_session,
     model,
@@ -26,6 +25,7 @@ from core.export.session_file import SavedSession
 from core.export.visualize import to_uint8
 from core.lazy import lazy_property
 from core.model.code_ops import Kind
+from core.model.diffusion import SEED
 from core.types import CodePair
 
 MAX_SEED = 999

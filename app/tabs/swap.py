@@ -10,7 +10,6 @@ from gradio.events import Dependency
 
 from app.server.errors import handle_errors
 from app.session.session import (
-    SEED,
     Session,
     examples,
     linked_example,
@@ -39,6 +38,7 @@ from app.widgets.uploads import uploaded_path
 from core.arguments import MAX_STRENGTH
 from core.export.visualize import to_uint8
 from core.model.code_ops import Kind
+from core.model.diffusion import SEED
 from core.pipeline import SAMPLES
 
 DRAFT, FINAL = 256, 512

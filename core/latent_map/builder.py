@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from core.config import BATCH
 from core.errors import FaceNotFound, ImageTooLarge, ImageTooSmall, ImageUnreadable
 from core.export.report import mean_confidence
 from core.export.visualize import to_uint8
@@ -21,8 +22,6 @@ from core.types import Codes, SplitCodes
 if TYPE_CHECKING:
     from core.pipeline import LatentFace
 
-BATCH = 32
-"""Faces that are analyzed at once."""
 FEWEST = 12
 """Fewest faces that make a map."""
 THUMBNAIL, QUALITY = 256, 80

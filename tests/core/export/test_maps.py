@@ -84,23 +84,23 @@ def test_the_obj_opens_with_its_texture(tmp_path, monkeypatch):
 
 def test_the_turntable_is_an_endless_gif_that_looks_both_ways(factors, tmp_path, monkeypatch):
     monkeypatch.setattr(turntable, "FRAMES", 8)
-    pictures = list(turntable.turntable(texture_from_model(factors), factors.light, 64))
-    assert [picture.shape for picture in pictures] == [(64, 64, 3)] * 8
-    assert np.abs(pictures[2].astype(int) - pictures[6]).mean() > 1
-    turntable.write_gif([Image.fromarray(picture) for picture in pictures], tmp_path / "turn.gif")
+    frames = list(turntable.turntable(texture_from_model(factors), factors.light, 64))
+    assert [frame.shape for frame in frames] == [(64, 64, 3)] * 8
+    assert np.abs(frames[2].astype(int) - frames[6]).mean() > 1
+    turntable.write_gif([Image.fromarray(frame) for frame in frames], tmp_path / "turn.gif")
     film = Image.open(tmp_path / "turn.gif")
     assert film.n_frames == 8 and film.info["loop"] == 0 and b"synthetic" in film.info["comment"]
-    assert np.abs(np.asarray(film.convert("RGB"), int) - pictures[0]).mean() < 12
+    assert np.abs(np.asarray(film.convert("RGB"), int) - frames[0]).mean() < 12
     with pytest.raises(OutputUnwritable):
-        turntable.write_gif([Image.fromarray(picture) for picture in pictures], tmp_path / "none" / "turn.gif")
+        turntable.write_gif([Image.fromarray(frame) for frame in frames], tmp_path / "none" / "turn.gif")
 
 
 def test_the_turntable_is_a_film_of_several_rounds_too(tmp_path):
-    pictures = [Image.new("RGB", (64, 64), (shade, 128, 60)) for shade in (40, 120, 200)]
-    turntable.write_mp4(pictures, tmp_path / "turn.mp4")
+    frames = [Image.new("RGB", (64, 64), (shade, 128, 60)) for shade in (40, 120, 200)]
+    turntable.write_mp4(frames, tmp_path / "turn.mp4")
     with av.open(tmp_path / "turn.mp4") as film:
         assert "synthetic" in film.metadata["comment"] and film.streams.video[0].codec_context.name == "h264"
-        seen = [frame.to_ndarray(format="rgb24").mean((0, 1)) for frame in film.decode(video=0)]
-    np.testing.assert_allclose(seen, [(*picture.getpixel((0, 0)),) for picture in pictures * turntable.ROUNDS], atol=6)
+        seen = [shot.to_ndarray(format="rgb24").mean((0, 1)) for shot in film.decode(video=0)]
+    np.testing.assert_allclose(seen, [(*frame.getpixel((0, 0)),) for frame in frames * turntable.ROUNDS], atol=6)
     with pytest.raises(OutputUnwritable):
-        turntable.write_mp4(pictures, tmp_path / "none" / "turn.mp4")
+        turntable.write_mp4(frames, tmp_path / "none" / "turn.mp4")
