@@ -71,6 +71,10 @@ class TensorDataclass:
         """What is pickled: the fields, without anything that was cached beside them."""
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}  # type: ignore[arg-type]
 
+    def expand(self, count: int) -> Self:
+        """A batch of one repeated `count` times, without copies; a batch of `count` as it is."""
+        return self if len(self) == count else self.apply(lambda tensor: tensor.expand(count, *tensor.shape[1:]))
+
     @classmethod
     def cat(cls, parts: Sequence[Self]) -> Self:
         """Concatenate along the batch. A field that is None in any part is None in the result."""

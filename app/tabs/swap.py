@@ -9,6 +9,7 @@ import gradio as gr
 from gradio.events import Dependency
 
 from app.server.errors import handle_errors
+from app.session.order import DONOR, FACE, newest
 from app.session.session import (
     Session,
     examples,
@@ -38,8 +39,7 @@ from app.widgets.uploads import uploaded_path
 from core.arguments import MAX_STRENGTH
 from core.export.visualize import to_uint8
 from core.model.code_ops import Kind
-from core.model.diffusion import SEED
-from core.pipeline import SAMPLES
+from core.model.diffusion import SAMPLES, SEED
 
 DRAFT, FINAL = 256, 512
 """Size of the render while a control moves, and once it rests, pixels."""
@@ -185,16 +185,19 @@ class SwapTab:
                 self.what: gr.update(choices=list(INTERPOLATE) if decoded else ["Expression"], value="Expression"),
                 self.decoded_only: gr.update(visible=not decoded)}
 
+    @newest(DONOR)
     @handle_errors
     def choose_donor(self, event: gr.EventData) -> Session:
         """The expression of an example."""
         return open_example(event.index)
 
+    @newest(DONOR)
     @handle_errors
     def open_donor(self, path: str | None) -> Session | dict:
         """The expression of the largest face of a photo."""
         return open_face(path) if path else gr.skip()
 
+    @newest(FACE, DONOR, edits=True)
     @handle_errors
     def exchange(self, pair: Pair | None) -> tuple[Session, Session]:
         """Swap the roles of the two faces."""

@@ -15,7 +15,7 @@ from app.widgets.render import TOOLS
 from app.widgets.thumbnails import TEMPLATE, thumbnail
 from core.export.visualize import to_uint8
 from core.faces.load_image import read_photo
-from core.pipeline import SAMPLES
+from core.model.diffusion import SAMPLES
 from core.types import Uncertainty
 
 # Gradio may lose `photo` before the tab is shown: in braces it is empty then, ${photo} would be the element #photo.

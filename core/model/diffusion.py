@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SEED = 0
 """Default seed of the noise: the same for every photo, so that answers do not change from run to run."""
+SAMPLES = 16
+"""Identities over which uncertainty is measured."""
 
 
 class Denoiser(nn.Module):

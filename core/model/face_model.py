@@ -1,0 +1,297 @@
+"""The trained networks: from aligned images to factors and codes, and from codes to other faces (paper section 3).
+
+Photos, rendering at display size and export are added by its only subclass, core.pipeline.LatentFace.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, ParamSpec, Self, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+from core.arguments import (
+    check_choice,
+    check_images,
+    check_integer,
+    check_number,
+    check_same_count,
+    check_seed,
+    check_strength,
+)
+from core.config import BATCH, ModelConfig
+from core.errors import WeightsMissing
+from core.geometry.camera import depth_to_normal
+from core.geometry.rasterizer import current_rasterizer, use_rasterizer
+from core.geometry.shading import shade
+from core.lazy import lazy_property
+from core.model import code_ops
+from core.model.autoencoder import Autoencoder
+from core.model.diffusion import SAMPLES, SEED, Diffusion
+from core.model.expression_basis import EXPRESSION_NAMES, ExpressionBasis
+from core.model.refine import refine as refine_factors
+from core.model.weights import diffusion_path, load_autoencoder, load_diffusion, model_fingerprint, weights_path
+from core.types import CodePair, Codes, ExpressionWeights, Factors, Light, SplitCodes, Uncertainty
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from core.faces import Face
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+def inference(method: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Run a method without gradients, in full precision whatever surrounds it, with the model's rasterizer."""
+    @functools.wraps(method)
+    def run(*args: Parameters.args, **options: Parameters.kwargs) -> Result:
+        model = cast(FaceModel, args[0])
+        with torch.no_grad(), torch.autocast(model.device.type, enabled=False), use_rasterizer(model.rasterizer):
+            return method(*args, **options)
+
+    return run
+
+
+class FaceModel:
+    """Autoencoder, diffusion model and expression basis. All methods raise ArgumentInvalid for wrong arguments."""
+
+    def __init__(self, autoencoder: Autoencoder, diffusion: Diffusion | None = None, rasterizer: str | None = None):
+        self.autoencoder = autoencoder.eval().requires_grad_(False)
+        self.diffusion = diffusion and diffusion.eval().requires_grad_(False)
+        self.rasterizer = rasterizer or current_rasterizer()
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path | None = None, rasterizer: str | None = None) -> Self:
+        """Load weights: `path`, else the environment variable LATENTFACE_WEIGHTS, else the bundled ones. No network.
+
+        `diffusion.safetensors` beside them is loaded too; without it codes cannot be split.
+
+        Args:
+            path: file of the autoencoder.
+            rasterizer: "grid" (the project's own) or "pytorch3d" (requirements-pytorch3d.txt); None: the one in use
+                (core.geometry.rasterizer.use_rasterizer), which is "grid" by default.
+
+        Raises:
+            WeightsMissing: there is no such file.
+            WeightsDamaged: a file cannot be read, or belongs to another version of the model.
+            WeightsMismatch: the diffusion model beside it was made for another autoencoder.
+            BackendMissing: PyTorch3D is not installed.
+        """
+        with use_rasterizer(rasterizer or current_rasterizer()):  # raises early where it is missing
+            path = weights_path(path)
+            autoencoder, beside = load_autoencoder(path), diffusion_path(path)
+            diffusion = load_diffusion(beside, autoencoder) if beside.is_file() else None
+        # Torch's overloads of `to` lack the memory format.
+        autoencoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        return cls(autoencoder, diffusion, rasterizer)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the whole model, diffusion and expression basis included."""
+        self.autoencoder.to(device)
+        if self.diffusion:
+            self.diffusion.to(device)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return next(self.autoencoder.parameters()).device
+
+    @property
+    def config(self) -> ModelConfig:
+        """Sizes and ranges of the model."""
+        return self.autoencoder.config
+
+    @lazy_property
+    def fingerprint(self) -> str:
+        """Short hash of the weights; maps and session files carry that of the model that made them."""
+        return model_fingerprint(self.autoencoder, self.diffusion)
+
+    # --- From images to factors and codes -----------------------------------------------------------------------------
+
+    @inference
+    def analyze(self, images: Tensor | np.ndarray | Sequence[Face], refine: bool = False) -> Factors:
+        """Factors of aligned photos (paper section 3.1).
+
+        Args:
+            images: faces of `find_faces`, or (B, 3, H, W) in [0, 1] with H = W = `config.image_size`.
+            refine: optimise codes, light and view on each photo, about a second a face (core.model.refine).
+
+        Returns:
+            Factors of the B photos, float32.
+        """
+        find = functools.partial(refine_factors, self.autoencoder) if refine else self.autoencoder
+        return Factors.cat([find(part) for part in self._batches(images)])
+
+    @inference
+    def encode(self, images: Tensor | np.ndarray | Sequence[Face]) -> Codes:
+        """Codes of aligned photos; arguments as in `analyze`."""
+        return Codes.cat([self.autoencoder.encode(part) for part in self._batches(images)])
+
+    @inference
+    def split(self, codes: Codes, seed: int = SEED,
+              callback: Callable[[int, CodePair], None] | None = None) -> SplitCodes:
+        """Split codes into identity and expression by the diffusion model; their sum is the code (paper section 3.2).
+
+        Args:
+            codes: of B faces.
+            seed: of the noise from which the identity is sampled; the same seed gives the same identity.
+            callback: called as callback(step, identity) after each denoising step, with the identity reached so far.
+
+        Raises:
+            WeightsMissing: the model has no diffusion weights.
+        """
+        identity = self._require_diffusion().identity(codes, check_seed(seed), callback)
+        return SplitCodes(identity, codes.pair - identity)
+
+    @inference
+    def sample_identities(self, codes: Codes, count: int = SAMPLES, seed: int = SEED) -> CodePair:
+        """Samples (count, B, 256) of the identity from different noise; errors as of `split`."""
+        return self._require_diffusion().sample(codes, check_integer("count", count, 1, 1024), check_seed(seed))
+
+    @inference
+    def features(self, images: Tensor | np.ndarray | Sequence[Face],
+                 kind: Literal["expression", "identity", "code"], seed: int = SEED) -> Tensor:
+        """The papers' features for classifiers, depth first, then albedo (paper section 4).
+
+        Args:
+            images: as in `analyze`.
+            kind: "expression": [expression, code] of each, for expression recognition; "identity": [identity, code] of
+                each, to compare people; "code": the codes alone.
+            seed: as in `split`.
+
+        Returns:
+            (B, 1024), or (B, 512) for "code".
+
+        Raises:
+            WeightsMissing: the model has no diffusion weights and `kind` is not "code".
+        """
+        check_choice("kind", kind, code_ops.KINDS)
+        codes = self.encode(images)
+        if kind == "code":
+            return torch.cat([codes.depth_code, codes.albedo_code], 1)
+        part = code_ops.select(self.split(codes, seed), kind)
+        return torch.cat([part.depth, codes.depth_code, part.albedo, codes.albedo_code], 1)
+
+    @inference
+    def expressions(self, factors: Factors, seed: int = SEED) -> ExpressionWeights:
+        """Named expression weights of B faces, predicted from the expression part of their codes.
+
+        Raises:
+            WeightsMissing: the model has no diffusion weights, or they hold no expression basis.
+        """
+        basis = self._require_basis()
+        return ExpressionWeights(self._own_expression(factors, seed) * basis.gain, EXPRESSION_NAMES)
+
+    @inference
+    def uncertainty(self, factors: Factors, seed: int = SEED) -> Uncertainty:
+        """How much identities sampled from different noise differ, decoded; errors as of `split`."""
+        samples = self.sample_identities(factors.codes, SAMPLES, seed)
+        found = [self.decode(Codes.of(samples.apply(lambda rows, k=k: rows[:, k])), factors[k])
+                 for k in range(len(factors))]
+        return Uncertainty(torch.stack([one.canon_image.mean(0) for one in found]),
+                           torch.stack([one.canon_albedo.std(0).mean(0) for one in found]),
+                           torch.stack([one.canon_depth.std(0) for one in found]))
+
+    # --- From codes to other faces ------------------------------------------------------------------------------------
+
+    @inference
+    def decode(self, codes: Codes, like: Factors) -> Factors:
+        """Decode codes into the pose, light and confidence of a photo.
+
+        Args:
+            codes: B codes.
+            like: B faces or one for all, whose image, view, light and confidence are taken.
+
+        Returns:
+            Factors of the B faces; `image` is still that of `like`.
+        """
+        count = check_same_count(codes=codes, like=like)
+        codes, like = codes.expand(count), like.expand(count)
+        return self.autoencoder.render(like.image, codes, *self.autoencoder.decode(codes), like.light, like.view,
+                                       like.confidence)
+
+    @inference
+    def decode_image(self, codes: Codes, light: Light) -> Tensor:
+        """Canonical images (B, 3, H, W), [0, 1], of B codes under one light: the fastest way to see codes."""
+        depth, albedo = self.autoencoder.decode(codes)
+        return (albedo * shade(depth_to_normal(depth), light)).clamp(0, 1)
+
+    @inference
+    def swap(self, identity_from: Factors, expression_from: Factors, depth: float = 1.0,
+             albedo: float = 1.0) -> Factors:
+        """The face of one photo with the expression of another, decoded, in the first photo's pose and light.
+
+        For the same with the photo's own detail see `reenact`.
+
+        Args:
+            identity_from: B faces of `analyze`, or one for all.
+            expression_from: B faces, or one for all.
+            depth: strength of the expression's shape: 0 none, 1 all, up to 1.5 exaggerated.
+            albedo: strength of its albedo.
+
+        Raises:
+            WeightsMissing: the model has no diffusion weights.
+        """
+        check_same_count(identity_from=identity_from, expression_from=expression_from)
+        strengths = check_strength("depth", depth), check_strength("albedo", albedo)
+        first, second, basis = identity_from.codes, expression_from.codes, self._basis
+        codes = (code_ops.swap(first, second, *strengths, project=basis.project) if basis
+                 else code_ops.swap_parts(self.split(first), self.split(second), *strengths))
+        return self.decode(codes, identity_from)
+
+    @inference
+    def interpolate(self, a: Factors, b: Factors, t: float, what: code_ops.Kind = "code", seed: int = SEED) -> Factors:
+        """A face between `a` (t = 0) and `b` (t = 1), decoded, in the pose and light of `a`.
+
+        Args:
+            a: B faces, or one for all.
+            b: B faces, or one for all.
+            t: 0 … 1.
+            what: what is interpolated: "identity", "expression" (it ends where `swap` does) or "code", both.
+            seed: as in `split`; errors as there.
+        """
+        check_choice("what", what, code_ops.KINDS)
+        t = check_number("t", t, 0, 1)
+        if what == "expression":
+            return self.swap(a, b, t, t)
+        return self.decode(code_ops.interpolate(self.split(a.codes, seed), self.split(b.codes, seed), t, what), a)
+
+    @inference
+    def neutral(self, factors: Factors, seed: int = SEED) -> Factors:
+        """The faces without their expression, decoded from the identity alone; seed and errors as of `split`."""
+        return self.decode(Codes.of(self.split(factors.codes, seed).identity), factors)
+
+    # --- Inside -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _basis(self) -> ExpressionBasis | None:
+        """The expression basis, where there is one."""
+        basis = self.diffusion and self.diffusion.expression_basis
+        return basis if basis and basis.is_fitted else None
+
+    def _require_basis(self) -> ExpressionBasis:
+        self._require_diffusion()
+        if self._basis is None:
+            raise WeightsMissing("These diffusion weights were trained without renders and hold no expression basis: "
+                                 "use the bundled weights, or train with renders.")
+        return self._basis
+
+    def _require_diffusion(self) -> Diffusion:
+        if self.diffusion is None:
+            raise WeightsMissing("There are no diffusion weights beside these autoencoder weights, so codes cannot be "
+                                 "split into identity and expression: train them with "
+                                 "`python -m training.train_diffusion`, or use the bundled weights.")
+        return self.diffusion
+
+    def _own_expression(self, factors: Factors, seed: int) -> Tensor:
+        """Predicted expression weights (B, 57) of the expression part of the codes, without gain."""
+        return self._require_basis().predict(self.split(factors.codes, seed).expression)
+
+    def _batches(self, images: Tensor | np.ndarray | Sequence[Face]) -> Iterator[Tensor]:
+        images = check_images(images, self.config.image_size)
+        return (part.to(self.device) for part in images.split(BATCH))
