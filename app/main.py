@@ -11,8 +11,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.server import offline
+from app.server import address, offline
 from app.server.cleanup import sweep
+from core.environment import open_streams
+from core.errors import LatentFaceError
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -35,14 +37,16 @@ MAX_SESSIONS = 50
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line and serve until interrupted."""
+    open_streams()
     parser = _parser()
     options = parser.parse_args(arguments)
+    for name in (address.NAME, address.PORT):
+        os.environ.pop(name, None)  # the options hold them now; gradio would check them again in its own way
     os.environ.update(offline.ENVIRONMENT | NO_ANALYTICS)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the temporary folder is removed then too
 
-    from core.errors import LatentFaceError
-
     try:
+        address.require_free(options.host, options.port)
         with tempfile.TemporaryDirectory(prefix="latentface-") as folder:
             os.environ["GRADIO_TEMP_DIR"] = os.environ["MPLCONFIGDIR"] = tempfile.tempdir = folder
             offline.stay_offline(options.host)
@@ -50,8 +54,11 @@ def main(arguments: list[str] | None = None) -> None:
             serve(options.host, options.port, options.weights)
     except LatentFaceError as error:
         parser.exit(1, f"{error}\n")
-    except OSError:
-        parser.exit(1, f"The app cannot listen on {options.host}:{options.port}: choose another --port or --host.\n")
+    except KeyboardInterrupt:
+        parser.exit()  # stopped while it was starting
+    except OSError as error:
+        reason = ": ".join(filter(None, (error.filename, error.strerror))) or str(error)
+        parser.exit(1, f"The app cannot start: {reason}.\n")
 
 
 def serve(host: str, port: int, weights: Path | None) -> None:
@@ -59,7 +66,7 @@ def serve(host: str, port: int, weights: Path | None) -> None:
 
     Raises:
         WeightsMissing: there are no weights at the given path, or none are bundled.
-        OSError: the port is taken.
+        OSError: a file of the app is missing, or the port was taken meanwhile.
     """
     import torch
 
@@ -73,7 +80,7 @@ def serve(host: str, port: int, weights: Path | None) -> None:
 
     demo = build_demo()
     _, url, _ = demo.launch(
-        server_name=host,
+        server_name=f"[{host}]" if ":" in host else host,  # gradio wants IPv6 addresses as they are in URLs
         server_port=port,
         share=False,
         theme=theme(),
@@ -149,14 +156,11 @@ def _build_tabs(shared: SharedState) -> tuple[PoseLight, SwapTab]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    on_spaces = "SPACE_ID" in os.environ
     parser = argparse.ArgumentParser(
         prog="app.py",
         description="LatentFace in the browser: one face photo, decomposed into depth, albedo, light and pose.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--host", default="0.0.0.0" if on_spaces else "127.0.0.1",
-                        help="address to listen on; 0.0.0.0 opens the app to your network")
-    parser.add_argument("--port", type=int, default=7860, help="port to listen on")
+    address.add_arguments(parser)
     parser.add_argument("--weights", type=Path, help="safetensors file to use instead of the bundled weights")
     return parser

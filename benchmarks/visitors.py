@@ -35,18 +35,21 @@ class RunningApp:
 
 
 @contextlib.contextmanager
-def running_app(log: Path, **environment: str) -> Iterator[RunningApp]:
+def running_app(log: Path, before: Sequence[str] = (), **environment: str) -> Iterator[RunningApp]:
     """Start the app on a free port, and stop it at the end as a service would.
+
+    Args:
+        log: file for its output.
+        before: a command that runs the app's command line, for example as another user.
+        environment: variables.
 
     Raises:
         RuntimeError: it does not start; the error holds its output.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with open(log, "w") as stream:
-        process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=stream,
-                                   stderr=subprocess.STDOUT,
+        process = subprocess.Popen([*before, sys.executable, "app.py", "--port", str(port)], cwd=ROOT,
+                                   stdout=stream, stderr=subprocess.STDOUT,
                                    env=os.environ | {"PYTHONUNBUFFERED": "1"} | environment)
     app = RunningApp(process, f"http://127.0.0.1:{port}", log)
     try:
@@ -62,6 +65,13 @@ def running_app(log: Path, **environment: str) -> Iterator[RunningApp]:
             process.wait(30)
         finally:
             process.kill()  # does nothing where it has ended
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def _answers(url: str) -> bool:

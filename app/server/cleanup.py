@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from pathlib import Path
 
@@ -20,9 +21,14 @@ def sweep(folder: Path) -> None:
 
 
 def delete_old_files(folder: Path, age: float) -> None:
-    """Delete files below a folder that were last modified at least `age` seconds ago, and folders that are empty."""
+    """Delete files below a folder that were last modified at least `age` seconds ago, and folders that are empty.
+
+    What vanishes meanwhile, since a visitor's session ends or gradio cleans up, is passed over.
+    """
     latest = time.time() - age
-    for path in sorted(folder.rglob("*"), reverse=True):  # the content of a folder comes before the folder
-        with contextlib.suppress(OSError):  # deleted already, or not empty
-            if path.lstat().st_mtime <= latest:
-                path.rmdir() if path.is_dir() else path.unlink()
+    for parent, folders, files in os.walk(folder, topdown=False):  # unlike Path.rglob, it survives a vanished folder
+        for delete, names in ((os.unlink, files), (os.rmdir, folders)):
+            for path in (os.path.join(parent, name) for name in names):
+                with contextlib.suppress(OSError):  # deleted already, or not empty
+                    if os.lstat(path).st_mtime <= latest:
+                        delete(path)

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.environment import prepare_caches
 from core.errors import ArgumentInvalid, BackendMissing
 from core.geometry.camera import FIELD_OF_VIEW, intrinsics, pixel_grid
 
@@ -30,7 +31,7 @@ BACKGROUND = 1.1
 STEEPEST = 0.05
 """Cosine between ray and normal below which gradients grow no further: a triangle seen edge-on."""
 
-COMPILED = {"cache": True, "nogil": True, "error_model": "numpy"}
+COMPILED = {"cache": prepare_caches(), "nogil": True, "error_model": "numpy"}
 """How numba compiles the loops: they release the interpreter lock, and a division by 0 is infinite."""
 
 TOLERANCE = 1e-4

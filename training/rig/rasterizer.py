@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from core.geometry.rasterizer import z_buffer
+from core.geometry.rasterizer import COMPILED, z_buffer
 
 OVERSAMPLE = 3
 FACE, SCLERA = 0, 4  # material indices of the rig: textured skin; sclera left and right are 4 and 5
@@ -22,7 +22,7 @@ PUPIL_RADIUS, IRIS_RADIUS = 0.05, 0.115  # in sclera UV about (.5, .5)
 Scalar = Any
 """A number in compiled code, whose type numba infers."""
 
-compiled = njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+compiled = njit(**COMPILED, fastmath=True)
 
 
 @compiled
