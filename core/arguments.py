@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 import operator
+import reprlib
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
-from core.errors import ArgumentInvalid
+from core.errors import ArgumentInvalid, FaceNotFound
 
 if TYPE_CHECKING:
     from core.faces import Face
@@ -25,6 +26,8 @@ MIN_SIZE, MAX_SIZE = 16, 2048
 MAX_STRENGTH = 1.5
 """Largest strength of an expression; above 1 it is exaggerated."""
 MAX_SEED = 2**31 - 1
+SHOWN = 60
+"""Characters of a wrong value that a message shows."""
 
 
 def check_images(images: Any, size: int) -> Tensor:
@@ -85,11 +88,11 @@ def check_same_count(**named: Any) -> int:
 def check_number(name: str, value: Any, low: float, high: float) -> float:
     """A finite number in [low, high]."""
     try:
-        number = float("nan") if isinstance(value, bool | str) else float(value)
+        number = math.nan if isinstance(value, bool | str | bytes) else float(value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not low <= number <= high:
-        raise ArgumentInvalid(f"{name} must be a number from {low:g} to {high:g}, got {value!r}.")
+        raise ArgumentInvalid(f"{name} must be a number from {low:g} to {high:g}, got {_shown(value)}.")
     return number
 
 
@@ -98,15 +101,44 @@ def check_strength(name: str, value: Any) -> float:
     return check_number(name, value, 0, MAX_STRENGTH)
 
 
+def check_boolean(name: str, value: Any) -> bool:
+    """True or False. Neither 1 nor "true" is taken for one."""
+    if not isinstance(value, bool):
+        raise ArgumentInvalid(f"{name} must be true or false, got {_shown(value)}.")
+    return value
+
+
 def check_integer(name: str, value: Any, low: int, high: int) -> int:
     """A whole number in [low, high]; 512.0 counts, True does not."""
-    try:
-        whole = operator.index(value) if not isinstance(value, float) else int(value) if value.is_integer() else None
-    except TypeError:
-        whole = None
-    if whole is None or isinstance(value, bool) or not low <= whole <= high:
-        raise ArgumentInvalid(f"{name} must be a whole number from {low} to {high}, got {value!r}.")
+    whole = _whole(value)
+    if whole is None or not low <= whole <= high:
+        raise ArgumentInvalid(f"{name} must be a whole number from {low} to {high}, got {_shown(value)}.")
     return whole
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number, also one that is written 2.0; None where the value is something else."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
+
+
+def check_face(value: Any, count: int, name: str = "face") -> int:
+    """Number of one of `count` faces; 1 is the largest.
+
+    Raises:
+        ArgumentInvalid: not a whole number.
+        FaceNotFound: there are fewer faces.
+    """
+    number = _whole(value)
+    if number is None:
+        raise ArgumentInvalid(f"{name} must be a whole number, got {_shown(value)}.")
+    if not 1 <= number <= count:
+        raise FaceNotFound(f"There is no face {_shown(number)} in this photo: {count} were found, 1 is the largest.")
+    return number
 
 
 def check_size(value: Any, low: int = MIN_SIZE, high: int = MAX_SIZE) -> int:
@@ -122,7 +154,7 @@ def check_seed(value: Any, high: int = MAX_SEED) -> int:
 def check_choice(name: str, value: Any, choices: Collection[Choice]) -> Choice:
     """One of the named choices."""
     if not isinstance(value, str) or value not in choices:
-        raise ArgumentInvalid(f"{name} must be one of {', '.join(map(str, choices))}, got {value!r}.")
+        raise ArgumentInvalid(f"{name} must be one of {', '.join(map(str, choices))}, got {_shown(value)}.")
     return value  # type: ignore[return-value]
 
 
@@ -131,7 +163,8 @@ def check_background(value: Any) -> tuple[float, float, float] | Literal["photo"
     if value is None or value == "photo":
         return value
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 3:
-        raise ArgumentInvalid(f'background must be "photo", None or three numbers in [0, 1], got {value!r}.')
+        raise ArgumentInvalid(f'background must be "photo", None or three numbers in [0, 1], got '
+                              f"{_shown(value)}.")
     red, green, blue = (check_number("background", part, 0, 1) for part in value)
     return red, green, blue
 
@@ -147,3 +180,13 @@ def check_expressions(weights: Any, names: Sequence[str]) -> Tensor:
         check_choice("expression", name, names)
         values[0, list(names).index(name)] = check_number(f"expression {name!r}", weight, -MAX_STRENGTH, MAX_STRENGTH)
     return values
+
+
+def _shown(value: Any) -> str:
+    """A value as a message shows it: short, on one line."""
+    writer = reprlib.Repr()
+    writer.maxstring = writer.maxlong = writer.maxother = SHOWN
+    try:
+        return " ".join(writer.repr(value).split())
+    except Exception:  # whatever a caller's object or a huge number may raise
+        return f"something of type {type(value).__name__}"
