@@ -17,13 +17,12 @@ from gradio.queueing import Event, Queue
 from gradio.utils import LRUCache
 
 QUEUES = {
-    "interactive": (2, ["PoseLight.redraw", "PoseLight.finish", "SwapTab.redraw", "SwapTab.finish", "MapTab.point",
-                        "PhotoPanel.move_crop"]),
+    "interactive": (2, ["PoseLight.redraw", "SwapTab.redraw", "MapTab.point", "PhotoPanel.move_crop"]),
     "analysis": (2, ["PhotoPanel.open_first", "PhotoPanel.open_example", "PhotoPanel.open_photo",
                      "PhotoPanel.choose_face", "PhotoPanel.crop_by_hand", "Inspect.show", "Inspect.refine_face",
                      "Inspect.keep_frame", "ExportMenu.open_session", "MapTab.open_face", "SwapTab.open",
-                     "SwapTab.follow", "SwapTab.open_donor", "Grid.add_photos", "MapTab.show", "analyze", "render",
-                     "frontalize", "swap", "nearest"]),
+                     "SwapTab.follow", "SwapTab.open_donor", "SwapTab.exchange", "Grid.open", "Grid.add_photos",
+                     "MapTab.show", "analyze", "render", "frontalize", "swap", "nearest"]),
     "background": (1, ["PoseLight.show", "Inspect.show_mesh", "SwapTab.fill"]),
     "export": (1, ["ExportMenu.save", "MapTab.write_faces", "export"]),
 }

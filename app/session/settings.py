@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from core import Factors, Light, View
@@ -114,6 +114,11 @@ class Settings:
         return cls(Pose(**pose), LightSettings(**light),
                    detail if detail in (PHOTO_DETAIL, DECODED) else defaults.detail,
                    background if background in tuple(BACKGROUNDS) else defaults.background)
+
+    def moved(self, estimated: Settings, other: Settings) -> Settings:
+        """Settings for a face that is estimated anew: `other` pose and light where these are as `estimated`."""
+        return replace(self, pose=other.pose if self.pose == estimated.pose else self.pose,
+                       light=other.light if self.light == estimated.light else self.light)
 
     def to_dict(self) -> dict[str, float | str]:
         """The values by name, as `parse` reads them."""

@@ -1,5 +1,5 @@
-// Shared by the live renders. The wipe shows the photo over the render. A draft, rendered while a control moves, is
-// requested again at full size once the controls rest. Save requests a lossless image, which is then downloaded.
+// Shared by the live renders. The wipe shows the photo over the render. Save requests a lossless image, which is then
+// downloaded.
 const REST = 140;  // milliseconds
 const wipe = (value) => {
   element.style.setProperty('--wipe', `${value}%`);
@@ -9,9 +9,12 @@ element.addEventListener('input', (event) => event.target.matches('.wipe') && wi
 element.addEventListener('click', (event) => {
   if (event.target.matches('.save')) send('save', { watermark: element.querySelector('.watermark').checked });
 });
+// An answer may come late: once the controls rest, ask for their render until the server has nothing to draw.
 let rest = 0;
-watch('value', () => {
+const settle = () => {
   clearTimeout(rest);
-  if (props.draft) rest = setTimeout(() => trigger('finish'), REST);
-});
+  rest = setTimeout(() => trigger('settle'), REST);
+};
+watch('unsettled', settle);
+if (props.unsettled) settle();
 watch('saved', () => download(props.saved, 'latentface.png'));

@@ -1,4 +1,4 @@
-// Dragging the render moves the sliders of yaw and pitch, as the visitor would; so do the arrow keys.
+// Dragging the render moves the sliders of yaw and pitch, as the visitor would; so do the arrow keys and all buttons.
 const slider = (id) => document.querySelector(`#${id} input[type=range]`);
 const move = (id, value) => {
   const input = slider(id);
@@ -37,6 +37,20 @@ element.addEventListener('keydown', (event) => {
   const id = event.target.closest('#controls .block')?.id;
   if (id in props.estimated) move(id, props.estimated[id]);
 }));
+
+const moveAll = (values) => Object.entries(values).forEach(([id, value]) => move(id, value));
+const BUTTONS = {
+  '[data-set]': (button) => JSON.parse(button.dataset.set),
+  '#frontalize': () => ({ yaw: 0, pitch: 0, roll: 0 }),
+  '#reset-pose': () => (({ yaw, pitch, roll }) => ({ yaw, pitch, roll }))(props.estimated),
+  '#reset-light': () => (({ across, above, ambient, diffuse }) => ({ across, above, ambient, diffuse }))(props.estimated),
+};
+document.addEventListener('click', ({ target }) => {
+  for (const [selector, values] of Object.entries(BUTTONS)) {
+    const button = target.closest(selector);
+    if (button) moveAll(values(button));
+  }
+});
 
 document.addEventListener('click', (event) => {
   if (!event.target.closest('#frontalize') || matchMedia('(prefers-reduced-motion)').matches) return;

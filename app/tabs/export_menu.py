@@ -10,6 +10,7 @@ from gradio.components import Component
 
 from app.server.errors import handle_errors
 from app.session.export import KINDS, Kind, export_steps, new_folder, read_session_file
+from app.session.order import DONOR, FACE, newest
 from app.session.session import Session, require_session
 from app.session.settings import Settings
 from app.session.swap import Swap
@@ -62,6 +63,7 @@ class ExportMenu:
         self.menu.stop(None, cancels=[saving], **QUIET)
         self.open.upload(self.open_session, self.open, [session, donor, *swap], **QUIET)
 
+    @newest(FACE, DONOR)
     @handle_errors
     def open_session(self, path: str) -> list:
         """Restore the state that a session file holds."""

@@ -13,6 +13,7 @@ import gradio as gr
 from app.server.errors import handle_errors
 from app.session import latent_map as maps
 from app.session.export import new_folder
+from app.session.order import DONOR, FACE, newest
 from app.session.session import Session, require_session
 from app.tabs.shared_state import SharedState
 from app.widgets import latent_map as widget
@@ -86,8 +87,9 @@ class MapTab:
         self.plots.select(self.choose, inputs, follows, **LIVE)
         self.plots.point(self.point, [*inputs, self.chosen], self.preview, **LIVE)
         self.plots.lasso(self.select, None, [self.selected, self.export], **LIVE)
-        for event, state in ((self.plots.show, shared.session), (self.plots.use_expression, shared.donor)):
-            event(self.open_face, self.own, state, trigger_mode="always_last", **PRIVATE)
+        for event, state, part in ((self.plots.show, shared.session, FACE),
+                                   (self.plots.use_expression, shared.donor, DONOR)):
+            event(newest(part)(self.open_face), self.own, state, trigger_mode="always_last", **PRIVATE)
         for button, handler in ((self.export, self.write_faces), (self.save, self.write_map)):
             button.click(handler, [self.own, self.selected], self.download, **PRIVATE).success(
                 None, None, None, js=DOWNLOAD, **PRIVATE)

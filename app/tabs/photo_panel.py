@@ -9,6 +9,7 @@ import gradio as gr
 from gradio.events import Dependency
 
 from app.server.errors import handle_errors
+from app.session.order import FACE, newest
 from app.session.session import (
     Session,
     choose_face,
@@ -61,14 +62,14 @@ class PhotoPanel:
         panel = [self.pending, self.photo, self.note, self.faces, self.crop_panel, *self.crop, self.crop_preview]
 
         def opens(event: Callable[..., Dependency], handler: Callable, inputs: list) -> Dependency:
-            return event(handler, inputs, [self.session, self.own, self.url, self.photo_input, *panel],
+            return event(handler, inputs, [self.session, self.own, self.url, *panel],
                          show_progress_on=self.photo, trigger_mode="always_last", **PRIVATE)
 
         self.loaded = opens(demo.load, self.open_first, [])
         """The event after which the first photo is shown."""
         opens(self.examples.select, self.open_example, [])
-        opens(self.photo_input.input, self.open_photo, [self.photo_input]).failure(
-            lambda: None, None, self.photo_input, **PRIVATE)
+        opens(self.photo_input.input, self.open_photo, [self.photo_input]).then(
+            None, None, self.photo_input, js="() => null", **PRIVATE)
         for choice in (self.faces, self.photo):
             opens(choice.select, self.choose_face, [self.pending])
         opens(self.use_crop.click, self.crop_by_hand, [self.pending, *self.crop])
@@ -76,55 +77,59 @@ class PhotoPanel:
         gr.on([slider.input for slider in self.crop], self.move_crop, [self.pending, *self.crop],
               [self.photo, self.crop_preview], **LIVE)
 
+    @newest(FACE)
     @handle_errors
     def open_first(self, request: gr.Request) -> dict[Any, Any]:
-        """The first screen: the example, pose and light in the URL, or the first example."""
+        """Show what the URL names: example, pose and light; by default the first example."""
         if "photo" in request.query_params:
             gr.Info(NOT_KEPT)
         return self._show(open_link(request.query_params))
 
+    @newest(FACE)
     @handle_errors
     def open_example(self, event: gr.EventData) -> dict[Any, Any]:
-        """Another example."""
+        """Open an example."""
         return self._show(open_example(_index(event)))
 
+    @newest(FACE)
     @handle_errors
     def open_photo(self, path: str | None) -> dict[Any, Any]:
-        """The visitor's own photo. Where no face is found, it can be cropped by hand and the earlier result stays."""
+        """Open the visitor's own photo. Without a face in it, offer a crop by hand and keep the earlier result."""
         if path is None:
-            return {self.photo_input: None}
+            return gr.skip()
         session = open_photo(path)
         if session.faces:
             return self._show(session)
         gr.Warning(NO_FACE)
-        return {**self._panel(session), self.photo_input: None, self.crop_panel: gr.Accordion(open=True),
-                self.note: EARLIER}
+        return {**self._panel(session), self.crop_panel: gr.Accordion(open=True), self.note: EARLIER}
 
+    @newest(FACE)
     @handle_errors
     def choose_face(self, pending: Session | None, event: gr.EventData) -> dict[Any, Any]:
-        """Another face of the same photo."""
+        """Choose another face of the same photo."""
         return self._show(choose_face(require_session(pending), _index(event)))
 
+    @newest(FACE)
     @handle_errors
     def crop_by_hand(self, pending: Session | None, x, y, size, roll) -> dict[Any, Any]:
-        """The part of the photo that the sliders mark."""
+        """Use the part of the photo that the sliders mark as the face."""
         session = require_session(pending)
         return self._show(crop_by_hand(session, photo.crop_of(session.photo, x, y, size, roll)))
 
     @handle_errors
     def move_crop(self, pending: Session | None, *sliders) -> dict[Any, Any]:
-        """The marked square on the photo, and its content."""
+        """Redraw the marked square on the photo, and the preview of its content."""
         session = require_session(pending)
         crop = photo.crop_of(session.photo, *sliders)
         return {self.crop_preview: photo.crop_preview(session, crop), self.photo: photo.marks(session, crop)}
 
     @handle_errors
     def follow(self, session: Session, own: Session | None) -> dict[Any, Any]:
-        """The photo of a face that another part of the page has set."""
+        """Show the photo of a face that another part of the page has set."""
         return gr.skip() if session is own else {self.own: session, **self._panel(session)}
 
     def _show(self, session: Session) -> dict[Any, Any]:
-        return {self.session: session, self.own: session, self.photo_input: None, **self._panel(session),
+        return {self.session: session, self.own: session, **self._panel(session),
                 self.url: gr.update(pose=link_parameters(session, session.settings))}
 
     def _panel(self, session: Session) -> dict[Any, Any]:

@@ -1,4 +1,4 @@
-"""The Swap tab: the current face with another face's expression, live, and how the model splits the two."""
+"""The Swap tab: the face with another face's expression, and how the model separates identity from expression."""
 
 from __future__ import annotations
 
@@ -35,14 +35,13 @@ from app.widgets import swap as widget
 from app.widgets.controls import detail_choice, slider
 from app.widgets.event_options import LIVE, PRIVATE, QUIET
 from app.widgets.images import jpeg_url, png_url
+from app.widgets.render import FINAL, Drawn, redrawn
 from app.widgets.uploads import uploaded_path
 from core.arguments import MAX_STRENGTH
 from core.export.visualize import to_uint8
 from core.model.code_ops import Kind
 from core.model.diffusion import SAMPLES, SEED
 
-DRAFT, FINAL = 256, 512
-"""Size of the render while a control moves, and once it rests, pixels."""
 STEPS, STEP_SIZE = 7, 192
 """Renders of an interpolation, both ends included, and their size, pixels."""
 INTERPOLATE: dict[str, Kind] = {"Expression": "expression", "Identity": "identity", "Both": "code"}
@@ -59,6 +58,8 @@ class SwapTab:
         self.shared = shared
         self.pair = gr.State()
         """The `Pair` that is shown; None until the tab is opened."""
+        self.drawn = gr.State()
+        """The `Drawn` of the render."""
         self.pane = gr.State("interpolation")
         """Which of the inner tabs is open."""
         with gr.Row(elem_id="play"):
@@ -92,11 +93,11 @@ class SwapTab:
         gr.HTML("<h4>Expression</h4>", apply_default_css=False)
         self.depth = slider(0, MAX_STRENGTH, 1, 0.05, "Depth", "swap-depth")
         self.depth.visible = "hidden"
-        self.albedo = slider(0, MAX_STRENGTH, 1, 0.05, "Strength", "swap-albedo")
-        """The strength at full resolution; that of the albedo in the decoded swap."""
+        self.strength = slider(0, MAX_STRENGTH, 1, 0.05, "Strength", "swap-albedo")
+        """Strength of the expression at full resolution; of its albedo, and labelled so, where the swap is decoded."""
         source = gr.Radio([OTHER, NEUTRAL], value=OTHER, label="Source", elem_id="swap-source")
         self.detail = detail_choice("swap-detail")
-        self.settings = [self.depth, self.albedo, source, self.detail]
+        self.settings = [self.depth, self.strength, source, self.detail]
         """The components whose values are `SwapStrength`."""
 
     def _lay_out_denoising(self) -> None:
@@ -110,16 +111,17 @@ class SwapTab:
     def _connect(self, tab: gr.Tab) -> None:
         session, donor, url = self.shared.session, self.shared.donor, self.shared.url
         inputs = [session, donor, self.pair, self.seed, *self.settings]
-        shown = [self.pair, self.render, self.faces, self.donors, url]
+        render = [self.drawn, self.render, url]
+        shown = [*render, self.pair, self.faces, self.donors]
         tab.select(self.open, inputs, shown, show_progress_on=self.render, **PRIVATE)
         gr.on([session.change, donor.change, self.seed.input], self.follow, inputs, shown,
               show_progress_on=self.render, trigger_mode="always_last", **PRIVATE)
-        drawn = [self.pair, *self.settings]
-        gr.on([control.input for control in self.settings], self.redraw, drawn, [self.render, url], **LIVE)
-        self.detail.change(self.offer_controls, self.detail, [self.depth, self.albedo, self.what, self.decoded_only],
+        drawn = [self.pair, self.drawn, *self.settings]
+        gr.on([control.input for control in self.settings], self.redraw, drawn, render, **LIVE)
+        self.render.settle(self.redraw, drawn, render, **LIVE)
+        self.detail.change(self.offer_controls, self.detail, [self.depth, self.strength, self.what, self.decoded_only],
                            **LIVE)
-        self.render.finish(self.finish, drawn, [self.render, url], **LIVE)
-        self.render.save(self.save_render, drawn, self.render, **LIVE)
+        self.render.save(self.save_render, [self.pair, *self.settings], self.render, **LIVE)
         self.donors.select(self.choose_donor, None, donor, show_progress_on=self.faces, trigger_mode="always_last",
                            **PRIVATE)
         self.upload.upload(self.open_donor, self.upload, donor, show_progress_on=self.faces, **PRIVATE)
@@ -134,14 +136,14 @@ class SwapTab:
               trigger_mode="always_last", **PRIVATE)
 
     def restored_after(self, loaded: Dependency) -> Dependency:
-        """Restore the swap in the page's URL once the page is loaded; returns the event that follows."""
+        """Restore the swap from the page's URL once the page is loaded; returns the event that follows."""
         return loaded.then(self.restore, None, [self.shared.donor, *self.settings[:3]], **QUIET)
 
     # --- The live render --------------------------------------------------------------------------------------
 
     @handle_errors
     def restore(self, request: gr.Request) -> dict[Any, Any]:
-        """Donor and strength in the page's URL."""
+        """Read donor and strength from the page's URL."""
         given = request.query_params
         if given.keys().isdisjoint({"donor", *SwapStrength().link_parameters()}):
             return gr.skip()
@@ -151,50 +153,47 @@ class SwapTab:
 
     @handle_errors
     def open(self, session: Session | None, donor: Session | None, pair: Pair | None, *rest) -> dict[Any, Any]:
-        """The tab is opened: show the swap, unless it is shown already."""
+        """Show the swap when the tab is opened, unless it is shown already."""
         if pair and pair.subject is session and donor in (None, pair.donor):
             return gr.skip()
         return self._show(require_session(session), donor, *rest)
 
     @handle_errors
     def follow(self, session: Session | None, donor: Session | None, pair: Pair | None, *rest) -> dict[Any, Any]:
-        """Another face, donor or seed. Before the tab is opened there is nothing to render."""
+        """Show the swap of another face, donor or seed; nothing is rendered before the tab is opened."""
         return self._show(require_session(session), donor, *rest) if pair else gr.skip()
 
     @handle_errors
-    def redraw(self, pair: Pair | None, *values) -> dict[Any, Any]:
-        """A draft while a control moves."""
-        return self._draw(require_pair(pair), SwapStrength(*values), DRAFT)
-
-    @handle_errors
-    def finish(self, pair: Pair | None, *values) -> dict[Any, Any]:
-        """The final render, once the controls rest."""
-        return self._draw(require_pair(pair), SwapStrength(*values), FINAL)
+    def redraw(self, pair: Pair | None, drawn: Drawn, *values) -> dict[Any, Any]:
+        """The render that the controls ask for: a draft, and the final one once the controls rest."""
+        pair, strength = require_pair(pair), SwapStrength(*values)
+        size = drawn.next_size(pair, strength)
+        return self._draw(pair, strength, size) if size else gr.skip()
 
     @handle_errors
     def save_render(self, pair: Pair | None, event: gr.EventData, *values) -> dict[Any, Any]:
-        """The final render as PNG, for download."""
+        """Encode the full-size render as PNG, for download."""
         array = require_pair(pair).render(SwapStrength(*values), FINAL)
         return {self.render: gr.update(saved=png_url(array, event.watermark is not False))}
 
     def offer_controls(self, detail: str) -> dict[Any, Any]:
-        """Controls of the detail: one strength at full resolution; depth, albedo and identity only decoded."""
+        """Show the controls of the detail: one strength at full resolution; depth, albedo and identity if decoded."""
         decoded = detail == DECODED
         return {self.depth: gr.update(visible=True if decoded else "hidden"),
-                self.albedo: gr.update(label="Albedo" if decoded else "Strength"),
+                self.strength: gr.update(label="Albedo" if decoded else "Strength"),
                 self.what: gr.update(choices=list(INTERPOLATE) if decoded else ["Expression"], value="Expression"),
                 self.decoded_only: gr.update(visible=not decoded)}
 
     @newest(DONOR)
     @handle_errors
     def choose_donor(self, event: gr.EventData) -> Session:
-        """The expression of an example."""
+        """Use the expression of an example."""
         return open_example(event.index)
 
     @newest(DONOR)
     @handle_errors
     def open_donor(self, path: str | None) -> Session | dict:
-        """The expression of the largest face of a photo."""
+        """Use the expression of the largest face of a photo."""
         return open_face(path) if path else gr.skip()
 
     @newest(FACE, DONOR, edits=True)
@@ -216,14 +215,14 @@ class SwapTab:
 
     def _draw(self, pair: Pair, strength: SwapStrength, size: int) -> dict[Any, Any]:
         donor = None if pair.donor.example is None else pair.donor.example + 1
-        return {self.render: gr.update(value=jpeg_url(pair.render(strength, size)), draft=size < FINAL),
+        return {self.drawn: Drawn(pair, strength, size), self.render: redrawn(jpeg_url(pair.render(strength, size))),
                 self.shared.url: gr.update(swap={"donor": donor, **strength.link_parameters()})}
 
-    # --- Below it ---------------------------------------------------------------------------------------------
+    # --- The tabs below: interpolation and denoising ----------------------------------------------------------
 
     @handle_errors
     def fill(self, pair: Pair | None, pane: str, what: str, detail: str) -> dict[Any, Any]:
-        """Content of the open inner tab."""
+        """Fill the open inner tab."""
         if pair is None:
             return gr.skip()
         if pane == "interpolation":

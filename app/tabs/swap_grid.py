@@ -9,6 +9,7 @@ import gradio as gr
 import numpy as np
 
 from app.server.errors import handle_errors
+from app.session.order import DONOR, FACE, newest
 from app.session.session import Session, examples, open_example
 from app.session.swap import Pair, open_face, render_grid, require_pair
 from app.tabs.shared_state import SharedState
@@ -29,7 +30,7 @@ TOO_FEW = "Choose at least two faces."
 
 
 class Grid:
-    """Its components and handlers. A face is a `Session`, or the number of an example that is not analyzed yet."""
+    """The grid's components and handlers. A face is a `Session`, or the number of an example not analyzed yet."""
 
     def __init__(self, shared: SharedState, pair: gr.State, detail: gr.Radio):
         self.shared = shared
@@ -53,7 +54,7 @@ class Grid:
     def _connect(self, pair: gr.State, detail: gr.Radio) -> None:
         choice = [self.faces, self.chosen, self.choices]
         pair.change(self.offer, [pair, self.faces], choice, **QUIET)
-        # Every click counts, one after the other.
+        # No click is dropped, and they are handled in order.
         self.choices.select(self.choose, choice[:2], choice[1:], trigger_mode="multiple", concurrency_limit=1, **QUIET)
         self.add.upload(self.add_photos, [self.add, *choice[:2]], choice, show_progress_on=self.choices, **PRIVATE)
         drawing = self.draw.click(self.fill, [*choice[:2], pair, detail], [self.grid, self.drawn, self.cancel],
@@ -65,7 +66,7 @@ class Grid:
 
     @handle_errors
     def offer(self, pair: Pair | None, earlier: list[Session | int]) -> dict[Any, Any]:
-        """The two faces of the swap, the visitor's added photos, and the examples."""
+        """Offer the two faces of the swap, the visitor's added photos, and the examples."""
         if pair is None:
             return gr.skip()
         two = [pair.subject, pair.donor]
@@ -78,7 +79,7 @@ class Grid:
 
     @handle_errors
     def choose(self, faces: list[Session | int], chosen: list[int], event: gr.EventData) -> dict[Any, Any]:
-        """Add a face, or remove it."""
+        """Choose a face, or remove it where it was chosen."""
         if event.index in chosen:
             return self._offered(faces, [one for one in chosen if one != event.index])
         if len(chosen) == MAX_FACES:
@@ -88,7 +89,7 @@ class Grid:
 
     @handle_errors
     def add_photos(self, paths: list[str], faces: list[Session | int], chosen: list[int]) -> dict[Any, Any]:
-        """The largest face of each photo. A photo that cannot be used is reported; the others are added."""
+        """Add the largest face of each photo. A photo that cannot be used is reported; the others are added."""
         opened = []
         for path in paths[:MAX_FACES]:
             try:
@@ -101,7 +102,7 @@ class Grid:
 
     def fill(self, faces: list[Session | int], chosen: list[int], pair: Pair | None,
              detail: str) -> Iterator[dict[Any, Any]]:
-        """The grid, row by row."""
+        """Render the grid row by row."""
         yield {self.cancel: gr.Button(visible=True)}
         sessions, thumbnails, work = handle_errors(self._begin)(faces, chosen, pair, detail)
         rows = []
@@ -110,9 +111,10 @@ class Grid:
             rows.append(handle_errors(next)(work))
             yield {self.grid: widget.grid(thumbnails, rows)}
 
+    @newest(FACE, DONOR)
     @handle_errors
     def open(self, drawn: list[Session], event: gr.EventData) -> tuple[Session, Session]:
-        """The two faces of a cell."""
+        """Open the two faces of a cell."""
         row, column = divmod(event.index, len(drawn))
         return drawn[row], drawn[column]
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
 import gradio as gr
 
-from app.session.settings import BACKGROUNDS, DECODED, MAX_ANGLES, MAX_LIGHT_ANGLE, PHOTO_DETAIL
-from app.widgets.assets import read_script
+from app.session.settings import (
+    BACKGROUNDS,
+    DECODED,
+    MAX_ANGLES,
+    MAX_LIGHT_ANGLE,
+    PHOTO_DETAIL,
+    LightSettings,
+    Pose,
+)
 
 
 def slider(low: float, high: float, value: float, step: float, label: str, elem_id: str) -> gr.Slider:
@@ -36,9 +47,9 @@ def render_choices() -> list[gr.Radio]:
             gr.Radio(list(BACKGROUNDS), value="Photo", label="Background", elem_id="background")]
 
 
-def presets(elem_id: str, names: list[str]) -> gr.HTML:
-    """A row of small buttons; its event `select` has the index of the one that was clicked."""
-    template = "".join(f'<button type="button" data-index="{index}">{name}</button>'
-                       for index, name in enumerate(names))
-    return gr.HTML(value="", html_template=template, elem_id=elem_id, elem_classes="presets", apply_default_css=False,
-                   js_on_load=read_script("events", "thumbnails"))
+def presets(elem_id: str, settings: Mapping[str, Pose | LightSettings]) -> gr.HTML:
+    """A row of small buttons, each of which moves the sliders to its settings; render.js does that."""
+    template = "".join(f"<button type='button' data-set='{json.dumps(asdict(values))}'>{name}</button>"
+                       for name, values in settings.items())
+    # A value, not a template: templates evaluate braces.
+    return gr.HTML(template, elem_id=elem_id, elem_classes="presets", apply_default_css=False)

@@ -37,9 +37,9 @@ FACE_PART, FACE_CENTRE = 0.6, 0.52
 def live_render() -> gr.HTML:
     """The live render: its value is a data URL.
 
-    Further properties as of app.widgets.render.live_render: `draft`, `photo`, `saved`; events `finish`, `save`.
+    Further properties as of app.widgets.render.live_render: `unsettled`, `photo`, `saved`; events `settle`, `save`.
     """
-    return gr.HTML(EMPTY, html_template=RENDER, draft=False, photo=EMPTY, saved="", elem_id="swap-render",
+    return gr.HTML(EMPTY, html_template=RENDER, unsettled=0, photo=EMPTY, saved="", elem_id="swap-render",
                    js_on_load=read_script("events", "download", "live_render"), css_template=read_style("swap"),
                    apply_default_css=False)
 
@@ -57,7 +57,7 @@ def faces(elem_id: str, items: list[dict]) -> gr.HTML:
 
 
 def pane(elem_id: str) -> gr.HTML:
-    """A place for `steps`, `grid` or `uncertainty`; its event `select` has the index of the cell that was clicked."""
+    """A panel for `steps`, `grid` or `uncertainty`; its event `select` has the index of the cell that was clicked."""
     return gr.HTML("", js_on_load=read_script("events", "thumbnails"), elem_id=elem_id,
                    css_template=read_style("swap"), apply_default_css=False)
 

@@ -31,6 +31,12 @@ def settled(page, selector: str, earlier: str) -> str:
     return source(page, selector)
 
 
+def shows(page, selector: str, expected: str) -> None:
+    """Wait until an image is the expected one."""
+    page.wait_for_function("([selector, expected]) => document.querySelector(selector)?.src === expected",
+                           arg=[selector, expected])
+
+
 def holds(page, selector: str, value: str) -> None:
     """Wait until a control has a value: it may come a moment after its render."""
     page.wait_for_function("([selector, value]) => document.querySelector(selector).value === value",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.ui.images import changed, holds, pixels, settled, source
+from tests.ui.images import changed, holds, pixels, settled, shows, source
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -89,6 +89,35 @@ def test_presets_set_pose_and_light(desktop):
     desktop.locator("#light-presets").get_by_text("Left").click()
     settled(desktop, "#render .live", turned)
     holds(desktop, "#across input[type=range]", "-60")
+
+
+def test_a_preset_and_a_slider_at_once_are_both_shown(fresh, open_page):
+    first = settled(fresh, "#render .live", "")
+    fresh.evaluate("""() => {
+      [...document.querySelectorAll('#light-presets button')].find((one) => one.innerText === 'Left').click();
+      const yaw = document.querySelector('#yaw input[type=range]');
+      yaw.value = 35;
+      yaw.dispatchEvent(new Event('input', { bubbles: true })); }""")
+    for name, value in {"yaw": "35", "across": "-60", "above": "10", "ambient": "0.35", "diffuse": "0.75"}.items():
+        holds(fresh, f"#{name} input[type=range]", value)
+    with open_page(link="example=1&yaw=35&across=-60&above=10&ambient=0.35&diffuse=0.75") as other:
+        asked = settled(opened(other), "#render .live", first)
+    shows(fresh, "#render .live", asked)
+
+
+def test_an_answer_that_comes_late_does_not_stay(fresh):
+    first = settled(fresh, "#render .live", "")
+    late = []
+    fresh.route("**/queue/join*", lambda route: late.append(route) if not late else route.continue_())
+    yaw = fresh.locator("#yaw input[type=range]")
+    yaw.fill("35")  # this request waits on its way
+    holds(fresh, "#yaw input[type=number]", "35")
+    fresh.locator("#examples button").nth(3).click()
+    other = settled(fresh, "#render .live", first)
+    late[0].continue_()
+    changed(fresh, "#render .live", other)
+    shows(fresh, "#render .live", other)
+    fresh.unroute("**/queue/join*")
 
 
 def test_keys_turn_the_face_and_delete_resets_a_slider(desktop):
