@@ -19,16 +19,32 @@ from app.server.errors import handle_errors
 from app.session.export import KINDS, Kind, export_file, new_folder
 from app.session.latent_map import gallery
 from app.session.session import Session, choose_face, open_photo, render_face
-from app.session.settings import DECODED, FRONT, PHOTO_DETAIL, Settings
+from app.session.settings import BACKGROUNDS, DECODED, FRONT, MAX_ANGLES, MAX_LIGHT_ANGLE, PHOTO_DETAIL, Settings
 from app.session.swap import Pair, SwapStrength
-from core.arguments import check_choice, check_integer, check_seed, check_size, check_strength
-from core.errors import ArgumentInvalid, FaceNotFound, ImageUnreadable
+from core.arguments import (
+    check_boolean,
+    check_choice,
+    check_face,
+    check_integer,
+    check_number,
+    check_seed,
+    check_size,
+    check_strength,
+)
+from core.errors import ImageUnreadable
 from core.export.maps import code_arrays
 from core.export.provenance import png_bytes, watermark
 from core.export.report import report
+from core.files import write_bytes
 
 MIN_SIZE, MAX_SIZE = 64, 1024
 """Pixels of a render's side."""
+RANGES = {**{name: (-end, end) for name, end in MAX_ANGLES.items()}, "ambient": (0, 1), "diffuse": (0, 1),
+          "light_from_right": (-MAX_LIGHT_ANGLE, MAX_LIGHT_ANGLE),
+          "light_from_above": (-MAX_LIGHT_ANGLE, MAX_LIGHT_ANGLE)}
+"""Ends of the page's sliders, degrees or parts."""
+SLIDERS = {"light_from_right": "across", "light_from_above": "above"}
+"""Names in `Settings` of arguments that are called otherwise here."""
 
 
 @handle_errors
@@ -46,30 +62,31 @@ def render(photo: gr.FileData, yaw: float | None = None, pitch: float | None = N
            background: Literal["Photo", "White", "Black", "Clear"] = "Photo", size: int = 512, stamp: bool = True,
            face: int = 1) -> gr.FileData:
     """The face in a pose and a light, as PNG. Omitted values are as in the photo. Angles in degrees."""
+    size, stamp, texture = _check_output(size, stamp, detail)
+    values = {"yaw": yaw, "pitch": pitch, "roll": roll, "light_from_right": light_from_right,
+              "light_from_above": light_from_above, "ambient": ambient, "diffuse": diffuse}
+    given: dict[str, Any] = {SLIDERS.get(name, name): check_number(name, value, *RANGES[name])
+                             for name, value in values.items() if value is not None}
+    given |= {"detail": texture, "background": check_choice("background", background, BACKGROUNDS)}
     session = _open(photo, face)
-    given = {"yaw": yaw, "pitch": pitch, "roll": roll, "across": light_from_right, "above": light_from_above,
-             "ambient": ambient, "diffuse": diffuse, "detail": detail, "background": background}
-    settings = Settings.parse(given, session.settings)
-    wrong = [name for name, value in given.items() if value is not None and settings.to_dict()[name] != value]
-    if wrong:
-        raise ArgumentInvalid(f"{', '.join(wrong)}: out of range. The sliders of the page show the ranges.")
-    return _render(session, settings, size, stamp)
+    return _render(session, Settings.parse(given, session.settings), size, stamp)
 
 
 @handle_errors
 def frontalize(photo: gr.FileData, detail: Literal["Photo", "Decoded"] = "Photo", size: int = 512, stamp: bool = True,
                face: int = 1) -> gr.FileData:
     """The face from the front in the photo's light, as PNG."""
+    size, stamp, texture = _check_output(size, stamp, detail)
     session = _open(photo, face)
-    return _render(session, Settings(FRONT, session.settings.light, _detail(detail)), size, stamp)
+    return _render(session, Settings(FRONT, session.settings.light, texture), size, stamp)
 
 
 @handle_errors
 def export(photo: gr.FileData, kind: Kind = "glb", stamp: bool = True, face: int = 1) -> gr.FileData:
     """One file: render, turntable, 3-D face, map, codes or session."""
-    kind = check_choice("kind", kind, KINDS)
+    kind, stamp = check_choice("kind", kind, KINDS), check_boolean("stamp", stamp)
     session = _open(photo, face)
-    return _file(export_file(kind, session, session.settings, stamp is True, new_folder()))
+    return _file(export_file(kind, session, session.settings, stamp, new_folder()))
 
 
 @handle_errors
@@ -77,9 +94,10 @@ def swap(photo: gr.FileData, donor: gr.FileData, depth: float = 1.0, albedo: flo
          detail: Literal["Photo", "Decoded"] = "Photo", seed: int = 0, size: int = 512, stamp: bool = True,
          face: int = 1, donor_face: int = 1) -> gr.FileData:
     """The face of a photo with the expression of the donor's face, in the photo's pose and light, as PNG."""
-    strength = SwapStrength(check_strength("depth", depth), check_strength("albedo", albedo), detail=_detail(detail))
-    size, seed = check_size(size, MIN_SIZE, MAX_SIZE), check_seed(seed)
-    pair = Pair(_open(photo, face), _open(donor, donor_face), seed)
+    size, stamp, texture = _check_output(size, stamp, detail)
+    strength = SwapStrength(check_strength("depth", depth), check_strength("albedo", albedo), detail=texture)
+    seed = check_seed(seed)
+    pair = Pair(_open(photo, face), _open(donor, donor_face, "donor_face"), seed)
     return _save(pair.render(strength, size), stamp, "the identity of one photo with the expression of another")
 
 
@@ -94,18 +112,19 @@ def nearest(photo: gr.FileData, kind: Literal["identity", "expression", "code"] 
             for number, similarity in zip(*found, strict=True)]
 
 
+def _check_output(size: int, stamp: bool, detail: str) -> tuple[int, bool, str]:
+    """What endpoints that give a render have in common."""
+    return (check_size(size, MIN_SIZE, MAX_SIZE), check_boolean("stamp", stamp),
+            check_choice("detail", detail, (PHOTO_DETAIL, DECODED)))
+
+
 def _render(session: Session, settings: Settings, size: int, mark: bool) -> gr.FileData:
-    size = check_size(size, MIN_SIZE, MAX_SIZE)
     return _save(render_face(session, settings, size), mark, "the face in a chosen pose and light")
-
-
-def _detail(detail: str) -> str:
-    return check_choice("detail", detail, (PHOTO_DETAIL, DECODED))
 
 
 def _save(array: np.ndarray, mark: bool, title: str) -> gr.FileData:
     image, path = Image.fromarray(array), new_folder() / "face.png"
-    path.write_bytes(png_bytes(watermark(image) if mark else image, title))
+    write_bytes(path, png_bytes(watermark(image) if mark else image, title))
     return _file(path)
 
 
@@ -118,15 +137,22 @@ def connect() -> None:
         api(function, api_name=function.__name__)
 
 
-def _open(photo: Any, face: int) -> Session:
-    """The analyzed face of an uploaded photo. Gradio passes it as a plain dictionary, so its path is checked here."""
-    path = Path(str(photo.get("path") if isinstance(photo, dict) else "")).resolve()
-    if not path.is_relative_to(Path(get_upload_folder()).resolve()) or not path.is_file():
-        raise ImageUnreadable("Upload the photo first. The API tab shows how.")
-    session = open_photo(path)
-    if not isinstance(face, int) or not 1 <= face <= len(session.faces):
-        raise FaceNotFound(f"There is no face {face} in this photo: {len(session.faces)} were found.")
-    return session if face == 1 else choose_face(session, face - 1)
+def _open(photo: Any, face: Any, name: str = "face") -> Session:
+    """The analyzed face of an uploaded photo; `name` is the argument that chooses it."""
+    session = open_photo(_uploaded(photo))
+    index = check_face(face, len(session.faces), name) - 1
+    return choose_face(session, index) if index else session
+
+
+def _uploaded(photo: Any) -> Path:
+    """Path of an uploaded file. Gradio passes it as a plain dictionary, so anything may be in it."""
+    try:
+        path = Path(photo["path"]).resolve()
+        if path.is_relative_to(Path(get_upload_folder()).resolve()) and path.is_file():
+            return path
+    except (LookupError, TypeError, ValueError, OSError):
+        pass  # no file value, or no path that can exist
+    raise ImageUnreadable("Upload the photo first. The API tab shows how.")
 
 
 def _file(path: Path) -> gr.FileData:

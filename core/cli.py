@@ -5,19 +5,24 @@
     python -m core analyze photo.jpg --out folder/ --all        # folder/face1, folder/face2, ...
     python -m core analyze photo.jpg --out folder/ --refine     # closer to the photo, a second more
 
-A face gives PNGs of every factor, analysis.json and face.glb.
+A face gives PNGs of every factor, analysis.json and face.glb. Results of an earlier run are replaced, other files only
+with --overwrite.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.environment import escape_output
 from core.errors import FaceNotFound, LatentFaceError
-from core.export.provenance import DEPTH16, png_bytes, writing
+from core.export.provenance import DEPTH16, png_bytes
+from core.files import prepare_folder, remove_written, writing
 
 if TYPE_CHECKING:
     from core.faces import Face
@@ -40,16 +45,18 @@ FILES = {
     "face.glb": "textured mesh",
 }
 """What is written for a face."""
+REPORT = "analysis.json"
 SIZE = 256
 """Side of the images of the model's maps, pixels."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, or 2 with one sentence on stderr."""
+    escape_output()
     options = _parser().parse_args(arguments)
     try:
         analyze(options.photo, options.out, None if options.all else options.face, options.weights, options.refine,
-                options.rasterizer)
+                options.rasterizer, options.overwrite)
     except LatentFaceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -57,8 +64,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def analyze(photo: Path, out: Path, number: int | None = 1, weights: Path | None = None, refine: bool = False,
-            rasterizer: str = "grid") -> None:
+            rasterizer: str = "grid", overwrite: bool = False) -> None:
     """Analyze a photo and write everything that was found.
+
+    With all faces, results of an earlier run for faces that there are no more are removed.
 
     Args:
         photo: image file.
@@ -67,30 +76,35 @@ def analyze(photo: Path, out: Path, number: int | None = 1, weights: Path | None
         weights: weights file; the bundled one by default.
         refine: see LatentFace.analyze.
         rasterizer: see LatentFace.from_pretrained.
+        overwrite: also replace files that LatentFace did not write.
 
     Raises:
         FaceNotFound: no face, or fewer than `number`.
-        OutputUnwritable: `out` cannot be written.
+        OutputExists, OutputUnwritable: see core.files.writing.
         LatentFaceError: see LatentFace.from_pretrained and find_faces.
     """
-    _prepare(out)
+    prepare_folder(out, _names() if number else (), overwrite)
     from core.pipeline import LatentFace
 
     model = LatentFace.from_pretrained(weights, rasterizer)
     faces = model.find_faces(photo)
     if number is not None and not 1 <= number <= len(faces):
         raise FaceNotFound(f"There is no face {number} in this photo: choose from 1 (the largest) to {len(faces)}.")
-    chosen = {number: faces[number - 1]} if number else dict(enumerate(faces, 1))
-    for index, face in chosen.items():
-        folder = out if number else out / f"face{index}"
-        warnings = write_results(model, model.analyze([face], refine), face, folder)
+    folders = {number: out} if number else {index: out / f"face{index}" for index in range(1, len(faces) + 1)}
+    for folder in folders.values():
+        prepare_folder(folder, _names(), overwrite)
+    for index, folder in folders.items():
+        face = faces[index - 1]
+        warnings = write_results(model, model.analyze([face], refine), face, folder, overwrite)
         print(f"Face {index} of {len(faces)}: {folder}")
         for sentence in warnings:
             print(f"  {sentence}")
+    if not number:
+        _remove_faces_after(len(faces), out)
 
 
-def write_results(model: LatentFace, factors: Factors, face: Face, folder: Path) -> list[str]:
-    """Write images, JSON and mesh of one face into a folder; returns the warnings."""
+def write_results(model: LatentFace, factors: Factors, face: Face, folder: Path, overwrite: bool = False) -> list[str]:
+    """Write images, JSON and mesh of one face into a folder, all of them or none; returns the warnings."""
     from core.export.maps import depth16, map_image
     from core.export.report import report
     from core.export.visualize import depth_to_gray, normal_to_color
@@ -111,12 +125,14 @@ def write_results(model: LatentFace, factors: Factors, face: Face, folder: Path)
     images = {name: map_image(values, SIZE) for name, values in maps.items()}
     images["depth16.png"] = depth16(factors.canon_depth[0])
     results = {**report(factors, face), "files": FILES}
-    _prepare(folder)
-    with writing(folder):
-        for name, image in images.items():
-            (folder / name).write_bytes(png_bytes(image, FILES[name], name not in ("input.png", "full.png")))
-        (folder / "analysis.json").write_text(json.dumps(results, indent=2, ensure_ascii=False), encoding="utf-8")
-    model.mesh(textured).write(folder / "face.glb")
+    contents = {name: png_bytes(image, FILES[name], name not in ("input.png", "full.png"))
+                for name, image in images.items()}
+    contents[REPORT] = json.dumps(results, indent=2, ensure_ascii=False).encode()
+    mesh = model.mesh(textured)
+    with ExitStack() as files:
+        for name, content in contents.items():
+            files.enter_context(writing(folder / name, overwrite)).write_bytes(content)
+        mesh.write(folder / "face.glb", overwrite)
     return results["warnings"]
 
 
@@ -136,13 +152,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--rasterizer", choices=("grid", "pytorch3d"), default="grid",
                          help="what renders depth: the project's own, or PyTorch3D (requirements-pytorch3d.txt)")
     command.add_argument("--weights", type=Path, metavar="FILE", help="weights file (default: the bundled one)")
+    command.add_argument("--overwrite", action="store_true", help="also replace files that LatentFace did not write")
     return parser
 
 
-def _prepare(folder: Path) -> None:
-    """Make a folder and see that it can be written, before any work is done."""
-    probe = folder / ".latentface"
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+def _names() -> list[str]:
+    """Names of everything that is written for a face."""
+    return [*FILES, REPORT]
+
+
+def _remove_faces_after(count: int, out: Path) -> None:
+    """Remove what an earlier run wrote for faces with larger numbers."""
+    for folder in out.glob("face*"):
+        if re.fullmatch("face[0-9]+", folder.name) and int(folder.name[4:]) > count and folder.is_dir():
+            remove_written(folder)

@@ -53,5 +53,9 @@ class OutputUnwritable(LatentFaceError):
     """Results cannot be written to the chosen folder."""
 
 
+class OutputExists(OutputUnwritable):
+    """A file of the user's would be replaced."""
+
+
 class SessionUnreadable(LatentFaceError):
     """A session file is not one, or is damaged."""

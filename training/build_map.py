@@ -4,6 +4,7 @@
     python -m training.build_map --again                                      # the same faces, for new weights
     python -m training.build_map --people 0 --photos photos/ --out own.npz    # your own photos alone
 
+Only the bundled map, maps that this command wrote, and with --again the map that is read, are replaced unasked.
 A map belongs to the weights that it was built with: build it again when they change.
 """
 
@@ -20,15 +21,18 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from core.environment import escape_output
 from core.errors import ConfigError, LatentFaceError
 from core.export.visualize import to_uint8
 from core.faces import Crop, Face, face_from_crop
 from core.faces.detect import locate
 from core.faces.load_image import read_photo
+from core.files import prepare_folder
 from core.geometry.shading import shade
 from core.latent_map.builder import ESTIMATES, THUMBNAIL, MapBuilder, add_photo
 from core.latent_map.map import BUNDLED, LatentMap
 from core.pipeline import LatentFace
+from training.data.face_pack import name_photo
 from training.data.renders import random_light
 from training.rig.rig import Rig
 
@@ -51,13 +55,15 @@ def london(folder: Path, size: int) -> Iterator[tuple[Face, str, dict]]:
 
     Raises:
         ConfigError: there is no london.csv.
+        ImageUnreadable: one of the photos, which is named.
     """
     if not (folder / "london.csv").is_file():
         raise ConfigError(f"There is no london.csv in {folder}: name the folder that holds it and aligned512/.")
     with open(folder / "london.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row in tqdm(rows, desc="London Set", unit="photo"):
-        photo = read_photo(folder / "aligned512" / row["file"])
+        with name_photo(folder / "aligned512" / row["file"]) as path:
+            photo = read_photo(path)
         found = locate(photo)
         face = replace(_aligned_face(photo, size), blendshapes=found[0].blendshapes if found else None)
         yield face, f"London Set {row['person']}, {row['expression']}", {
@@ -102,8 +108,10 @@ def build(options: argparse.Namespace) -> None:
     """Build the map of the command line's options and write it.
 
     Raises:
-        LatentFaceError: there are too few faces, or a source or the weights are missing.
+        LatentFaceError: there are too few faces, a source or the weights are missing, or the map cannot be written.
     """
+    overwrite = options.overwrite or options.again or options.out == BUNDLED
+    prepare_folder(options.out.parent, [options.out.name], overwrite)
     model = LatentFace.from_pretrained(options.weights)
     builder, size, sources = MapBuilder(model), model.config.image_size, []
     if options.again:
@@ -120,12 +128,13 @@ def build(options: argparse.Namespace) -> None:
     if options.photos:
         paths = [path for path in sorted(options.photos.rglob("*")) if path.is_file()]
         for path in tqdm(paths, desc="photos", unit="photo"):
-            add_photo(builder, path, path.relative_to(options.photos).as_posix())
+            name = path.relative_to(options.photos).as_posix().encode("utf-8", "backslashreplace").decode()
+            if reason := add_photo(builder, path, name):
+                tqdm.write(f"{name}: {reason}", file=sys.stderr)
     with tqdm(builder.embed(), desc="layouts") as bar:
         for kind in bar:
             bar.set_postfix_str(kind)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    builder.finish(" ".join(credit for credit, _ in sources)).write(options.out)
+    builder.finish(" ".join(credit for credit, _ in sources)).write(options.out, overwrite)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -139,6 +148,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="random seed of the renders")
     parser.add_argument("--weights", type=Path, help="weights file; by default the bundled one")
     parser.add_argument("--out", type=Path, default=BUNDLED, help="file to write")
+    parser.add_argument("--overwrite", action="store_true", help="also replace a file that LatentFace did not write")
+    escape_output()
     try:
         build(parser.parse_args(arguments))
     except LatentFaceError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -13,19 +12,25 @@ from typing import Any
 import torch
 
 from core.errors import ConfigError
+from core.files import explain_failure, replacing
 
 LAST = "checkpoint.pt"
 """Name of the checkpoint in a run folder."""
 
 
 def new_run(folder: str | Path, name: str, config: dict[str, Any]) -> Path:
-    """Make the next numbered run folder, such as 0001-hybrid, with config.json: the settings and the git revision."""
+    """Make the next numbered run folder, such as 0001-hybrid, with config.json: the settings and the git revision.
+
+    Raises:
+        OutputUnwritable: the folder cannot be written.
+    """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    numbers = [int(path.name[:4]) for path in folder.iterdir() if path.name[:4].isdigit()]
-    run = folder / f"{max(numbers, default=0) + 1:04d}-{name}"
-    run.mkdir()
-    (run / "config.json").write_text(json.dumps({"revision": _revision(), **config}, indent=2))
+    with explain_failure(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        numbers = [int(path.name[:4]) for path in folder.iterdir() if path.name[:4].isdigit()]
+        run = folder / f"{max(numbers, default=0) + 1:04d}-{name}"
+        run.mkdir()
+        (run / "config.json").write_text(json.dumps({"revision": _revision(), **config}, indent=2), encoding="utf-8")
     return run
 
 
@@ -42,9 +47,13 @@ def _revision() -> str:
 
 
 def save(run: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint. A crash while it is written leaves the previous one intact."""
-    torch.save(state, run / (LAST + ".part"))
-    os.replace(run / (LAST + ".part"), run / LAST)
+    """Write a checkpoint. A crash while it is written leaves the previous one intact.
+
+    Raises:
+        OutputUnwritable: the file cannot be written.
+    """
+    with replacing(run / LAST) as part, open(part, "wb") as file:
+        torch.save(state, file)
 
 
 def load(run: Path) -> dict[str, Any]:
@@ -59,6 +68,10 @@ def load(run: Path) -> dict[str, Any]:
 
 
 def log_metrics(run: Path, metrics: dict[str, Any]) -> None:
-    """Append one line to metrics.jsonl. Values are JSON values or scalar tensors, also in dicts."""
-    with open(run / "metrics.jsonl", "a", encoding="utf-8") as file:
+    """Append one line to metrics.jsonl. Values are JSON values or scalar tensors, also in dicts.
+
+    Raises:
+        OutputUnwritable: the line cannot be written.
+    """
+    with explain_failure(run), open(run / "metrics.jsonl", "a", encoding="utf-8") as file:
         file.write(json.dumps(metrics, default=torch.Tensor.item) + "\n")

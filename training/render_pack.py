@@ -10,6 +10,7 @@ read meanwhile.
 from __future__ import annotations
 
 import argparse
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from core.errors import LatentFaceError
+from core.files import prepare_folder, replacing
 from training.rig.rig import Rig, RigSample
 
 SHARD = 2000
@@ -69,6 +72,9 @@ def render_shard(shard: int, split: str, seed: int, size: int, out: str | Path, 
 
     Returns:
         The shard's path.
+
+    Raises:
+        OutputUnwritable: the shard cannot be written.
     """
     path = Path(out) / f"{split}_{shard:04d}.npz"
     if path.exists():
@@ -82,15 +88,13 @@ def render_shard(shard: int, split: str, seed: int, size: int, out: str | Path, 
         sample = rig.render(person, rig.sample_expression(rng), rig.sample_view(rng), size,
                             rig.sample_accessories(person, rng))
         samples.append(encode_sample(sample))
-    temporary = path.with_suffix(".part")
-    with open(temporary, "wb") as file:
-        arrays: dict[str, Any] = {key: np.stack([sample[key] for sample in samples]) for key in samples[0]}
+    arrays: dict[str, Any] = {key: np.stack([sample[key] for sample in samples]) for key in samples[0]}
+    with replacing(path) as part, open(part, "wb") as file:
         np.savez(file, **arrays)
-    temporary.rename(path)
     return path
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Command line; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m training.render_pack",
                                      description="Render faces of the rig into shards.",
@@ -101,8 +105,16 @@ def main() -> None:
     parser.add_argument("--split", choices=("rig", "heldout"), default="rig", help="people to mix")
     parser.add_argument("--workers", type=int, default=1, help="number of processes; each renders one shard at a time")
     parser.add_argument("--out", type=Path, default=Path("packs/rig64"), help="folder for the shards")
-    args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
+    args = parser.parse_args(arguments)
+    try:
+        render(args)
+    except LatentFaceError as error:
+        sys.exit(str(error))
+
+
+def render(args: argparse.Namespace) -> None:
+    """Render the shards of the command line's options that are not there yet."""
+    prepare_folder(args.out)
     task = partial(render_shard, split=args.split, seed=args.seed, size=args.size, out=args.out)
     shards = range(-(-args.count // SHARD))
     with ProcessPoolExecutor(args.workers) as pool:

@@ -11,6 +11,7 @@ id and expression weights ex. The same seed makes the same file.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
+from core.errors import LatentFaceError
 from core.export.visualize import to_uint8
+from core.files import prepare_folder, writing
 from core.geometry.shading import shade
 from core.types import Light
 from training.data.renders import random_light, sensor_noise
@@ -66,7 +69,7 @@ def render_all(people: int, size: int, seed: int) -> dict[str, np.ndarray]:
     return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Command line; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m training.render_validation",
                                      description="Render people whom training never uses, for training.evaluate.",
@@ -75,10 +78,15 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=134, help=f"number of people, {PER_PERSON} renders each")
     parser.add_argument("--size", type=int, default=64, help="side of the renders, pixels")
     parser.add_argument("--seed", type=int, default=1, help="random seed")
-    options = parser.parse_args()
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    arrays: dict[str, Any] = render_all(options.people, options.size, options.seed)
-    np.savez_compressed(options.out, **arrays)
+    parser.add_argument("--overwrite", action="store_true", help="also replace a file that LatentFace did not write")
+    options = parser.parse_args(arguments)
+    try:
+        prepare_folder(options.out.parent, [options.out.name], options.overwrite)
+        arrays: dict[str, Any] = render_all(options.people, options.size, options.seed)
+        with writing(options.out, options.overwrite) as part, open(part, "wb") as file:
+            np.savez_compressed(file, **arrays)
+    except LatentFaceError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from core.export.visualize import depth_to_gray, normal_to_color, to_uint8
+from core.files import replacing
 from core.geometry.shading import relight
 from core.model.autoencoder import Autoencoder
 from core.types import Factors, Light
@@ -29,6 +30,7 @@ def sheet(factors: Factors) -> Image.Image:
 
 @torch.no_grad()
 def save_sheet(path: Path, model: Autoencoder, images: Tensor) -> None:
-    """Write the sheet of aligned images (B, 3, H, W), twice enlarged."""
+    """Write the sheet of aligned images (B, 3, H, W), twice enlarged. Raises OutputUnwritable."""
     rows = sheet(model(images).to("cpu"))
-    rows.resize((rows.width * 2, rows.height * 2), Image.Resampling.BICUBIC).save(path)
+    with replacing(path) as part:
+        rows.resize((rows.width * 2, rows.height * 2), Image.Resampling.BICUBIC).save(part, "PNG")

@@ -209,7 +209,7 @@ def save(config: AutoencoderTraining, run: Path, setup: Setup, done: int) -> Non
                           "optimizer": setup.optimizer.state_dict(), "step": done, "config": config.to_dict()})
     save_weights(run / "model.safetensors", setup.averaged.module.state_dict(), config.model,
                  {"stage": "autoencoder", "steps": str(_steps_before(config) + done),
-                  "regime": checkpoint.name_of_run(run)})
+                  "regime": checkpoint.name_of_run(run)}, overwrite=True)
 
 
 def _steps_before(config: AutoencoderTraining) -> int:

@@ -150,7 +150,7 @@ def save(config: BaselineTraining, run: Path, model: TwoEncoders, optimizer: Opt
     checkpoint.save(run, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": done,
                           "config": config.to_dict()})
     save_weights(run / "model.safetensors", model.state_dict(), config.model,
-                 {"stage": "baseline", "kind": config.kind, "steps": str(done)})
+                 {"stage": "baseline", "kind": config.kind, "steps": str(done)}, overwrite=True)
 
 
 def main(arguments: list[str]) -> None:

@@ -132,8 +132,9 @@ def all_codes(config: DiffusionTraining, run: Path) -> Frames:
 
     The basis is fitted to held-out people too; nothing that predicts the time-invariant code is.
     """
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file, save
 
+    from core.files import replacing
     from core.model.weights import read_metadata, save_weights
     from core.pipeline import LatentFace
     from training.data.code_frames import Frames, encode_all
@@ -143,8 +144,10 @@ def all_codes(config: DiffusionTraining, run: Path) -> Frames:
         return Frames(**load_file(run / CODES))
     autoencoder = LatentFace.from_pretrained(run / AUTOENCODER).autoencoder
     frames = whiten(autoencoder, encode_all(autoencoder, config))
-    save_weights(run / AUTOENCODER, autoencoder.state_dict(), autoencoder.config, read_metadata(run / AUTOENCODER))
-    save_file(vars(frames), run / CODES)
+    save_weights(run / AUTOENCODER, autoencoder.state_dict(), autoencoder.config, read_metadata(run / AUTOENCODER),
+                 overwrite=True)
+    with replacing(run / CODES) as part:
+        part.write_bytes(save(vars(frames)))
     return frames
 
 
@@ -168,7 +171,7 @@ def save(config: DiffusionTraining, run: Path, setup: Setup, done: int) -> None:
                           "optimizer": setup.optimizer.state_dict(), "step": done, "config": config.to_dict()})
     fingerprint = autoencoder_fingerprint(load_weights(run / AUTOENCODER)[1])
     save_weights(diffusion_path(run / AUTOENCODER), setup.averaged.module.state_dict(), setup.diffusion.config,
-                 {"stage": "diffusion", "steps": str(done), "autoencoder": fingerprint})
+                 {"stage": "diffusion", "steps": str(done), "autoencoder": fingerprint}, overwrite=True)
 
 
 def main(arguments: list[str]) -> None:

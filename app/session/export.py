@@ -20,6 +20,7 @@ from core.export.maps import codes_json, codes_npz, depth16, map_image
 from core.export.provenance import DEPTH16, png_bytes, watermark
 from core.export.session_file import read_session, write_session
 from core.export.visualize import normal_to_color
+from core.files import write_bytes
 
 Kind = Literal["picture", "turntable", "turntable-mp4", "glb", "obj", "depth", "normals", "albedo", "codes-npz",
                "codes-json", "session"]
@@ -74,7 +75,7 @@ def export_steps(kind: Kind, session: Session, settings: Settings, mark: bool, f
         saved = to_saved_session(session, settings.to_dict() | {"swap": values})
         write_session(replace(saved, donor=donor), path)
     else:
-        path.write_bytes({
+        write_bytes(path, {
             "picture": lambda: _render_png(session, settings, mark),
             "depth": lambda: png_bytes(depth16(factors.canon_depth[0]), DEPTH16),
             "normals": lambda: _map_png(normal_to_color(factors.canon_normal),

@@ -19,8 +19,9 @@ from PIL import Image
 from torch import Tensor
 
 from core.arguments import check_choice
-from core.export.provenance import SYNTHETIC, png_bytes, writing
+from core.export.provenance import SYNTHETIC, png_bytes
 from core.export.visualize import to_uint8
+from core.files import write_bytes, writing
 from core.geometry.camera import FIELD_OF_VIEW, PIVOT, backproject, depth_to_normal
 from core.geometry.filters import spline_matrix
 
@@ -56,15 +57,17 @@ class Mesh:
     texture: Image.Image
     """RGBA, transparent outside the mask."""
 
-    def write(self, path: str | Path) -> None:
+    def write(self, path: str | Path, overwrite: bool = False) -> None:
         """Save as GLB 2.0 (.glb), or as a ZIP of OBJ, MTL and images (.zip).
+
+        Args:
+            path, overwrite: as for `core.files.writing`, which also names the errors.
 
         Raises:
             ArgumentInvalid: another ending.
-            OutputUnwritable: the file cannot be written.
         """
         writers = {".glb": write_glb, ".zip": write_obj}
-        writers[check_choice("the file's ending", Path(path).suffix.lower(), writers)](self, path)
+        writers[check_choice("the file's ending", Path(path).suffix.lower(), writers)](self, path, overwrite)
 
 
 def face_mesh(canon_depth: Tensor, texture: Tensor, mask: Tensor | None = None) -> Mesh:
@@ -120,15 +123,12 @@ def face_mesh(canon_depth: Tensor, texture: Tensor, mask: Tensor | None = None) 
     )
 
 
-def write_glb(mesh: Mesh, path: str | Path) -> None:
+def write_glb(mesh: Mesh, path: str | Path, overwrite: bool = False) -> None:
     """Write a mesh as GLB 2.0 with normals and an embedded PNG texture, marked as synthetic in its metadata.
 
     Args:
         mesh: the mesh.
-        path: file to write; an existing file is replaced.
-
-    Raises:
-        OutputUnwritable: the file cannot be written.
+        path, overwrite: as for `core.files.writing`, which also names the errors.
     """
     import trimesh
     from trimesh.exchange.gltf import export_glb
@@ -138,21 +138,17 @@ def write_glb(mesh: Mesh, path: str | Path) -> None:
 
     scene = trimesh.Scene({"face": _textured(mesh)})
     content = export_glb(scene, include_normals=True, tree_postprocessor=mark)
-    with writing(path):
-        Path(path).write_bytes(content)
+    write_bytes(path, content, overwrite)
 
 
-def write_obj(mesh: Mesh, path: str | Path) -> None:
+def write_obj(mesh: Mesh, path: str | Path, overwrite: bool = False) -> None:
     """Write a mesh as a ZIP of OBJ, MTL and two PNG images, all marked as synthetic.
 
     Opacity is an image of its own: programs disagree on which channel of `map_d` counts.
 
     Args:
         mesh: the mesh.
-        path: file to write; an existing file is replaced.
-
-    Raises:
-        OutputUnwritable: the file cannot be written.
+        path, overwrite: as for `core.files.writing`, which also names the errors.
     """
     from trimesh.exchange.obj import export_obj
 
@@ -162,7 +158,7 @@ def write_obj(mesh: Mesh, path: str | Path) -> None:
     material = note + parts.pop("face.mtl").decode()
     (name, _), = parts.items()
     material = material.replace(f"map_Kd {name}", "map_Kd face.png\nmap_d opacity.png")
-    with writing(path), zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with writing(path, overwrite) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("face.obj", note + text)
         archive.writestr("face.mtl", material)
         archive.writestr("face.png", png_bytes(mesh.texture.convert("RGB"), "texture of the face"))

@@ -1,14 +1,9 @@
-"""What all written files share: a mark that says they are synthetic, and one error for unwritable places."""
+"""What all written files share: a mark that says they are synthetic."""
 
 from __future__ import annotations
 
-import contextlib
 import io
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from core.errors import OutputUnwritable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,15 +14,6 @@ NEAR, FAR = 0.9, 1.1
 """Depths that 0 and 65535 of a 16-bit image stand for."""
 DEPTH16 = (f"canonical depth, 16 bit: {NEAR} + value / 65535 · {FAR - NEAR:.1f} camera distances, at the model's "
            "resolution")
-
-
-@contextlib.contextmanager
-def writing(path: str | Path) -> Iterator[None]:
-    """Raise OutputUnwritable where a file, or a folder, cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputUnwritable(f"Cannot write {path} ({error.strerror}): choose another folder.") from error
 
 
 def png_bytes(image: Image.Image, title: str, synthetic: bool = True) -> bytes:

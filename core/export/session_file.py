@@ -16,9 +16,10 @@ from PIL import Image
 from torch import Tensor
 
 from core.errors import LatentFaceError, SessionUnreadable
-from core.export.provenance import SYNTHETIC, writing
+from core.export.provenance import SYNTHETIC
 from core.faces import Crop, Face
 from core.faces.load_image import MAX_BYTES, read_photo
+from core.files import write_bytes
 from core.geometry.landmark_warp import LANDMARKS
 from core.model.autoencoder import Autoencoder
 from core.types import Codes, Factors, Light, View
@@ -48,13 +49,9 @@ class SavedSession:
     """The expression source."""
 
 
-def write_session(saved: SavedSession, path: str | Path) -> None:
-    """Write a session file.
-
-    Raises:
-        OutputUnwritable: the file cannot be written.
-    """
-    from safetensors.torch import save_file
+def write_session(saved: SavedSession, path: str | Path, overwrite: bool = False) -> None:
+    """Write a session file; `overwrite` and errors as of `core.files.writing`."""
+    from safetensors.torch import save
 
     arrays, values = _pack(saved)
     if saved.donor:
@@ -62,8 +59,7 @@ def write_session(saved: SavedSession, path: str | Path) -> None:
         arrays |= {DONOR + name: array for name, array in lent.items()}
     metadata = {"format": FORMAT, "session": json.dumps(values), "synthetic": SYNTHETIC["note"]}
     arrays = {name: array.detach().clone(memory_format=torch.contiguous_format) for name, array in arrays.items()}
-    with writing(path):
-        save_file(arrays, path, metadata)
+    write_bytes(path, save(arrays, metadata), overwrite)
 
 
 def read_session(path: str | Path) -> SavedSession:
@@ -123,7 +119,8 @@ def _unpack(arrays: _Arrays, values: dict) -> SavedSession:
     size = arrays["canon_depth"].shape[-1]
     if not 32 <= size <= 256 or not isinstance(values["faces"], list):
         raise ValueError("no faces can be like this")
-    faces = [_face(arrays, number, one, size) for number, one in enumerate(values["faces"])]
+    photo = read_photo(arrays["photo"].numpy().tobytes())
+    faces = [_face(arrays, number, one, size, photo) for number, one in enumerate(values["faces"])]
     if values["index"] not in range(len(faces)):
         raise ValueError("there is no such face")
     take = arrays.take
@@ -145,11 +142,10 @@ def _unpack(arrays: _Arrays, values: dict) -> SavedSession:
     if "donor" in values:
         lent = _Arrays({name.removeprefix(DONOR): array for name, array in arrays.items() if name.startswith(DONOR)})
         donor = _unpack(lent, values["donor"])
-    photo = read_photo(arrays["photo"].numpy().tobytes())
     return SavedSession(photo, faces, values["index"], factors, settings, donor)
 
 
-def _face(arrays: _Arrays, number: int, values: dict, size: int) -> Face:
+def _face(arrays: _Arrays, number: int, values: dict, size: int, photo: np.ndarray) -> Face:
     numbers = [*values["crop"], *values["box"], *(values["pose"] or [])]
     if not np.isfinite(np.array(numbers, float)).all():
         raise ValueError("not a number")
@@ -162,7 +158,7 @@ def _face(arrays: _Arrays, number: int, values: dict, size: int) -> Face:
                 arrays.take(f"full{number}", 3, FULL, FULL, low=0, high=255).float() / 255, landmarks,
                 values["blendshapes"], pose and View.of(*map(float, pose)),
                 Crop((float(crop[0]), float(crop[1])), float(crop[2]), float(crop[3])),
-                (left, top, right, bottom))
+                (left, top, right, bottom), (photo.shape[1], photo.shape[0]))
 
 
 def _face_values(face: Face) -> dict:

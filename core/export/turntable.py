@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from core.export.provenance import SYNTHETIC, writing
+from core.errors import ArgumentInvalid
+from core.export.provenance import SYNTHETIC
 from core.export.visualize import to_uint8
+from core.files import writing
 from core.rendering.compositor import composite
 from core.types import Light, TexturedFace, View
 
@@ -49,35 +51,55 @@ def turntable(face: TexturedFace, light: Light, size: int,
         yield to_uint8(composite(face, view, light, size, background)[0])
 
 
-def write_gif(frames: list[Image.Image], path: str | Path) -> None:
-    """Write RGB frames as an endless GIF, marked as synthetic in its comment.
+def write_gif(frames: list[Image.Image], path: str | Path, overwrite: bool = False) -> None:
+    """Write frames as an endless GIF, marked as synthetic in its comment.
+
+    Args:
+        frames: RGB, all of one size.
+        path, overwrite: as for `core.files.writing`, which also names the errors.
 
     Raises:
-        OutputUnwritable: the file cannot be written.
+        ArgumentInvalid: other frames, or none.
     """
+    _check_frames(frames)
     few = frames[::6]
     sheet = Image.new("RGB", (few[0].width, few[0].height * len(few)))
     for index, frame in enumerate(few):
         sheet.paste(frame, (0, few[0].height * index))
     palette = sheet.quantize(COLORS, Image.Quantize.MEDIANCUT)
     first, *rest = (frame.quantize(palette=palette) for frame in frames)
-    with writing(path):
-        first.save(path, "GIF", save_all=True, append_images=rest, duration=round(SECONDS / FRAMES * 1000), loop=0,
+    with writing(path, overwrite) as part:
+        first.save(part, "GIF", save_all=True, append_images=rest, duration=round(SECONDS / FRAMES * 1000), loop=0,
                    comment=NOTE.encode())
 
 
-def write_mp4(frames: list[Image.Image], path: str | Path) -> None:
-    """Write RGB frames with even sides as a video (MP4, H.264) of `ROUNDS` rounds, marked as synthetic in its comment.
+def write_mp4(frames: list[Image.Image], path: str | Path, overwrite: bool = False) -> None:
+    """Write frames as a video (MP4, H.264) of `ROUNDS` rounds, marked as synthetic in its comment.
+
+    Args:
+        frames: RGB, all of one size, with even sides.
+        path, overwrite: as for `core.files.writing`, which also names the errors.
 
     Raises:
-        OutputUnwritable: the file cannot be written.
+        ArgumentInvalid: other frames, or none.
     """
     import av
 
-    with writing(path), av.open(str(path), "w", options={"movflags": "faststart"}) as video:
+    _check_frames(frames, step=2)
+    with writing(path, overwrite) as part, \
+            av.open(str(part), "w", format="mp4", options={"movflags": "faststart"}) as video:
         video.metadata["comment"] = NOTE
         stream = video.add_stream("libx264", rate=round(FRAMES / SECONDS), options={"crf": str(QUALITY)})
         stream.width, stream.height, stream.pix_fmt = *frames[0].size, "yuv420p"
         for frame in frames * ROUNDS:
             video.mux(stream.encode(av.VideoFrame.from_image(frame)))
         video.mux(stream.encode(None))
+
+
+def _check_frames(frames: list[Image.Image], step: int = 1) -> None:
+    """Refuse frames that cannot be written; their sides must be multiples of `step`."""
+    sizes = {frame.size for frame in frames if frame.mode == "RGB"}
+    if len(sizes) != 1 or any(frame.mode != "RGB" for frame in frames) or any(side % step for side in min(sizes)):
+        found = ", ".join(sorted({f"{frame.mode} of {frame.width} × {frame.height}" for frame in frames})) or "none"
+        raise ArgumentInvalid(f"frames must be RGB images of one size{', with even sides' if step == 2 else ''}, got "
+                              f"{found}.")

@@ -23,6 +23,7 @@ import torch
 from core.config import ASSETS
 from core.errors import MapUnreadable
 from core.export.provenance import SYNTHETIC
+from core.files import writing
 from core.model.code_ops import KINDS, Kind, select
 from core.types import CodePair, Codes, SplitCodes
 
@@ -132,20 +133,24 @@ class LatentMap:
         result._check()
         return result
 
-    def write(self, path: str | Path) -> None:
-        """Write the map's file, codes in half precision."""
+    def write(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write the map's file, codes in half precision; arguments and errors as of `core.files.writing`."""
         rows = {name: code_rows(self.codes, kind).astype(np.float16)
                 for name, kind in (("whole", "code"), ("identity", "identity")) if kind in self.positions}
-        np.savez_compressed(
-            path, names=self.names, **rows,
-            **{f"positions.{kind}": positions for kind, positions in self.positions.items()},
-            **{f"columns.{name}": column for name, column in self.columns.items()},
-            pictures=np.frombuffer(b"".join(self.thumbnails), np.uint8),
-            ends=np.cumsum([len(one) for one in self.thumbnails]),
-            weights=np.array(self.weights), credit=np.array(self.credit), **SYNTHETIC)
+        with writing(path, overwrite) as part, open(part, "wb") as file:
+            np.savez_compressed(
+                file, names=self.names, **rows,
+                **{f"positions.{kind}": positions for kind, positions in self.positions.items()},
+                **{f"columns.{name}": column for name, column in self.columns.items()},
+                pictures=np.frombuffer(b"".join(self.thumbnails), np.uint8),
+                ends=np.cumsum([len(one) for one in self.thumbnails]),
+                weights=np.array(self.weights), credit=np.array(self.credit), **SYNTHETIC)
 
-    def export(self, numbers: list[int], path: str | Path) -> None:
-        """Write some of the faces as a zip: faces.csv (name, columns, positions), codes.npz and thumbnails."""
+    def export(self, numbers: list[int], path: str | Path, overwrite: bool = False) -> None:
+        """Write some of the faces as a zip: faces.csv (name, columns, positions), codes.npz and thumbnails.
+
+        `path`, `overwrite` and errors as of `core.files.writing`.
+        """
         table, codes = io.StringIO(), io.BytesIO()
         writer = csv.writer(table)
         places = [f"{kind}_{axis}" for kind in self.kinds for axis in "xy"]
@@ -156,8 +161,8 @@ class LatentMap:
             writer.writerow([number, self.names[number], *values, *(f"{value:.4f}" for value in xy)])
         rows = {kind: code_rows(self.codes, kind)[numbers] for kind in self.kinds}
         np.savez_compressed(codes, number=np.array(numbers), **rows, **SYNTHETIC)
-        with zipfile.ZipFile(path, "w") as file:
-            file.writestr("faces.csv", table.getvalue())
+        with writing(path, overwrite) as part, zipfile.ZipFile(part, "w") as file:
+            file.writestr("faces.csv", table.getvalue().encode("utf-8", "backslashreplace"))
             file.writestr("codes.npz", codes.getvalue())
             for number in numbers:
                 file.writestr(f"thumbnails/{number:05d}.webp", self.thumbnails[number])

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from core.config import ASSETS, DiffusionConfig, ModelConfig, from_dict
 from core.errors import ConfigError, WeightsDamaged, WeightsMismatch, WeightsMissing
+from core.files import prepare_folder, write_bytes
 from core.model.autoencoder import Autoencoder
 from core.model.diffusion import Diffusion
 
@@ -80,13 +81,16 @@ def _filled(network: Network, state: dict[str, Tensor], path: str | Path) -> Net
 
 
 def save_weights(path: str | Path, state: dict[str, Tensor], config: ModelConfig | DiffusionConfig,
-                 metadata: dict[str, str]) -> None:
-    """Write weights with their configuration and `metadata` (how they were trained)."""
-    from safetensors.torch import save_file
+                 metadata: dict[str, str], overwrite: bool = False) -> None:
+    """Write weights with their configuration and `metadata` (how they were trained).
+
+    The folder is made where it is missing; `overwrite` and errors as of `core.files.writing`.
+    """
+    from safetensors.torch import save
 
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(quantize(state), path, {"config": json.dumps(config.to_dict()), **metadata})
+    prepare_folder(path.parent)
+    write_bytes(path, save(quantize(state), {"config": json.dumps(config.to_dict()), **metadata}), overwrite)
 
 
 def load_weights(path: str | Path) -> tuple[ModelConfig, dict[str, Tensor]]:

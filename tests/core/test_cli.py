@@ -11,6 +11,7 @@ from PIL import Image
 
 from core.cli import FILES, main
 from core.config import ModelConfig
+from core.files import MANIFEST
 from core.model.autoencoder import Autoencoder
 from core.model.weights import save_weights
 
@@ -44,7 +45,7 @@ def refusal(capsys, *arguments) -> str:
 
 
 def test_every_promised_file_is_written(results):
-    assert {path.name for path in results.iterdir()} == {*FILES, "analysis.json"}
+    assert {path.name for path in results.iterdir()} == {*FILES, "analysis.json", MANIFEST}
     assert (results / "face.glb").read_bytes()[:4] == b"glTF"
     assert Image.open(results / "full.png").size == (512, 512)
 

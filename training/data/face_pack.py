@@ -11,6 +11,7 @@ Layout of a pack (of FairFace, and of what `python -m training.prepare` writes):
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import tarfile
@@ -23,7 +24,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.errors import ConfigError
+from core.errors import ConfigError, ImageUnreadable, LatentFaceError
 
 DECODE_THREADS = 2
 BATCH = 256
@@ -45,13 +46,16 @@ class FacePack(torch.utils.data.Dataset):
             one is NaN), else text. Codes with leading zeros, such as names, stay text.
 
     Raises:
-        ConfigError: the pack has no such split, or an image is missing from its shards.
+        ConfigError: the pack has no such split, no faces in it, a damaged shard, or lacks an image.
+        ImageUnreadable: an image is damaged.
     """
 
     def __init__(self, folder_or_csv: str | Path, size: int = 64, split: str = "train", limit: int | None = None):
         path = Path(folder_or_csv)
         folder, split = (path.parent, path.stem) if path.suffix == ".csv" else (path, split)
         self.columns = read_columns(folder / f"{split}.csv", limit)
+        if not len(self.columns["name"]):
+            raise ConfigError(f"{folder / f'{split}.csv'} lists no faces: prepare a pack from photos that show some.")
         self.images = _read_images(folder, split, self.columns["name"], size)
 
     def __len__(self) -> int:
@@ -70,7 +74,7 @@ def read_columns(csv_path: str | Path, limit: int | None = None) -> dict[str, np
     """
     if not Path(csv_path).is_file():
         raise ConfigError(f"There is no {csv_path}: name a folder made by `python -m training.prepare`.")
-    with open(csv_path, newline="", encoding="utf-8") as file:
+    with open(csv_path, newline="", encoding="utf-8", errors="surrogateescape") as file:
         reader = csv.DictReader(file)
         rows = [row for row, _ in zip(reader, range(limit if limit is not None else 2**31), strict=False)]
         names = reader.fieldnames or []
@@ -78,6 +82,15 @@ def read_columns(csv_path: str | Path, limit: int | None = None) -> dict[str, np
         raise ConfigError(f"{csv_path} has no column `name`: it is not the csv file of a face pack.")
     columns = {key: _column([row[key] for row in rows]) for key in names if key != "name"}
     return {"name": np.array([row["name"] for row in rows], dtype=str), **columns}
+
+
+@contextlib.contextmanager
+def name_photo(path: str | Path) -> Iterator[str | Path]:
+    """Yield the path of a photo, and name it in the ImageUnreadable that is raised where it cannot be read."""
+    try:
+        yield path
+    except (LatentFaceError, OSError, ValueError, SyntaxError, EOFError) as error:  # what Pillow and NumPy raise
+        raise ImageUnreadable(f"{path} cannot be read: fetch it again, or leave it out. ({error})") from error
 
 
 def decode(jpeg: bytes, size: int) -> np.ndarray:
@@ -109,7 +122,8 @@ def _read_images(folder: Path, split: str, names: np.ndarray, size: int) -> Tens
 
     def store(item: tuple[int, bytes]) -> None:
         row, jpeg = item
-        images[row] = torch.from_numpy(decode(jpeg, size).copy()).permute(2, 0, 1)
+        with name_photo(f"{names[row]}.jpg of {folder}"):
+            images[row] = torch.from_numpy(decode(jpeg, size).copy()).permute(2, 0, 1)
 
     with ThreadPoolExecutor(DECODE_THREADS) as pool:
         for shard in sorted(folder.glob(f"{split}-*.tar")):
@@ -125,12 +139,15 @@ def _read_images(folder: Path, split: str, names: np.ndarray, size: int) -> Tens
 
 def _select(shard: Path, rows: dict[str, int]) -> Iterator[tuple[int, bytes]]:
     """Yield (row, bytes) of the images of a shard whose names are in `rows`, and remove these from `rows`."""
-    with tarfile.open(shard) as tar:
-        for member in tar:
-            row = rows.pop(Path(member.name).stem, None) if rows else None
-            file = tar.extractfile(member) if row is not None else None
-            if row is not None and file is not None:
-                yield row, file.read()
+    try:
+        with tarfile.open(shard) as tar:
+            for member in tar:
+                row = rows.pop(Path(member.name).stem, None) if rows else None
+                file = tar.extractfile(member) if row is not None else None
+                if row is not None and file is not None:
+                    yield row, file.read()
+    except tarfile.TarError as error:
+        raise ConfigError(f"{shard} is damaged ({error}): copy it again, or prepare the pack again.") from error
 
 
 def _batches(items: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:

@@ -40,6 +40,8 @@ def parser() -> argparse.ArgumentParser:
     _add_disentanglement(commands)
     _add_verification(commands)
     _add_expression(commands)
+    for command in commands.choices.values():
+        command.add_argument("--overwrite", action="store_true", help="also replace files LatentFace did not write")
     return result
 
 
@@ -131,9 +133,14 @@ def _add_encoders(command) -> None:
 def main(arguments: list[str]) -> None:
     """Run one measurement."""
     options = parser().parse_args(arguments)
+    from core.environment import escape_output
     from core.errors import LatentFaceError
+    from core.files import prepare_folder
 
+    escape_output()
     try:
+        if options.out:
+            prepare_folder(options.out.parent, [options.out.name], options.overwrite)
         import_module(f"training.evaluate.protocols.{options.command}").run(options)
     except LatentFaceError as error:
         sys.exit(str(error))

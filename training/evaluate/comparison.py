@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.files import write_bytes
 from training.evaluate.features import NAMES
 
 if TYPE_CHECKING:
@@ -31,9 +31,13 @@ def finish(rows: dict[str, Row], figures: dict[str, dict[str, float]], title: st
            names: dict[str, str] = NAMES) -> dict:
     """Print the table, write the report with --out, and return it."""
     show(table(rows, figures, title, names))
-    report = {"title": title, "figures": figures}
+    return write_report({"title": title, "figures": figures}, options)
+
+
+def write_report(report: dict, options: Namespace) -> dict:
+    """Write the report as JSON to --out, if that is given, and return it; errors as of core.files.writing."""
     if options.out:
-        Path(options.out).write_text(json.dumps(report, indent=2) + "\n")
+        write_bytes(options.out, json.dumps(report, indent=2).encode() + b"\n", options.overwrite)
     return report
 
 

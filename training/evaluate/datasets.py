@@ -2,24 +2,29 @@
 
     RAF-DB       EmoLabel/list_patition_label.txt (`train_00001.jpg 5`), Image/aligned/train_00001_aligned.jpg
     AffectNet    {train,val}_set/annotations/12_exp.npy, {train,val}_set/images/12.jpg
-    FER2013      fer2013.csv (emotion, pixels, Usage)
+    FER2013      fer2013.csv (emotion, pixels, Usage), icml_face_data.csv (emotion, Usage, pixels), or train.csv and
+                 test.csv (emotion, pixels)
     folders      {train,test}/happy/any.jpg, as copies of the three are often passed on
 """
 
 from __future__ import annotations
 
 import csv
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from core.errors import ConfigError
+from training.data.face_pack import name_photo
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 RAF_DB = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 AFFECTNET = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 FER2013 = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+FER2013_PARTS = ("Training", "PrivateTest", "PublicTest")
 
 
 @dataclass
@@ -49,7 +54,7 @@ def read_expressions(root: Path, split: str | None = None) -> Expressions:
         split: the part to test on; by default test, val or the layout's own name for it.
 
     Raises:
-        ConfigError: none of the layouts, an empty part, or no such part.
+        ConfigError: none of the layouts, an empty part, no such part, or a damaged row.
     """
     root = Path(root)
     for reader in (_raf_db, _affectnet, _fer2013, _folders):
@@ -77,7 +82,7 @@ def _raf_db(root: Path):
     if listing is None:
         return None
     images, parts = listing.parent.parent / "Image" / "aligned", {}
-    rows = [line.split() for line in listing.read_text().splitlines() if line.strip()]
+    rows = [line.split() for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
     for name in ("train", "test"):
         chosen = [(file, int(label) - 1) for file, label in rows if file.startswith(name)]
         parts[name] = Part([images / f"{Path(file).stem}_aligned.jpg" for file, _ in chosen],
@@ -92,7 +97,8 @@ def _affectnet(root: Path):
     for name in ("train", "val"):
         sources, labels = [], []
         for image in sorted((root / f"{name}_set" / "images").glob("*.jpg")):
-            label = int(np.load(root / f"{name}_set" / "annotations" / f"{image.stem}_exp.npy"))
+            with name_photo(root / f"{name}_set" / "annotations" / f"{image.stem}_exp.npy") as path:
+                label = int(np.load(path))
             # Beyond the eight expressions: none, uncertain, no face.
             if label < len(AFFECTNET):
                 sources.append(image)
@@ -102,16 +108,49 @@ def _affectnet(root: Path):
 
 
 def _fer2013(root: Path):
-    path = root / "fer2013.csv"
-    if not path.is_file():
+    whole = next((path for path in (root / "fer2013.csv", root / "icml_face_data.csv") if _has_pixels(path)), None)
+    if whole:
+        rows = list(_fer2013_rows(whole))
+        return FER2013, {name: _part(row[1:] for row in rows if row[0] == name) for name in FER2013_PARTS}
+    files = {name: root / f"{name}.csv" for name in ("train", "test")}
+    if not _has_pixels(files["train"]):
         return None
-    parts: dict[str, tuple[list, list[int]]] = {name: ([], []) for name in ("Training", "PrivateTest", "PublicTest")}
-    with open(path, newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            (sources, labels), pixels = parts[row["Usage"]], np.array(row["pixels"].split(), np.uint8)
-            sources.append(pixels.reshape(2 * [int(len(pixels) ** 0.5)]))
-            labels.append(int(row["emotion"]))
-    return FER2013, {name: Part(sources, np.array(labels)) for name, (sources, labels) in parts.items()}
+    return FER2013, {name: _part(row[1:] for row in _fer2013_rows(path, name)) for name, path in files.items()
+                     if path.is_file()}
+
+
+def _has_pixels(path: Path) -> bool:
+    """Whether a csv file is there and has a column of pixels."""
+    if not path.is_file():
+        return False
+    with open(path, newline="", encoding="utf-8", errors="replace") as file:
+        return "pixels" in map(str.strip, next(csv.reader(file), []))
+
+
+def _fer2013_rows(path: Path, part: str | None = None) -> Iterator[tuple[str, np.ndarray, int]]:
+    """Part, image (H, H) uint8 and label of each row; `part` is that of a file without the column Usage."""
+    with open(path, newline="", encoding="utf-8", errors="replace") as file:
+        reader = csv.reader(file)
+        header = [name.strip() for name in next(reader)]
+        if "emotion" not in header or part is None and "Usage" not in header:
+            raise ConfigError(f"{path} has no labels: it needs the columns emotion and pixels, as icml_face_data.csv "
+                              "has them.")
+        try:
+            for row in reader:
+                values = dict(zip(header, row, strict=False))
+                pixels = np.array(values["pixels"].split(), np.uint8)
+                image, label = pixels.reshape(2 * [math.isqrt(len(pixels))]), int(values["emotion"])
+                name = part or values["Usage"].strip()
+                if not image.size or label not in range(len(FER2013)) or not part and name not in FER2013_PARTS:
+                    raise ValueError("impossible values")
+                yield name, image, label
+        except (KeyError, ValueError, OverflowError, csv.Error) as error:
+            raise ConfigError(f"{path}, line {reader.line_num}, is damaged: fetch the file again.") from error
+
+
+def _part(rows: Iterable[tuple[np.ndarray, int]]) -> Part:
+    rows = list(rows)
+    return Part([image for image, _ in rows], np.array([label for _, label in rows]))
 
 
 def _folders(root: Path):

@@ -14,6 +14,8 @@ from core.errors import LatentFaceError
 from core.faces.align import Crop, cut
 from core.faces.detect import locate
 from core.faces.load_image import read_photo
+from core.files import prepare_folder, replacing
+from training.data.face_pack import name_photo
 
 
 def read_faces(sources: Sequence[Path | np.ndarray], size: int, aligned: bool,
@@ -28,6 +30,9 @@ def read_faces(sources: Sequence[Path | np.ndarray], size: int, aligned: bool,
 
     Returns:
         (N, 3, size, size) uint8; in how many images no face was found: these are used whole.
+
+    Raises:
+        ImageUnreadable: an image is damaged or missing; it is named.
     """
     from tqdm import tqdm
 
@@ -36,14 +41,16 @@ def read_faces(sources: Sequence[Path | np.ndarray], size: int, aligned: bool,
         with np.load(path) as stored:
             return torch.from_numpy(stored["faces"]), int(stored["missed"])
     faces, missed = np.empty((len(sources), 3, size, size), np.uint8), 0
-    for face, source in zip(faces, tqdm(sources, desc="faces", leave=False), strict=True):
-        pixels = read_photo(source)
+    for number, source in enumerate(tqdm(sources, desc="faces", leave=False)):
+        with name_photo(source if isinstance(source, Path) else f"Image {number}"):
+            pixels = read_photo(source)
         crop = None if aligned else _central(pixels)
         missed += crop is None and not aligned
-        face[:] = cut(pixels, crop or _whole(pixels), size).transpose(2, 0, 1)
+        faces[number] = cut(pixels, crop or _whole(pixels), size).transpose(2, 0, 1)
     if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, faces=faces, missed=missed)
+        prepare_folder(path.parent)
+        with replacing(path) as part, open(part, "wb") as file:
+            np.savez(file, faces=faces, missed=missed)
     return torch.from_numpy(faces), missed
 
 
@@ -70,6 +77,7 @@ def _key(sources: Sequence[Path | np.ndarray], size: int, aligned: bool) -> str:
         if isinstance(source, np.ndarray):
             digest.update(source.tobytes())
         else:
-            status = source.stat()
+            with name_photo(source):
+                status = source.stat()
             digest.update(f"{source} {status.st_size} {status.st_mtime_ns}".encode())
     return digest.hexdigest()[:16]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from core.errors import ConfigError
+from core.files import prepare_folder, replacing
 from core.model.autoencoder import Autoencoder
 from core.model.weights import load_weights, read_metadata
 from core.pipeline import LatentFace
@@ -83,8 +84,9 @@ class Features:
             return encode(encoder, images)
         path = Path(self.cache) / f"features-{self._key(encoder, images)}.npz"
         if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(path, allow_pickle=False, **encode(encoder, images))
+            prepare_folder(path.parent)
+            with replacing(path) as part, open(part, "wb") as file:
+                np.savez(file, allow_pickle=False, **encode(encoder, images))
         with np.load(path) as stored:
             return {column: stored[column] for column in stored.files}
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.errors import ConfigError
 from core.pipeline import LatentFace
-from training.data.face_pack import decode
+from training.data.face_pack import decode, name_photo
 from training.evaluate.metrics import pixel_pca, probe_accuracy, rank1
 from training.evaluate.renders import features
 
@@ -57,7 +57,10 @@ def read(folder: Path, size: int) -> tuple[Tensor, np.ndarray, np.ndarray, np.nd
         raise ConfigError(f"There is no london.csv in {folder}: name the folder that holds it and aligned512/.")
     with open(folder / "london.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    images = [decode((folder / "aligned512" / row["file"]).read_bytes(), size) for row in rows]
+    images = []
+    for row in rows:
+        with name_photo(folder / "aligned512" / row["file"]) as path:
+            images.append(decode(Path(path).read_bytes(), size))
     photos = torch.from_numpy(np.stack(images)).movedim(-1, 1).float() / 255
     columns = (np.array([row[key] for row in rows]) for key in ("person", "expression", "split"))
     people, expression, split = columns

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from core.files import prepare_folder, write_bytes
 from core.pipeline import LatentFace
 from training.evaluate.measurement import Measurement
 from training.evaluate.report import BAR, read_published
 from training.sheets import COLUMNS, sheet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 YAW_BINS = np.arange(-60, 60, 10)
 LEAST_IN_BIN = 10
@@ -19,38 +25,57 @@ WORST = 12
 """Images on a sheet of worst cases."""
 
 
-def save(folder: Path, model: LatentFace, measured: dict[str, Measurement], gaps: dict[str, dict]) -> None:
-    """Write every plot and sheet into a folder.
+def save(folder: Path, images: dict[str, bytes], overwrite: bool = False) -> None:
+    """Write PNG images by name into a folder, which is made where it is missing; errors as of core.files.writing."""
+    prepare_folder(folder, [f"{name}.png" for name in images], overwrite)
+    for name, content in images.items():
+        write_bytes(Path(folder) / f"{name}.png", content, overwrite)
+
+
+def png(image: Image.Image, about: PngImagePlugin.PngInfo | None = None) -> bytes:
+    """An image as PNG."""
+    file = io.BytesIO()
+    image.save(file, "PNG", pnginfo=about)
+    return file.getvalue()
+
+
+def plot(model: LatentFace, measured: dict[str, Measurement], gaps: dict[str, dict]) -> dict[str, bytes]:
+    """Every plot and sheet as PNG, by name.
 
     Args:
-        folder: made where it is missing. Some of its images show the measured photos.
-        model: for the sheets.
+        model: for the sheets, some of which show the measured photos.
         measured: by source, `renders` and `photos`.
         gaps: of training.evaluate.report.gaps.
     """
     import matplotlib
 
     matplotlib.use("Agg")
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    images = {}
     if "renders" in measured:
-        rows, images = measured["renders"].rows, measured["renders"].images
+        rows, inputs = measured["renders"].rows, measured["renders"].images
         errors = {"SIDE ×10⁻²": rows["side"], "MAD (°)": rows["mad"], "pitch error (°)": rows["pose"][:, 0],
                   "yaw error (°)": rows["pose"][:, 1]}
-        _by_yaw(folder / "renders-by-yaw.png", rows["angles"][:, 1], errors, "true yaw of the render (°)")
+        images["renders-by-yaw"] = _by_yaw(rows["angles"][:, 1], errors, "true yaw of the render (°)")
         for name, error in (("side", rows["side"]), ("pose", rows["pose"].sum(1))):
-            _worst(folder / f"renders-worst-{name}.png", model, images, error)
+            images[f"renders-worst-{name}"] = _worst(model, inputs, error)
     if "photos" in measured:
-        rows, images = measured["photos"].rows, measured["photos"].images
+        rows, inputs = measured["photos"].rows, measured["photos"].images
         away = np.abs(rows["pose"][:, :2] - rows["mediapipe"])
         errors = {"L1": rows["l1"], "SSIM": rows["ssim"], "pitch, from MediaPipe's (°)": away[:, 0],
                   "yaw, from MediaPipe's (°)": away[:, 1]}
-        _by_yaw(folder / "photos-by-yaw.png", rows["mediapipe"][:, 1], errors, "MediaPipe's yaw (°)")
-        _poses(folder / "photos-pose.png", rows)
+        images["photos-by-yaw"] = _by_yaw(rows["mediapipe"][:, 1], errors, "MediaPipe's yaw (°)")
+        images["photos-pose"] = _poses(rows)
         for name, error in (("l1", rows["l1"]), ("pose", away.sum(1))):
-            _worst(folder / f"photos-worst-{name}.png", model, images, error)
+            images[f"photos-worst-{name}"] = _worst(model, inputs, error)
     if gaps:
-        _bars(folder / "photos-groups.png", gaps)
+        images["photos-groups"] = _bars(gaps)
+    return images
+
+
+def _png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, dpi=120, format="png")
+    return file.getvalue()
 
 
 def _panels(count: int):
@@ -60,7 +85,7 @@ def _panels(count: int):
     return figure, figure.subplots(1, count)
 
 
-def _by_yaw(path: Path, yaw: np.ndarray, errors: dict[str, np.ndarray], label: str) -> None:
+def _by_yaw(yaw: np.ndarray, errors: dict[str, np.ndarray], label: str) -> bytes:
     """Mean of each error and the middle half of its values, in steps of yaw with enough images."""
     figure, panels = _panels(len(errors))
     steps = {low + 5: (yaw >= low) & (yaw < low + 10) for low in YAW_BINS}
@@ -71,10 +96,10 @@ def _by_yaw(path: Path, yaw: np.ndarray, errors: dict[str, np.ndarray], label: s
         panel.plot(list(steps), [np.nanmean(values[part]) for part in steps.values()], marker="o")
         panel.set(title=name, xlabel=label, ylim=(0, None))
         panel.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
+    return _png(figure)
 
 
-def _poses(path: Path, rows: dict[str, np.ndarray]) -> None:
+def _poses(rows: dict[str, np.ndarray]) -> bytes:
     """Pitch and yaw of the model against MediaPipe's, one point a photo."""
     figure, panels = _panels(2)
     for axis, (panel, name) in enumerate(zip(panels, ("pitch", "yaw"), strict=True)):
@@ -84,10 +109,10 @@ def _poses(path: Path, rows: dict[str, np.ndarray]) -> None:
         panel.scatter(theirs, ours, s=3, alpha=0.4, linewidths=0)
         panel.set(title=name, xlabel="MediaPipe (°)", ylabel="model (°)", aspect="equal")
         panel.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
+    return _png(figure)
 
 
-def _bars(path: Path, gaps: dict[str, dict]) -> None:
+def _bars(gaps: dict[str, dict]) -> bytes:
     """For each figure the worst group of each attribute, in per cent behind all photos."""
     from matplotlib.figure import Figure
 
@@ -108,13 +133,13 @@ def _bars(path: Path, gaps: dict[str, dict]) -> None:
               yticklabels=[names[key] for key in gaps], ylim=(len(gaps) - 0.4, -0.6))
     panel.margins(x=0.15)
     panel.legend(loc="upper right")
-    figure.savefig(path, dpi=120)
+    return _png(figure)
 
 
-def _worst(path: Path, model: LatentFace, images, errors: np.ndarray) -> None:
+def _worst(model: LatentFace, images, errors: np.ndarray) -> bytes:
     """The images with the largest errors, largest first, with everything the model finds in them."""
     chosen = np.argsort(-np.nan_to_num(errors))[:WORST]
     image = sheet(model.analyze(images[chosen].float() / 255).to("cpu"))
     about = PngImagePlugin.PngInfo()
     about.add_itxt("Description", f"{COLUMNS}; rows: " + ", ".join(f"{k} ({errors[k]:.3g})" for k in chosen))
-    image.resize((image.width * 2, image.height * 2), Image.Resampling.BICUBIC).save(path, pnginfo=about)
+    return png(image.resize((image.width * 2, image.height * 2), Image.Resampling.BICUBIC), about)

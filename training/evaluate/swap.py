@@ -27,6 +27,7 @@ from training.evaluate.comparison import Row
 from training.evaluate.descriptor import Descriptor
 from training.evaluate.london import read
 from training.evaluate.metrics import albedo_error, erode, masked_mean, side
+from training.evaluate.plots import png
 from training.evaluate.renders import EROSION, NECK_DEPTH
 from training.render_validation import render_image
 from training.rig.rig import EXPRESSIONS, FAR_DEPTH, Rig, RigSample
@@ -207,17 +208,18 @@ def smile(photos: Tensor) -> Tensor:
     return torch.tensor(scores, dtype=torch.float32)
 
 
-def save_sheets(model: LatentFace, folder: Path, out: Path) -> None:
-    """Two sheets, decoded and at full resolution: expressions across (donors on top), identities down."""
+def sheets(model: LatentFace, folder: Path) -> dict[str, bytes]:
+    """Two sheets as PNG, decoded and at full resolution: expressions across (donors on top), identities down."""
     photos, _, smiles, heldout = read(Path(folder), DISPLAY)
     neutral, smiling = _neutral_and_smiling(photos, smiles, heldout)
     people, donors = neutral[:SHEET_PEOPLE], torch.cat([smiling[-SHEET_SMILES:], _rendered_donors()])
     found = swaps(model, people.repeat_interleave(len(donors), 0), donors.repeat(len(people), 1, 1, 1))
-    out.mkdir(parents=True, exist_ok=True)
+    result = {}
     for name, images in found.items():
         rows = [torch.cat([torch.ones_like(people[0]), *donors], -1)]
         rows += [torch.cat([person, *row], -1) for person, row in zip(people, images.split(len(donors)), strict=True)]
-        Image.fromarray(to_uint8(torch.cat(rows, 1))).save(out / f"swap_{name}.png")
+        result[f"swap_{name}"] = png(Image.fromarray(to_uint8(torch.cat(rows, 1))))
+    return result
 
 
 def _rendered_donors() -> Tensor:

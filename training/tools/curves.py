@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
+
+from core.arguments import check_choice
+from core.errors import LatentFaceError
+from core.files import writing
 
 WINDOW = 5
 """Lines of metrics.jsonl that are averaged for each point of a curve."""
@@ -27,8 +32,18 @@ def read_terms(run: Path) -> tuple[list[int], list[dict[str, float]]]:
     return [line["step"] for line in logged], [line["raw"] for line in logged]
 
 
-def plot_runs(runs: list[Path], out: Path) -> None:
-    """Write an image with a plot for each of `TERMS`, in it a curve for each run that has the term."""
+def plot_runs(runs: list[Path], out: Path, overwrite: bool = False) -> None:
+    """Write an image with a plot for each of `TERMS`, in it a curve for each run that has the term.
+
+    Args:
+        runs: run folders.
+        out: PNG, SVG or PDF file by its ending; PNG without one.
+        overwrite: as for `core.files.writing`, which also names the errors.
+
+    Raises:
+        ArgumentInvalid: another ending.
+    """
+    kind = check_choice("the file's ending", out.suffix.lower() or ".png", (".png", ".svg", ".pdf"))
     import matplotlib
 
     matplotlib.use("Agg")
@@ -45,7 +60,8 @@ def plot_runs(runs: list[Path], out: Path) -> None:
             plot.plot(steps[WINDOW - 1:], means, label=run.name, color=f"C{number}", linewidth=1.2)
     handles, names = max((plot.get_legend_handles_labels() for plot in plots.flat), key=lambda pair: len(pair[0]))
     figure.legend(handles, names, loc="outside lower center", ncols=len(names))
-    figure.savefig(out, dpi=80)
+    with writing(out, overwrite) as part:
+        figure.savefig(part, dpi=80, format=kind[1:])
 
 
 def main() -> None:
@@ -54,8 +70,12 @@ def main() -> None:
                                      description="Plot the raw terms of the loss of training runs.")
     parser.add_argument("runs", type=Path, nargs="+", help="run folders of training.train_autoencoder")
     parser.add_argument("--out", type=Path, required=True, help="image file to write")
+    parser.add_argument("--overwrite", action="store_true", help="also replace a file that LatentFace did not write")
     options = parser.parse_args()
-    plot_runs(options.runs, options.out)
+    try:
+        plot_runs(options.runs, options.out, options.overwrite)
+    except LatentFaceError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from core.errors import ConfigError, LatentFaceError
+from core.files import prepare_folder, writing
 from training.data.face_pack import FacePack
 
 SIZE = 128
@@ -41,13 +42,14 @@ def encode(image: np.ndarray, quality: int) -> bytes:
     return file.getvalue()
 
 
-def shrink(photos: Path, out: Path, budget: int) -> tuple[int, int]:
+def shrink(photos: Path, out: Path, budget: int, overwrite: bool = False) -> tuple[int, int]:
     """Write the small pack.
 
     Args:
         photos: folder of a face pack (training.data.face_pack).
         out: folder for train.csv and train-000.tar.
         budget: largest size of these in bytes, compressed (the tar file's headers are not compressed yet).
+        overwrite: as for `core.files.writing`, which also names the errors.
 
     Returns:
         Number of images (all, or as many as fit, evenly spaced), and their quality.
@@ -55,6 +57,7 @@ def shrink(photos: Path, out: Path, budget: int) -> tuple[int, int]:
     Raises:
         ConfigError: there is no such pack, or no image fits.
     """
+    prepare_folder(out, ["train-000.tar", "train.csv"], overwrite)
     pack, usable = FacePack(photos, SIZE), budget * (1 - SPARE)
     images, count = pack.images.numpy(), len(pack)
     quality, each = QUALITIES[0], 0.0
@@ -65,8 +68,8 @@ def shrink(photos: Path, out: Path, budget: int) -> tuple[int, int]:
     kept = min(count, int(usable / each))
     if kept < 1:
         raise ConfigError(f"No photo fits in {budget} bytes.")
-    out.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(out / "train-000.tar", "w") as tar, open(out / "train.csv", "w", newline="") as file:
+    with writing(out / "train-000.tar", overwrite) as shard, writing(out / "train.csv", overwrite) as table, \
+            tarfile.open(shard, "w") as tar, open(table, "w", newline="", encoding="utf-8") as file:
         names = csv.writer(file)
         names.writerow(["name"])
         for index in tqdm(np.linspace(0, count - 1, kept).astype(int), unit="photo"):
@@ -85,9 +88,11 @@ def main() -> None:
     parser.add_argument("photos", type=Path, help="face pack")
     parser.add_argument("out", type=Path, help="folder to write")
     parser.add_argument("--bytes", type=int, required=True, help="largest size of the small pack, compressed")
+    parser.add_argument("--overwrite", action="store_true", help="also replace files that LatentFace did not write")
     options = parser.parse_args()
     try:
-        print("{} photos as WebP of quality {}".format(*shrink(options.photos, options.out, options.bytes)))
+        kept, quality = shrink(options.photos, options.out, options.bytes, options.overwrite)
+        print(f"{kept} photos as WebP of quality {quality}")
     except LatentFaceError as error:
         sys.exit(str(error))
 

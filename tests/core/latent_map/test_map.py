@@ -2,8 +2,10 @@
 
 import csv
 import io
+import tempfile
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,10 +97,10 @@ def test_chosen_faces_are_exported(tmp_path):
 
 def damaged(change) -> bytes:
     """A map's file with some of its arrays changed."""
-    file = io.BytesIO()
-    small_map().write(file)
-    file.seek(0)
-    arrays = dict(np.load(file))
+    with tempfile.TemporaryDirectory() as folder:
+        small_map().write(Path(folder) / "map")
+        with np.load(Path(folder) / "map") as file:
+            arrays = dict(file)
     arrays.update(change(arrays))
     out = io.BytesIO()
     np.savez(out, **arrays)

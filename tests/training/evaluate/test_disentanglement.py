@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from core.errors import ConfigError, WeightsMissing
+from core.files import MANIFEST
 from core.pipeline import LatentFace
 from tests.training.packs import random_jpegs, write_csv, write_photos
 from training.evaluate import swap
@@ -113,7 +114,8 @@ def test_command_measures_every_figure(split_weights, render_pack, tmp_path, mon
     # As if decoded swaps were the donor's very image, and full ones A's.
     assert figures["transfer.reached"]["decoded"] == 1 and figures["transfer.own"]["decoded"] == 0
     assert figures["transfer.own"]["full"] == figures["transfer.own"]["nothing"] == 1
-    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"swap_decoded.png", "swap_full.png"}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {
+        "swap_decoded.png", "swap_full.png", MANIFEST}
 
 
 def test_command_says_what_it_needs(tmp_path):

@@ -12,6 +12,7 @@ import torch
 
 from core.config import ModelConfig
 from core.errors import ConfigError
+from core.files import MANIFEST
 from core.geometry.camera import pixel_grid
 from core.model.autoencoder import Autoencoder
 from core.model.weights import save_weights
@@ -212,7 +213,8 @@ def test_command_measures_every_figure(tmp_path, monkeypatch):
     assert [group["photos"] for group in written["groups"]["sex"].values()] == [6, 6]
     assert {path.name for path in figures.iterdir()} == {
         "renders-by-yaw.png", "renders-worst-side.png", "renders-worst-pose.png", "photos-by-yaw.png",
-        "photos-pose.png", "photos-worst-l1.png", "photos-worst-pose.png", "photos-groups.png"}
+        "photos-pose.png", "photos-worst-l1.png", "photos-worst-pose.png", "photos-groups.png",
+        MANIFEST}
 
 
 def test_command_asks_for_data():

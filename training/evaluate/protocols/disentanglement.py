@@ -7,7 +7,6 @@ neutral and smiling faces. On photos: MediaPipe's blendshapes.
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from pathlib import Path
 
@@ -18,8 +17,8 @@ import torch.nn.functional as F
 from core.errors import ConfigError
 from core.pipeline import LatentFace
 from training.data.face_pack import FacePack
-from training.evaluate import swap
-from training.evaluate.comparison import Row, show, table
+from training.evaluate import plots, swap
+from training.evaluate.comparison import Row, show, table, write_report
 from training.evaluate.descriptor import Descriptor
 from training.evaluate.features import Features
 from training.evaluate.london import DRAWS, change, read
@@ -69,10 +68,9 @@ def run(options: Namespace) -> dict:
     show(table(ROWS, figures, "identity against expression"),
          table(swap.ROWS, figures, "renders: A with B's expression, against the true one", swap.NAMES),
          table(swap.TRANSFER_ROWS, figures, "London: A's neutral face with B's smile", swap.TRANSFER_NAMES))
-    if options.out:
-        Path(options.out).write_text(json.dumps({"figures": figures}, indent=2) + "\n")
+    write_report({"figures": figures}, options)
     if options.figures and options.london:
-        swap.save_sheets(model, options.london, Path(options.figures))
+        plots.save(options.figures, swap.sheets(model, options.london), options.overwrite)
     return figures
 
 

@@ -10,7 +10,6 @@ image shows the surface and where it does not. Faces under four lights tell how 
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +31,8 @@ from core.rendering.compositor import bake_texture
 from core.rendering.texture_transfer import texture_from_photo
 from core.types import Factors, Light, TensorDataclass, View
 from training.data.renders import random_light, sensor_noise
-from training.evaluate.comparison import Row, show, table
+from training.evaluate import plots
+from training.evaluate.comparison import Row, show, table, write_report
 from training.evaluate.descriptor import Descriptor
 from training.evaluate.metrics import albedo_error, erode, masked_mean
 from training.evaluate.renders import EROSION, NECK_DEPTH
@@ -102,11 +102,9 @@ def run(options: Namespace) -> dict:
     report = {"weights": Path(weights_path(options.weights)).name, "people": options.people,
               "figures": figures | albedo_under_lights(model, options.people)}
     _print(report)
-    if options.out:
-        Path(options.out).write_text(json.dumps(report, indent=2) + "\n")
+    write_report(report, options)
     if options.figures:
-        options.figures.mkdir(parents=True, exist_ok=True)
-        sheet(ways, heads).save(options.figures / "frontalization.png")
+        plots.save(options.figures, {"frontalization": plots.png(sheet(ways, heads))}, options.overwrite)
     return report
 
 

@@ -14,7 +14,6 @@ The data, each of which may be missing:
 
 from __future__ import annotations
 
-import json
 import time
 from argparse import Namespace
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from core.model.weights import read_metadata, weights_path
 from core.pipeline import LatentFace
 from core.types import Factors
 from training.evaluate import london, photos, plots, renders
+from training.evaluate.comparison import write_report
 from training.evaluate.groups import by_group
 from training.evaluate.measurement import Measurement
 from training.evaluate.report import gaps, group_table, read_previous, table
@@ -79,10 +79,10 @@ def run(options: Namespace) -> dict:
     if "photos" in measured:
         report["groups"] = by_group(measured["photos"], photos.figures)
     _print(console, report, previous)
-    if options.out:
-        Path(options.out).write_text(json.dumps(report, indent=2) + "\n")
+    write_report(report, options)
     if options.figures:
-        plots.save(options.figures, model, measured, gaps(report["groups"], report["figures"]))
+        images = plots.plot(model, measured, gaps(report["groups"], report["figures"]))
+        plots.save(options.figures, images, options.overwrite)
     return report
 
 

@@ -13,7 +13,6 @@ for each place of the frontal face can hold, and what either error costs.
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from core.pipeline import LatentFace
 from core.types import View
 from training.data.face_pack import FacePack
 from training.data.renders import random_light
-from training.evaluate.comparison import Row, show, table
+from training.evaluate.comparison import Row, show, table, write_report
 from training.evaluate.measurement import Rows
 from training.evaluate.metrics import correlation, erode, explained_variance, mad, probe, side
 from training.evaluate.photos import INNER, LEAST_SPREAD, YAW_BANDS, landmark_values
@@ -101,10 +100,7 @@ def run(options: Namespace) -> dict:
                 figures[key][name] = value
     view = in_view(LatentFace.from_pretrained(options.weights), truth)
     _print(figures, errors, view)
-    report = {"figures": figures, "standard_errors": errors, "in_view": view}
-    if options.out:
-        Path(options.out).write_text(json.dumps(report, indent=2) + "\n")
-    return report
+    return write_report({"figures": figures, "standard_errors": errors, "in_view": view}, options)
 
 
 def _print(figures: dict, errors: dict, view: dict) -> None:
