@@ -215,7 +215,7 @@ def load_config(cls: type[Config], path: str | Path) -> Config:
     import yaml
 
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"Cannot read the configuration {path}: {error}") from error
-    return from_dict(cls, values)
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: no UTF-8, or no such date
+        raise ConfigError(f"Cannot read the configuration {path}: {' '.join(str(error).split())}.") from error
+    return from_dict(cls, {} if values is None else values)

@@ -1,10 +1,14 @@
 """Configurations: an unknown key or a wrong value is one sentence that names it."""
 
-import pytest
+from dataclasses import fields
 
-from core.config import ModelConfig, from_dict
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.config import DiffusionConfig, ModelConfig, from_dict
 from core.errors import ConfigError
-from training.config import AutoencoderTraining, load_config
+from training.config import AutoencoderTraining, DiffusionTraining, load_config
 
 
 def test_round_trip():
@@ -54,3 +58,38 @@ def test_unreadable_file(tmp_path):
 @pytest.mark.parametrize("name", ["hybrid", "self_supervised", "smoke"])
 def test_bundled_configs_load(name, request):
     load_config(AutoencoderTraining, request.config.rootpath / f"training/configs/{name}.yaml")
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(
+    [10**400, 2**63, -1, 0, 64, "1e-4", "a\nb", "\ud800"])
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=2)
+                      | st.dictionaries(st.text(max_size=5), inner, max_size=2), max_leaves=4)
+FUZZED = settings(max_examples=200, deadline=None, derandomize=True, database=None,
+                  suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def keys_of(cls) -> st.SearchStrategy[str]:
+    """Names of a configuration's settings, and others."""
+    return st.sampled_from([field.name for field in fields(cls)]) | st.text(max_size=5)
+
+
+@pytest.mark.parametrize("cls", [ModelConfig, DiffusionConfig, AutoencoderTraining, DiffusionTraining])
+@FUZZED
+@given(data=st.data())
+def test_any_values_are_a_configuration_or_refused_with_a_sentence(cls, data):
+    values = data.draw(VALUES | st.dictionaries(keys_of(cls), VALUES, max_size=3))
+    try:
+        assert isinstance(from_dict(cls, values), cls)
+    except ConfigError as error:
+        assert str(error).endswith(".") and len(str(error).splitlines()) == 1
+
+
+@FUZZED
+@given(content=st.binary(max_size=100) | st.text(max_size=100).map(lambda text: text.encode(errors="surrogatepass"))
+       | st.text("lr:[]{}-&*!|>'\"# \n\t1e%@`0", max_size=40).map(str.encode))
+def test_any_file_is_a_configuration_or_refused_with_its_name(content, tmp_path):
+    (tmp_path / "any.yaml").write_bytes(content)
+    try:
+        load_config(AutoencoderTraining, tmp_path / "any.yaml")
+    except ConfigError as error:
+        assert str(error).endswith(".") and len(str(error).splitlines()) == 1
