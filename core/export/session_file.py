@@ -9,12 +9,14 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from core.arguments import check_integer, check_number
 from core.errors import LatentFaceError, SessionUnreadable
 from core.export.provenance import SYNTHETIC
 from core.faces import Crop, Face
@@ -121,8 +123,7 @@ def _unpack(arrays: _Arrays, values: dict) -> SavedSession:
         raise ValueError("no faces can be like this")
     photo = read_photo(arrays["photo"].numpy().tobytes())
     faces = [_face(arrays, number, one, size, photo) for number, one in enumerate(values["faces"])]
-    if values["index"] not in range(len(faces)):
-        raise ValueError("there is no such face")
+    index = check_integer("index", values["index"], 0, len(faces) - 1)
     take = arrays.take
     code = arrays["depth_code"].shape[-1]
     light = Light(take("ambient", 1, low=0, high=1), take("diffuse", 1, low=0, high=1),
@@ -142,23 +143,29 @@ def _unpack(arrays: _Arrays, values: dict) -> SavedSession:
     if "donor" in values:
         lent = _Arrays({name.removeprefix(DONOR): array for name, array in arrays.items() if name.startswith(DONOR)})
         donor = _unpack(lent, values["donor"])
-    return SavedSession(photo, faces, values["index"], factors, settings, donor)
+    return SavedSession(photo, faces, index, factors, settings, donor)
 
 
 def _face(arrays: _Arrays, number: int, values: dict, size: int, photo: np.ndarray) -> Face:
-    numbers = [*values["crop"], *values["box"], *(values["pose"] or [])]
-    if not np.isfinite(np.array(numbers, float)).all():
-        raise ValueError("not a number")
-    crop, pose = values["crop"], values["pose"]
-    left, top, right, bottom = map(float, values["box"])
-    landmarks = None
+    x, y, side, roll = _numbers(values["crop"], 4)
+    left, top, right, bottom = _numbers(values["box"], 4)
+    pose, scores, landmarks = values["pose"], values["blendshapes"], None
+    if side < 1 or not (scores is None or isinstance(scores, dict)):
+        raise ValueError("no face can be like this")
     if f"landmarks{number}" in arrays:
         landmarks = arrays.take(f"landmarks{number}", LANDMARKS, 3, low=-1e6, high=1e6).numpy()
     return Face(arrays.take(f"image{number}", 3, size, size, low=0, high=1),
                 arrays.take(f"full{number}", 3, FULL, FULL, low=0, high=255).float() / 255, landmarks,
-                values["blendshapes"], pose and View.of(*map(float, pose)),
-                Crop((float(crop[0]), float(crop[1])), float(crop[2]), float(crop[3])),
+                scores and dict(zip(scores, _numbers(list(scores.values()), len(scores)), strict=True)),
+                None if pose is None else View.of(*_numbers(pose, 3)), Crop((x, y), side, roll),
                 (left, top, right, bottom), (photo.shape[1], photo.shape[0]))
+
+
+def _numbers(values: Any, count: int) -> list[float]:
+    """A list of finite numbers of a length; ArgumentInvalid or ValueError where it is something else."""
+    if not isinstance(values, list) or len(values) != count:
+        raise ValueError(f"{count} numbers are missing")
+    return [check_number("a value", value, -1e6, 1e6) for value in values]
 
 
 def _face_values(face: Face) -> dict:
