@@ -94,7 +94,7 @@ class LatentFace(FaceModel):
 
     @inference
     def preview(self, face: TexturedFace) -> TexturedFace:
-        """The same face with half the texture's resolution: renders up to 256 pixels look alike, and are faster."""
+        """The same face with half the texture's resolution: renders up to 256 pixels look the same, and are faster."""
         half = {name: F.interpolate(getattr(face, name), scale_factor=0.5, mode="area")
                 for name in ("texture", "background")}
         return replace(face, **half)
@@ -129,9 +129,9 @@ class LatentFace(FaceModel):
 
     def _change(self, face: TexturedFace, donor: TexturedFace | Mapping[str, float],
                 seed: int) -> tuple[CodePair, Reenactment]:
-        """What turns the expression of a face into the donor's: of its codes, and of its points.
+        """The changes of codes and of points that give a face the donor's expression.
 
-        The last one is kept with the face: a redraw at another strength then starts from it.
+        The last result is cached on the face, for renders at another strength.
         """
         last = face.__dict__.get("_last_change")
         if last and (last[0] is donor if isinstance(donor, TexturedFace) else last[:2] == (dict(donor), seed)):

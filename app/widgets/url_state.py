@@ -1,4 +1,4 @@
-"""The page's URL, which always restores what is shown: after a reload, or for whoever gets the link."""
+"""The page's URL, which restores what is shown, after a reload or for another person."""
 
 from __future__ import annotations
 

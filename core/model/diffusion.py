@@ -80,9 +80,9 @@ class CodeDiffusion(nn.Module):
     """The denoiser of one code and the subspace in which it works: identity coordinates.
 
     In these coordinates people differ most, relative to what light, pose and above all expressions change
-    (training.fitting.subspaces). The denoiser does not see a code's other coordinates: no part of an expression that
-    lies there can be taken for identity. A linear regression predicts the time-invariant code first; the denoiser
-    learns the residual, so it need not learn what is linear, and where it knows nothing, nothing is lost.
+    (training.fitting.subspaces). The denoiser does not see a code's other coordinates, so that no
+    expression that lies there is taken for identity. A linear regression predicts the time-invariant code, and the
+    denoiser its residual: it learns only what is not linear, and a residual of 0 leaves the regression's prediction.
     """
 
     mean: Tensor

@@ -121,8 +121,8 @@ class PCADecoder(Decoder):
 class CodeBasis(nn.Module):
     """Linear coordinates of a code, fixed during training; the identity map until a basis is set.
 
-    In the encoders' own coordinates distances mean little: a lamp may move a code further than another face does. In a
-    whitened basis (training.fitting.whitening) distances and angles are meaningful, and the decoded factors stay the
+    In the encoders' own coordinates distances mean little: other light may change a code more than another face does.
+    In a whitened basis (training.fitting.whitening) distances and angles are meaningful; the decoded factors stay the
     same.
     """
 

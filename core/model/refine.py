@@ -3,7 +3,7 @@
 The encoders answer in one pass. Refinement starts from their answer and takes a few Adam steps on the losses that
 training uses on photos: the likelihood of the reconstruction and of its mirrored twin under the confidence maps (paper
 section 3.1), and gradient differences. A prior keeps every variable near the encoders' answer, in units of about their
-error. View and light move most, depth and albedo a little. The confidence stays that of the encoders.
+error. View and light change most, depth and albedo a little. The confidence is not refined.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ GRADIENT = 4.0
 
 @dataclass(frozen=True)
 class Variable:
-    """How far and how fast one of the factors may move."""
+    """How far and how fast one of the factors may change."""
 
     spread: tuple[float, ...]
-    """Unit of its moves, about the encoder's error. Codes: part of the standard deviation of the code's own values."""
+    """Unit of its offsets, about the encoder's error. Codes: part of the standard deviation of the code's values."""
     rate: float
     """Adam's first step, in spreads; the steps shrink to zero (cosine)."""
     prior: float
-    """Weight of the mean square move, in spreads."""
+    """Weight of the mean squared offset, in spreads."""
 
 
 VARIABLES = {
@@ -58,27 +58,27 @@ def refine(autoencoder: Autoencoder, image: Tensor) -> Factors:
         Factors as `autoencoder` gives them, with the encoders' confidence.
     """
     with torch.inference_mode(False), torch.enable_grad():
-        image = image.clone()  # an image made in inference mode could not take part
+        image = image.clone()  # autograd refuses a tensor made in inference mode
         with torch.no_grad():
             start, sigmas = autoencoder.forward_with_sigma(image)
         units = _units(start)
-        moves = {name: torch.zeros_like(unit, requires_grad=True) for name, unit in units.items()}
-        groups = [{"params": [moves[name]], "lr": variable.rate} for name, variable in VARIABLES.items()]
+        offsets = {name: torch.zeros_like(unit, requires_grad=True) for name, unit in units.items()}
+        groups = [{"params": [offsets[name]], "lr": variable.rate} for name, variable in VARIABLES.items()]
         optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
         for _ in range(STEPS):
-            found = _moved(autoencoder, start, moves, units)
-            prior = sum(variable.prior * moves[name].square().mean(1).sum() for name, variable in VARIABLES.items())
+            found = _with_offsets(autoencoder, start, offsets, units)
+            prior = sum(variable.prior * offsets[name].square().mean(1).sum() for name, variable in VARIABLES.items())
             optimizer.zero_grad()
             (_loss(found, sigmas) + prior).backward()
             optimizer.step()
             schedule.step()
         with torch.no_grad():
-            return _moved(autoencoder, start, moves, units)
+            return _with_offsets(autoencoder, start, offsets, units)
 
 
 def _units(start: Factors) -> dict[str, Tensor]:
-    """The size of a move of 1, for each value of each variable."""
+    """The size of an offset of 1, for each value of each variable."""
     count = len(start.image)
     units = {name: start.image.new_tensor(variable.spread).expand(count, -1) for name, variable in VARIABLES.items()}
     for name in ("depth_code", "albedo_code"):
@@ -87,9 +87,10 @@ def _units(start: Factors) -> dict[str, Tensor]:
     return {name: unit.contiguous() for name, unit in units.items()}
 
 
-def _moved(autoencoder: Autoencoder, start: Factors, moves: dict[str, Tensor], units: dict[str, Tensor]) -> Factors:
-    """The factors after moves of the variables, within the encoders' ranges."""
-    depth_code, albedo_code, light, view = (moves[name] * units[name] for name in VARIABLES)
+def _with_offsets(autoencoder: Autoencoder, start: Factors, offsets: dict[str, Tensor],
+                  units: dict[str, Tensor]) -> Factors:
+    """The factors with offsets added to the variables, within the encoders' ranges."""
+    depth_code, albedo_code, light, view = (offsets[name] * units[name] for name in VARIABLES)
     codes = Codes(start.codes.depth_code + depth_code, start.codes.albedo_code + albedo_code)
     largest = autoencoder.config.max_light_slope
     slope = start.light.direction[:, :2] / start.light.direction[:, 2:] + light[:, 2:]

@@ -55,7 +55,7 @@ def _relit_layer(face: TexturedFace, view: View, light: Light, size: int) -> tup
     # Two texels a pixel: bilinear reading is then an average over the pixel.
     color = F.grid_sample(face.reduced("texture", 2 * size), coordinates, padding_mode="border", align_corners=False)
     layer = torch.cat([_relit(color, ratio), alpha * mask], 1)
-    # Where the surface hides itself, neighbouring pixels show distant points: there the render is smoothed.
+    # Where the surface occludes itself, neighbouring pixels show distant points: there the render is smoothed.
     color, alpha = lerp(layer, pool3x3(layer, torch.add) / 9, step).split((3, 1), 1)
     return color, alpha, ratio
 
@@ -114,8 +114,8 @@ def _relit(color: Tensor, ratio: Tensor) -> Tensor:
     ratio = torch.where(ratio > 1, 1 + room * ((ratio - 1) / room).tanh(), ratio)
     lit, knee = color * ratio, color.clamp(KNEE, 0.999)
     above = 1 - knee
-    beyond = ((lit - knee) / above).clamp_(min=0)
-    return torch.minimum(lit, knee) - above * beyond.neg_().expm1_()
+    excess = ((lit - knee) / above).clamp_(min=0)
+    return torch.minimum(lit, knee) - above * excess.neg_().expm1_()
 
 
 def _spread(ratio: Tensor, alpha: Tensor) -> Tensor:
@@ -146,7 +146,7 @@ def canonical_coordinates(depth: Tensor, tangent: Tensor, view: View, size: int)
 
     Returns:
         Canonical crop coordinates (B, S, S, 2), a soft mask (B, 1, S, S) of the surface, and (B, 1, S, S) 1 where the
-        surface hides itself: at steps of its depth in the view.
+        surface occludes itself: at steps of its depth in the view.
     """
     seen, mask = rasterize_crop(transform(crop_points(depth, tangent), view), tangent, size)
     seen, mask, tangent = seen[:, None], mask[:, None].to(depth), tangent[:, None, None, None]

@@ -2,7 +2,7 @@
 
 Geometry, light and view are smooth and come from the model; detail comes from the photo. `texture_from_model` uses the
 decoded maps alone, `texture_from_photo` the photo. core.rendering.compositor renders the result under any view and
-light, many times a second. Maps here are crops, see core.geometry.camera.
+light, fast enough for live controls. Maps here are crops, see core.geometry.camera.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ SIDE_SLOPE = 0.9
 """Depth per lateral unit at which the surface continues beyond the face's edge, over ears, hair and neck."""
 REACH = 0.16
 """How far beyond the face's edge the head fades out, as part of the crop's side."""
-RIM = 0.06
+FADE_WIDTH = 0.06
 """Width of the fade along the edge of the photo, as part of the crop's side."""
 HIDDEN_BEHIND = 0.003
 """Depth by which a point lies behind the visible surface when it counts as half hidden, camera-distance units."""
 SMOOTHING = 1 / 64
-"""Width of the smoothing of the depth, as part of the crop's side: the texture shows lips and lids, not folds."""
+"""Width of the depth's smoothing, as part of the crop's side: lips and lids show in the texture, not in the surface."""
 PIT = 0.008
-"""Deepest hole narrower than an open mouth, camera-distance units."""
+"""Depth to which narrow holes, such as an open mouth, are limited, camera-distance units."""
 MIRROR_GAIN = 1.4
-"""Largest factor by which a mirrored part is brightened or darkened for the light of the place it fills."""
+"""Largest factor by which a mirrored part is brightened or darkened to match the light where it is put."""
 
 
 def texture_from_model(factors: Factors) -> TexturedFace:
@@ -125,13 +125,13 @@ def head_surface(canon_depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         distance, (rows, columns) = cast(tuple[np.ndarray, np.ndarray],
                                          distance_transform_edt(~face, return_indices=True))
         distance /= GRID
-        # Depth of the edge: its mean over a stretch of it, and close by exactly that of the nearest point.
+        # Start from the mean depth of the edge nearby; next to the edge, from the depth of its nearest point.
         edge = (face & (cast(np.ndarray, distance_transform_edt(face)) < GRID / 64)) + 1e-9
         mean = _smooth(edge * smooth, GRID / 12) / _smooth(edge, GRID / 12)
         own = (smooth - mean)[rows, columns] * np.exp(-((24 * distance) ** 2))
-        beyond = mean + own + slope * distance
-        rounded = _smooth(beyond, GRID / 96)
-        surfaces.append(np.where(face, smooth, beyond + (distance * 64).clip(0, 1) * (rounded - beyond)))
+        extended = mean + own + slope * distance
+        rounded = _smooth(extended, GRID / 96)
+        surfaces.append(np.where(face, smooth, extended + (distance * 64).clip(0, 1) * (rounded - extended)))
         distances.append(distance[None])
     depth, distance = (torch.from_numpy(np.stack(maps)).to(canon_depth) for maps in (surfaces, distances))
     normal = F.normalize(blur(depth_to_normal(depth).movedim(-1, 1), GRID / 96), dim=1).movedim(1, -1)
@@ -139,7 +139,7 @@ def head_surface(canon_depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _limit_pits(depth: np.ndarray) -> np.ndarray:
-    """A depth map (G, G) whose narrow holes, an open mouth above all, are at most `PIT` deep: walls have no texture."""
+    """Limit narrow holes of a depth map (G, G), such as an open mouth, to `PIT`: no photo shows their walls."""
     from scipy.ndimage import grey_opening
 
     floor = grey_opening(depth, size=len(depth) // 8)
@@ -152,8 +152,8 @@ def _face_region(depth: np.ndarray) -> np.ndarray:
 
     cosine = depth_to_normal(torch.from_numpy(depth)[None])[0, ..., 2].numpy()
     face = (depth < FACE_DEPTH) & (cosine > FACE_STEEPNESS)
-    rim = round(len(depth) * 2.5 / 64)  # the depth head pins the outer columns to a border depth
-    face[:, :rim] = face[:, -rim:] = False
+    border = round(len(depth) * 2.5 / 64)  # there the depth decoder sets a constant depth
+    face[:, :border] = face[:, -border:] = False
     pieces, _ = cast(tuple[np.ndarray, int], label(binary_opening(face, iterations=len(depth) // 64)))
     sizes = np.bincount(pieces.ravel(), minlength=2)[1:]
     piece = binary_fill_holes(pieces == 1 + sizes.argmax()) if sizes.any() else np.ones_like(face)
@@ -167,7 +167,7 @@ def _visibility(depth: Tensor, normal: Tensor, periphery: Tensor, tangent: Tenso
     nearest, _ = rasterize_crop(moved, tangent, GRID)
     nearest = F.grid_sample(nearest[:, None], in_photo, padding_mode="border", align_corners=False)
     behind = (moved[..., 2][:, None] - nearest) / HIDDEN_BEHIND
-    # Beyond the face the surface is a guess: turned away, it would take the color of what is behind the head.
+    # Outside the face the surface is a guess: where it is turned away, the photo shows the background behind it.
     facing_enough = smoothstep((facing(normal, view) - lerp(0.1, 0.35, periphery)) / lerp(0.3, 0.2, periphery))
     seen = smoothstep(1.5 - behind) * facing_enough * _inside(in_photo)
     # Eroded before it is feathered: at a silhouette's edge pixels mix with the background.
@@ -192,7 +192,7 @@ def _fill_hidden(unwarped: Tensor, seen: Tensor, trust: Tensor, shading: Tensor,
     use_mirrored = smoothstep((mirrored * (0.5 + 0.5 * trust.flip(-1)) - seen - 0.2) / 0.5)
     # The change of light is bounded: the light is an estimate, and that side may lie in shadow.
     ratio = (shading / shading.flip(-1)).clamp(1 / MIRROR_GAIN, MIRROR_GAIN)
-    # Colors are compared at low resolution: they and all that is laid over the photo are smooth.
+    # Gains and fillings are computed at low resolution: they are smooth.
     small = F.interpolate(unwarped, size=(GRID, GRID), mode="area")
     ratio = ratio * _gain(small, small.flip(-1) * ratio, seen * mirrored)
     filled = lerp(small, small.flip(-1) * ratio, use_mirrored)
@@ -244,7 +244,7 @@ def _blurred_background(photo: Tensor, head: Tensor) -> Tensor:
 def _inside(coordinates: Tensor) -> Tensor:
     """(B, 1, G, G) 1 within a crop, its corners rounded, fading to 0 at its edge; coordinates (B, G, G, 2)."""
     radius = (coordinates**4).sum(-1).sqrt().sqrt()
-    return smoothstep((1 - radius) / (2 * RIM))[:, None]
+    return smoothstep((1 - radius) / (2 * FADE_WIDTH))[:, None]
 
 
 def _periphery(distance: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Batches of both trainings. Each draws from the seed and its own number alone, so that a resumed run sees the same."""
+"""Batches of both trainings. A batch depends on seed and number alone, so that a resumed run gets the same ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.data.face_pack import FacePack
 from training.data.renders import RenderBatch, RenderPack
 
 FIRST_COPY_STRENGTH = 0.25
-"""Strength of the augmentation of the first copy of each photo: it stays near the photo, as inference sees photos."""
+"""Strength of the augmentation of the first copy of each photo: it stays near the photo, as photos are at inference."""
 EIGENFACES = 8000
 """Number of photos, and of albedos of renders, whose principal components initialize the albedo decoder."""
 SEED_STRIDE = 10_000_019
@@ -52,7 +52,7 @@ class Batches:
 
     def __init__(self, config: AutoencoderTraining):
         self.config, self.size = config, config.model.image_size
-        # Twice the model's size where the pack has it: rotating and shrinking then lose nothing.
+        # Twice the model's size: rotating and then shrinking keeps the detail.
         self.pack = FacePack(config.photos, size=2 * self.size, limit=config.limit or None)
         self.trained = len(self.pack) - min(config.held_out, len(self.pack) // 8)
         self.render_pack = expressions = None

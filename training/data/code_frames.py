@@ -1,8 +1,8 @@
 """Codes of several images of each of many people: the training data of the representation diffusion model.
 
 Three sources, mixed: rendered people (training.render_pack), folders `person/photo.jpg`, and single photos. Augmented
-copies of a single photo stand in for several photos of a person: they differ in light, crop, side and, where the rig's
-expressions are added, in expression.
+copies of a single photo stand in for several photos of a person: they differ in light, crop and mirroring, and, where
+the rig's expressions are added, in expression.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Renders for training. Each use of a stored render draws a new light, background, noise and colors.
 
-The shards (training.render_pack) hold unlit faces, so that 40,000 renders never look the same twice.
+The shards (training.render_pack) hold faces without light, so that each use of a render gives another image.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class RenderBatch(TensorDataclass):
 
 
 class RenderPack:
-    """Shards of unlit renders, all in memory as stored (109 kB per render of 64 px), one person after the other.
+    """Shards of renders without light, in memory as stored (109 kB per render of 64 px), one person after the other.
 
     Args:
         folder: that `python -m training.render_pack` wrote.

@@ -13,7 +13,7 @@ EXPRESSION_SCATTER = 3.0
 """Weight of the scatter that expressions cause, beside all scatter within people. A larger weight removes more of the
 expression from identities, which then distinguish people less well."""
 MIN_SLOPE = 0.4
-"""A regression underestimates expressions by its slope. The gain corrects slopes down to this one."""
+"""A regression shrinks expression weights by a factor, its slope. The gain divides by it, but by no less than this."""
 GAIN = 1.5
 """Further gain: expressions in photos are stronger than those that the regression was fitted to."""
 

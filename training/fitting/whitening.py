@@ -1,7 +1,7 @@
 """Whitened coordinates of codes (within-class whitening, as in linear discriminant analysis).
 
-In them, codes of one person scatter equally in all directions. So distances measure what differs between people, and
-not what light, view and expression change.
+In them, codes of one person scatter equally in all directions. So distances measure differences
+between people more than changes of light, view and expression.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ RIDGE = 0.03
 MIN_SCATTER = 1e-6
 """Added to the scatter of every direction: codes may be constant, as after the first minutes of a training."""
 DEAD = 0.2
-"""Directions with a smaller standard deviation are left out, where others have 1 within people: they belong to units of
-the encoder that are hardly ever active, and then give values that no classifier has seen."""
+"""Directions with a smaller standard deviation are set to zero; others have 1 within people. They belong to units of
+the encoder that are rarely active, whose values no classifier has seen."""
 
 
 def whiten(autoencoder: Autoencoder, frames: Frames) -> Frames:

@@ -60,8 +60,8 @@ class Objective(nn.Module):
                      noise: torch.Generator) -> dict[str, Tensor]:
         """Both likelihoods, smoothness, contrast, and agreement of copies."""
         image = found.image
-        # A pose that is too small makes the reconstruction error smaller. Where renders and known turns teach the pose,
-        # the reconstruction error sends it no gradient.
+        # The reconstruction error is smaller for a pose that is too small. So it sends the pose no gradient where
+        # renders and known turns supervise the pose.
         view = found.view if self.mean_depth is None else found.view.apply(Tensor.detach)
         direct, mirrored = (self.model.render(image, found.codes, *surface, found.light, view, found.confidence)
                             for surface in ((found.canon_depth, found.canon_albedo), mirror(found)))

@@ -19,7 +19,7 @@ GRADIENT = 4.0
 
 
 class TwoEncoders(nn.Module):
-    """The encoders of depth and albedo side by side, without separate meanings."""
+    """Two encoders of the same size as those of depth and albedo; their codes have no separate meaning."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -35,7 +35,7 @@ class TwoEncoders(nn.Module):
 
 
 class PlainAutoencoder(TwoEncoders):
-    """Reconstructs the image: the sum of what its two decoders give."""
+    """Reconstructs the image from the sum of its two decoders' outputs."""
 
     def __init__(self, config: ModelConfig):
         super().__init__(config)

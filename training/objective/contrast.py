@@ -1,4 +1,4 @@
-"""Identity as a contrast: linear heads on the codes, by which two images of one face recognise each other."""
+"""The identity contrast: linear heads on the codes, trained to agree on two images of one face."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from core.types import Codes
 from training.objective.losses import gather_from_processes
 
 NOBODY = -1
-"""Person of images whose person appears in no other pair."""
+"""Person number of images whose person is in no other pair."""
 
 
 class IdentityContrast(nn.Module):
     """InfoNCE (van den Oord et al. 2018) of pairs against a memory of earlier images (Wang et al. 2020, XBM).
 
-    Only the linear heads' output has to stay the same between images of a face: the codes may keep everything that
-    the decoders need, light and expression included. Each code has its own head; otherwise the albedo code alone could
+    Only the outputs of the linear heads must agree between images of a face: the codes may keep light, expression and
+    all else that the decoders need. Each code has its own head; otherwise the albedo code alone could
     distinguish people, and the depth code would not have to.
 
     Args:
