@@ -132,7 +132,7 @@ def all_codes(config: DiffusionTraining, run: Path) -> Frames:
 
     The basis is fitted to held-out people too; nothing that predicts the time-invariant code is.
     """
-    from safetensors.torch import load_file, save
+    from safetensors.torch import load, save
 
     from core.files import replacing
     from core.model.weights import read_metadata, save_weights
@@ -141,7 +141,7 @@ def all_codes(config: DiffusionTraining, run: Path) -> Frames:
     from training.fitting.whitening import whiten
 
     if (run / CODES).is_file():
-        return Frames(**load_file(run / CODES))
+        return Frames(**load((run / CODES).read_bytes()))
     autoencoder = LatentFace.from_pretrained(run / AUTOENCODER).autoencoder
     frames = whiten(autoencoder, encode_all(autoencoder, config))
     save_weights(run / AUTOENCODER, autoencoder.state_dict(), autoencoder.config, read_metadata(run / AUTOENCODER),

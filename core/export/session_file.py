@@ -24,6 +24,7 @@ from core.faces.load_image import MAX_BYTES, read_photo
 from core.files import write_bytes
 from core.geometry.landmark_warp import LANDMARKS
 from core.model.autoencoder import Autoencoder
+from core.model.weights import read_safetensors
 from core.types import Codes, Factors, Light, View
 
 FORMAT = "LatentFace session 1"
@@ -70,17 +71,15 @@ def read_session(path: str | Path) -> SavedSession:
     Raises:
         SessionUnreadable: it is something else, damaged, or holds what no face can have.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     try:
         if Path(path).stat().st_size > MAX_BYTES * 2:
             raise ValueError("too large")
-        with safe_open(path, "pt") as file:
-            if (file.metadata() or {}).get("format") != FORMAT:
-                raise ValueError("another format")
-            values = json.loads(file.metadata()["session"])
-            arrays = _Arrays({name: file.get_tensor(name) for name in file.keys()})
-        return _unpack(arrays, values)
+        arrays, metadata = read_safetensors(path)
+        if metadata.get("format") != FORMAT:
+            raise ValueError("another format")
+        return _unpack(_Arrays(arrays), json.loads(metadata["session"]))
     except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, OverflowError,
             RecursionError, LatentFaceError) as error:
         raise SessionUnreadable("This is not a session file of LatentFace, or it is damaged: choose one that was "

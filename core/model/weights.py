@@ -101,10 +101,21 @@ def load_weights(path: str | Path) -> tuple[ModelConfig, dict[str, Tensor]]:
 
 def read_metadata(path: str | Path) -> dict[str, str]:
     """How weights were made: the `metadata` of `save_weights`."""
-    from safetensors import safe_open
+    return {key: value for key, value in read_safetensors(path)[1].items() if key != "config"}
 
-    with safe_open(path, "pt") as file:
-        return {key: value for key, value in file.metadata().items() if key != "config"}
+
+def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file. Its library's `safe_open` refuses paths that are no UTF-8.
+
+    Raises:
+        SafetensorError, OSError: it is something else, damaged, or cannot be read.
+    """
+    from safetensors.torch import load
+
+    content = Path(path).read_bytes()
+    tensors = load(content)  # has checked the header
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return tensors, header.get("__metadata__", {})
 
 
 def autoencoder_fingerprint(state: dict[str, Tensor]) -> str:
@@ -150,13 +161,12 @@ def quantize(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _read(path: str | Path, config_class: type) -> tuple:
     """Configuration, float32 weights by name, and metadata of a file."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata()
-            config = from_dict(config_class, json.loads(metadata["config"]))
-            stored = {name: file.get_tensor(name).float() for name in file.keys()}
+        tensors, metadata = read_safetensors(path)
+        config = from_dict(config_class, json.loads(metadata["config"]))
+        stored = {name: tensor.float() for name, tensor in tensors.items()}
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, ConfigError) as error:
         raise WeightsDamaged(f"The weights {path} cannot be read ({error}): fetch the file that comes with this "
                              "version.") from error

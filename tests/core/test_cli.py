@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +17,10 @@ from core.config import ModelConfig
 from core.files import MANIFEST
 from core.model.autoencoder import Autoencoder
 from core.model.weights import save_weights
+from tests.disks import LATIN, full_disk
 
-PHOTO = Path(__file__).parents[1] / "data" / "001_smiling.jpg"
+ROOT = Path(__file__).parents[2]
+PHOTO = ROOT / "tests" / "data" / "001_smiling.jpg"
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +83,59 @@ def test_all_faces_get_folders_of_their_own(weights, tmp_path, capsys):
     folders = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert folders == [f"face{k}" for k in range(1, len(folders) + 1)] and folders
     assert refusal(capsys, tmp_path / "two.png", "--out", tmp_path / "out", "--face", 9, "--weights", weights)
+
+
+def test_all_again_with_fewer_faces_leaves_no_older_folder(results, weights, tmp_path):
+    for number in (2, 3):
+        shutil.copytree(results, tmp_path / f"face{number}")
+    (tmp_path / "face3" / "notes.txt").touch()
+    (tmp_path / "faces").mkdir()
+    assert main(["analyze", str(PHOTO), "--out", str(tmp_path), "--all", "--weights", str(weights)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"face1", "face3", "faces"}
+    assert [path.name for path in (tmp_path / "face3").iterdir()] == ["notes.txt"]
+
+
+def test_the_photo_is_never_overwritten_unasked(weights, tmp_path, capsys):
+    photo = tmp_path / "input.png"
+    Image.open(PHOTO).save(photo)
+    before = photo.read_bytes()
+    assert f"{photo} exists" in refusal(capsys, photo, "--out", tmp_path, "--weights", weights)
+    assert photo.read_bytes() == before and list(tmp_path.iterdir()) == [photo]
+    shutil.copytree(tmp_path, tmp_path / "face1")
+    assert "face1/input.png exists" in refusal(capsys, photo, "--out", tmp_path, "--all", "--weights", weights)
+    arguments = ["analyze", str(PHOTO), "--out", str(tmp_path), "--weights", str(weights)]
+    assert main([*arguments, "--overwrite"]) == 0 and photo.read_bytes() != before
+    assert main(arguments) == 0  # now everything is LatentFace's own
+
+
+def test_a_full_disk_leaves_the_older_results(results, weights, tmp_path, capsys):
+    folder = tmp_path / "out"
+    shutil.copytree(results, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with full_disk(room=20_000):
+        assert "choose another folder" in refusal(capsys, PHOTO, "--out", folder, "--weights", weights)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("environment", [
+    {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}, {"PYTHONUTF8": "1"}], ids=["ascii", "utf-8"])
+def test_names_that_are_no_utf8_and_an_ascii_terminal(environment, weights, tmp_path):
+    folder = tmp_path / LATIN
+    folder.mkdir()
+    shutil.copy(PHOTO, folder / f"{LATIN}.jpg")
+    shutil.copy(weights, folder)
+
+    def run(photo):
+        command = [sys.executable, "-OO", "-m", "core", "analyze", photo, "--out", folder / "out ü", "--weights",
+                   folder / weights.name]
+        return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, check=False)
+
+    done = run(folder / f"{LATIN}.jpg")
+    assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr
+    assert b"Face 1 of 1: " in done.stdout and b"caf" in done.stdout
+    assert {path.name for path in (folder / "out ü").iterdir()} == {*FILES, "analysis.json", MANIFEST}
+    done = run(folder / f"none {LATIN}.jpg")
+    assert done.returncode == 2 and done.stderr.startswith(b"error: ") and done.stderr.count(b"\n") == 1
 
 
 @pytest.mark.parametrize("content", [b"not an image", b""], ids=["text", "empty"])
