@@ -58,6 +58,14 @@ class Crop:
         x, y = frame.to_photo(np.array(self.centre), size).tolist()
         return Crop((x, y), self.side * frame.side / size, math.remainder(self.roll + frame.roll, 2 * math.pi))
 
+    def rotation_to_photo(self, rotation: Tensor) -> Tensor:
+        """Rotations (B, 3) pitch, yaw, roll in radians of heads in the crop, as the photo shows them; roll in ± π.
+
+        The crop's turn follows the head's: Rz(crop)·Rz·Ry·Rx. Both last turns are about one axis, so they add up.
+        """
+        roll = (rotation[:, 2] + self.roll + math.pi).remainder(2 * math.pi) - math.pi
+        return torch.cat([rotation[:, :2], roll[:, None]], 1)
+
     def same_face(self, other: Crop) -> bool:
         """Whether both crops show one face: their centres are less than half the larger crop apart."""
         return math.dist(self.centre, other.centre) < max(self.side, other.side) / 2

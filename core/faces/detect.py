@@ -64,6 +64,8 @@ class Face:
     """The square that was cut."""
     box: tuple[float, float, float, float]
     """Left, top, right, bottom of the landmarks (or of the crop) in the photo's pixels."""
+    photo_size: tuple[int, int]
+    """Width and height of the photo, pixels. Parts of the crop outside it are reflected."""
 
 
 @dataclass
@@ -123,7 +125,8 @@ def face_from_crop(photo: PhotoSource, crop: Crop, image_size: int = 64, full_si
     pixels = read_photo(photo)
     corners = crop.to_photo(np.array([(x, y) for x in (-0.5, 0.5) for y in (-0.5, 0.5)]), 1)
     box = (*corners.min(0).tolist(), *corners.max(0).tolist())
-    return Face(align(pixels, crop, image_size), align(pixels, crop, full_size), None, None, None, crop, box)
+    return Face(align(pixels, crop, image_size), align(pixels, crop, full_size), None, None, None, crop, box,
+                _size(pixels))
 
 
 def locate(pixels: np.ndarray, others: bool = True) -> list[Detection]:
@@ -163,7 +166,12 @@ def _cut_out(pixels: np.ndarray, found: Detection, image_size: int, full_size: i
     (left, top), (right, bottom) = xy.min(0).tolist(), xy.max(0).tolist()
     return Face(align(pixels, found.crop, image_size), align(pixels, found.crop, full_size),
                 found.crop.from_photo(found.landmarks, full_size), found.blendshapes,
-                View.of(*found.rotation), found.crop, (left, top, right, bottom))
+                View.of(*found.rotation), found.crop, (left, top, right, bottom), _size(pixels))
+
+
+def _size(pixels: np.ndarray) -> tuple[int, int]:
+    """Width and height of a photo (H, W, 3)."""
+    return pixels.shape[1], pixels.shape[0]
 
 
 def _detect_full(pixels: np.ndarray) -> list[Detection]:
