@@ -14,7 +14,7 @@ let chosen = null, asked = 0;
 
 const script = () => window.Plotly ? Promise.resolve() : new Promise((done, failed) => {
   const tag = document.createElement('script');
-  Object.assign(tag, { src: `${window.gradio_config?.root ?? ''}${plot.dataset.library}`, onload: done, onerror: failed });
+  Object.assign(tag, { src: plot.dataset.library, onload: done, onerror: failed });
   document.head.append(tag);
 });
 const axes = (k) => ['xaxis', 'yaxis'].map((name) => plot._fullLayout[name + (k ? k + 1 : '')]);

@@ -15,6 +15,7 @@ from app.session.session import Session, require_session
 from app.session.settings import Settings
 from app.session.swap import Swap
 from app.tabs.shared_state import SharedState
+from app.widgets.assets import file_url
 from app.widgets.event_options import QUIET
 from app.widgets.menu import menu
 from app.widgets.uploads import uploaded_path
@@ -83,4 +84,4 @@ class ExportMenu:
         steps = export_steps(event.kind, face, settings, event.watermark is True, new_folder(), swap=swap)
         while isinstance(step := handle_errors(next)(steps), str):
             yield gr.update(progress=step)
-        yield gr.update(file={"url": f"/gradio_api/file={step}", "name": step.name})
+        yield gr.update(file={"url": file_url(step), "name": step.name})

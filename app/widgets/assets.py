@@ -1,7 +1,8 @@
-"""Texts, scripts and styles that the page reads from files."""
+"""Texts, scripts and styles that the page reads from files, and addresses of files that the browser fetches."""
 
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 FOLDER = Path(__file__).parent.parent
 
@@ -25,3 +26,11 @@ def read_script(*names: str) -> str:
 def read_style(name: str) -> str:
     """CSS of a component, from app/static."""
     return (FOLDER / "static" / f"{name}.css").read_text(encoding="utf-8")
+
+
+def file_url(path: Path) -> str:
+    """Address of a file, relative to the page: a proxy may serve the app below a path, of which the app knows nothing.
+
+    Gradio serves files in its temporary folder, and those of `gr.set_static_paths`.
+    """
+    return f"gradio_api/file={quote(str(path))}"

@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from app.widgets.assets import read_script, read_style
+from app.widgets.assets import file_url, read_script, read_style
 from app.widgets.images import EMPTY, SCALES
 from core import Codes, SplitCodes
 from core.latent_map.map import LatentMap
@@ -47,7 +47,7 @@ def plots() -> gr.HTML:
     """
     library = _plotly()
     gr.set_static_paths([library])
-    template = TEMPLATE.replace("{library}", f"/gradio_api/file={library}")
+    template = TEMPLATE.replace("{library}", file_url(library))
     return gr.HTML(None, html_template=template, css_template=read_style("map"),
                    js_on_load=read_script("events", "map"), marks=None, elem_id="map", apply_default_css=False)
 
