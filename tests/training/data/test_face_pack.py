@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from core.errors import ConfigError
+from core.errors import ConfigError, ImageUnreadable
 from training.data.face_pack import FacePack
 
 
@@ -61,3 +61,20 @@ def test_missing_images_and_splits_are_named(pack):
         FacePack(pack)
     with pytest.raises(ConfigError, match="prepare"):
         FacePack(pack, split="val")
+
+
+def test_empty_packs_are_refused_by_name(pack):
+    (pack / "train.csv").write_text("name,file\n")
+    with pytest.raises(ConfigError, match="train.csv lists no faces"):
+        FacePack(pack)
+
+
+def test_damaged_images_and_shards_are_named(pack):
+    content = (pack / "train-001.tar").read_bytes()
+    start = content.index(b"\xff\xd8\xff")
+    (pack / "train-001.tar").write_bytes(content[:start] + bytes(40) + content[start + 40:])
+    with pytest.raises(ImageUnreadable, match=r"00000\d.jpg of .*" + pack.name):
+        FacePack(pack)
+    (pack / "train-001.tar").write_bytes(content[:700])
+    with pytest.raises(ConfigError, match="train-001.tar is damaged"):
+        FacePack(pack)

@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 from core.config import ModelConfig
-from core.errors import ConfigError
+from core.errors import ConfigError, ImageUnreadable
 from core.faces import find_faces
 from core.types import Light
-from training.evaluate.__main__ import parser
+from training.evaluate.__main__ import main, parser
 from training.evaluate.datasets import read_expressions
 from training.evaluate.faces import read_faces
 from training.evaluate.features import NAMES
@@ -131,6 +131,28 @@ def write_fer2013(folder, faces):
                 rows.writerow([label, " ".join(map(str, pixels.mean(-1).astype(int).ravel())), part])
 
 
+def write_fer2013_challenge(folder, faces):
+    """As the challenge's archive has it: another order of the columns, and spaces in their names."""
+    write_fer2013(folder, faces)
+    with open(folder / "fer2013.csv", newline="") as file:
+        rows = [[row["emotion"], row["Usage"], row["pixels"]] for row in csv.DictReader(file)]
+    (folder / "fer2013.csv").unlink()
+    with open(folder / "icml_face_data.csv", "w", newline="") as file:
+        csv.writer(file).writerows([["emotion", " Usage", " pixels"], *rows])
+
+
+def write_fer2013_parts(folder, faces):
+    """A file for each part, without the column Usage."""
+    write_fer2013(folder, faces)
+    with open(folder / "fer2013.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    (folder / "fer2013.csv").unlink()
+    for name, parts in (("train", ["Training"]), ("test", ["PrivateTest", "PublicTest"])):
+        with open(folder / f"{name}.csv", "w", newline="") as file:
+            chosen = [[row["emotion"], row["pixels"]] for row in rows if row["Usage"] in parts]
+            csv.writer(file).writerows([["emotion", "pixels"], *chosen])
+
+
 def write_folders(folder, faces):
     for part, people in (("train", faces[:6]), ("test", faces[6:])):
         for person, (neutral, opened) in enumerate(people):
@@ -138,13 +160,15 @@ def write_folders(folder, faces):
             save(opened, folder / part / "surprise" / f"{person}.png")
 
 
-@pytest.mark.parametrize("write", [write_raf_db, write_affectnet, write_fer2013, write_folders])
+@pytest.mark.parametrize("write", [write_raf_db, write_affectnet, write_fer2013, write_fer2013_challenge,
+                                   write_fer2013_parts, write_folders])
 def test_layouts_are_known_by_sight(write, faces, tmp_path):
     write(tmp_path, faces)
     found = read_expressions(tmp_path)
     # Whatever their numbers, neutral and surprised faces are what they are called.
     assert sorted({found.classes[label] for label in found.train.labels}) == ["neutral", "surprise"]
-    assert len(found.train.sources) == 12 and len(found.test.sources) == (2 if write is write_fer2013 else 4)
+    assert len(found.train.sources) == 12 and len(found.test.sources) == (
+        2 if write in (write_fer2013, write_fer2013_challenge) else 4)
     images, missed = read_faces(found.train.sources, SIZE, aligned=True, cache=None)
     surprised = np.array([found.classes[label] == "surprise" for label in found.train.labels])
     # Open mouths are darker than closed ones, where mouths are.
@@ -162,6 +186,33 @@ def test_a_part_that_is_not_there_is_named(faces, tmp_path):
     (tmp_path / "fer2013.csv").write_text("emotion,pixels,Usage\n")
     with pytest.raises(ConfigError, match="Training"):
         read_expressions(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "text", "sentence"), [
+    ("fer2013.csv", "emotion,pixels,Usage\n3,1 2 3 4,Training\n3,1 2 3,Training\n", "fer2013.csv, line 3, is damaged"),
+    ("fer2013.csv", "emotion,pixels,Usage\n9,1 2 3 4,Training\n", "line 2"),
+    ("fer2013.csv", "emotion,pixels,Usage\n3,1 2 3 4,Elsewhere\n", "line 2"),
+    ("fer2013.csv", "emotion,pixels,Usage\n3\n", "line 2"),
+    ("fer2013.csv", "emotion,pixels\n3,1 2 3 4\n", "no labels"), ("train.csv", "pixels\n1 2 3 4\n", "no labels")])
+def test_damaged_tables_are_named(name, text, sentence, tmp_path):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=sentence):
+        read_expressions(tmp_path)
+
+
+def test_damaged_photos_are_named(tmp_path):
+    (tmp_path / "damaged.jpg").write_bytes(b"no photo")
+    for name in ("damaged.jpg", "missing.jpg"):
+        for cache in (None, tmp_path / "cache"):
+            with pytest.raises(ImageUnreadable, match=name):
+                read_faces([tmp_path / name], SIZE, aligned=True, cache=cache)
+
+
+def test_a_report_of_the_users_is_not_replaced(tmp_path):
+    (tmp_path / "report.json").write_text("precious")
+    with pytest.raises(SystemExit, match="--overwrite"):
+        main(["expression", "--root", str(tmp_path), "--out", str(tmp_path / "report.json")])
+    assert (tmp_path / "report.json").read_text() == "precious"
 
 
 @pytest.mark.parametrize("write", [write_raf_db, write_affectnet, write_fer2013])
