@@ -69,3 +69,14 @@ def test_missing_folder_and_too_few_faces_end_with_a_sentence(tmp_path, argument
     with pytest.raises(SystemExit, match=sentence):
         build_map.main([*arguments, "--out", str(tmp_path / "map.npz")])
     assert not (tmp_path / "map.npz").exists()
+
+
+def test_a_file_of_the_users_is_not_replaced_and_a_damaged_photo_is_named(london, tmp_path):
+    (tmp_path / "map.npz").write_text("precious")
+    arguments = ["--london", str(london), "--people", "0", "--out", str(tmp_path / "map.npz")]
+    with pytest.raises(SystemExit, match="--overwrite"):
+        build_map.main(arguments)
+    (london / "aligned512" / "061.jpg").write_bytes(b"no photo")
+    with pytest.raises(SystemExit, match="061.jpg cannot be read"):
+        build_map.main([*arguments, "--overwrite"])
+    assert (tmp_path / "map.npz").read_text() == "precious"

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.errors import ConfigError, OutputUnwritable
+from core.errors import ConfigError, LatentFaceError, OutputExists, OutputUnwritable
 from core.faces import find_faces
+from tests.disks import full_disk
 from training import prepare as module
 from training.data.face_pack import FacePack
 from training.prepare import PrepareConfig, main, prepare
@@ -121,3 +122,49 @@ def test_command_line_prints_a_summary_and_plain_errors(photos, tmp_path, capsys
     assert "2 faces from 2 of 2 photos" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="other settings"):
         main([str(photos / "b"), "--out", str(tmp_path), "--all-faces"])
+
+
+@pytest.mark.parametrize(("place", "error"), [
+    ("read_photo", MemoryError()), ("locate", LatentFaceError("Face detection failed here.")),
+    ("read_photo", OSError(5, "Input/output error"))], ids=["memory", "detector", "disk"])
+def test_passing_failures_are_not_remembered(place, error, photos, pack, tmp_path, monkeypatch):
+    work, calls = getattr(module, place), []
+
+    def failing(*arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise error
+        return work(*arguments)
+
+    monkeypatch.setattr(module, place, failing)
+    summary = prepare(photos / "b", tmp_path, SMALL, quiet=True)
+    assert (summary["faces"], summary["unread"], summary["refused"]) == (1, 1, {})
+    assert type(error).__name__ in (tmp_path / "report.csv").read_text()
+    summary = prepare(photos / "b", tmp_path, SMALL, quiet=True)
+    assert (summary["faces"], summary["unread"]) == (2, 0)
+
+
+def test_files_of_the_user_are_not_replaced(photos, tmp_path):
+    (tmp_path / "train.csv").write_text("precious")
+    with pytest.raises(OutputExists, match="train.csv"):
+        prepare(photos / "b", tmp_path, SMALL, quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
+    with pytest.raises(SystemExit, match="--overwrite"):
+        main([str(photos / "b"), "--out", str(tmp_path)])
+    main([str(photos / "b"), "--out", str(tmp_path), "--overwrite"])
+    assert len(FacePack(tmp_path, size=16)) == 2
+
+
+def test_a_full_disk_ends_with_a_sentence_and_the_run_is_continued(photos, pack, tmp_path):
+    with pytest.raises(OutputUnwritable, match="choose another folder"), full_disk(room=1500):
+        prepare(photos, tmp_path, SMALL, quiet=True)
+    prepare(photos, tmp_path, SMALL, quiet=True)
+    assert contents(tmp_path) == contents(pack)
+
+
+def test_a_damaged_journal_is_refused(photos, tmp_path):
+    prepare(photos / "b", tmp_path, SMALL, quiet=True)
+    with open(tmp_path / ".prepare/journal.jsonl", "a") as file:
+        file.write("no line of a journal\n")
+    with pytest.raises(ConfigError, match="damaged"):
+        prepare(photos / "b", tmp_path, SMALL, quiet=True)
