@@ -148,7 +148,7 @@ class LatentFace(FaceModel):
         check_same_count(face=face, donor=donor)
         basis = self._require_basis()
         weights = basis.predict(donor.factors.codes.pair - face.factors.codes.pair)
-        motion = basis.displace(weights, face.landmarks)
+        motion = basis.displace(weights * basis.photo_motion, face.landmarks)
         closing = [] if donor.landmarks is None else [eye.closedness for eye in Contours.eyes(donor.landmarks)]
         return basis.code_change(weights), Reenactment(motion, motion, closing, donor.expand(len(face)))
 

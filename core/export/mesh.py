@@ -1,12 +1,14 @@
 """A canonical face as a textured triangle mesh, and its export as GLB.
 
-Convention: a mesh is in glTF's axes, x right, y up, z towards the viewer. The origin is the face's pivot, and
-the image spans -1 to 1 at the pivot's distance. Counter-clockwise triangles face outwards.
+Convention: a mesh is in glTF's axes and unit: x right, y up, z towards the viewer, metres, life size. The
+origin is the face's pivot, from which the image's edges are `HALF_WIDTH` away. Counter-clockwise triangles face
+outwards.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 GRID = 256
 """Upper bound of the mesh's grid; a 64-pixel depth map is subdivided to 253 × 253 vertices."""
+HALF_WIDTH = 0.085
+"""Half the width of the image at the pivot's distance, metres: the mean head's eyes are then 63 mm apart."""
 RIM = 2
 """Outer pixels of a depth map, which hold the border depth and belong to no face."""
 STEEPEST = math.cos(math.radians(80))
@@ -107,7 +111,7 @@ def face_mesh(canon_depth: Tensor, texture: Tensor, mask: Tensor | None = None) 
     if not cells.any():
         raise ValueError("the mask leaves no triangle")
 
-    scale = 1 / math.tan(FIELD_OF_VIEW / 2)
+    scale = HALF_WIDTH / math.tan(FIELD_OF_VIEW / 2)
     vertices = (backproject(depth[None])[0] - torch.tensor(PIVOT)) * torch.tensor([scale, -scale, -scale])
     # Model normals point away from the camera: turned outwards (-x, -y, -z), then to glTF's axes.
     normals = normals * torch.tensor([-1.0, 1.0, 1.0])
@@ -135,6 +139,10 @@ def write_glb(mesh: Mesh, path: str | Path, overwrite: bool = False) -> None:
 
     def mark(tree: dict) -> None:
         tree["asset"].update(generator="LatentFace (synthetic)", extras=SYNTHETIC)
+        # The texture is lit already; a second light would tint it.
+        tree["extensionsUsed"] = [*tree.get("extensionsUsed", []), "KHR_materials_unlit"]
+        for material in tree["materials"]:
+            material["extensions"] = {"KHR_materials_unlit": {}}
 
     scene = trimesh.Scene({"face": _textured(mesh)})
     content = export_glb(scene, include_normals=True, tree_postprocessor=mark)
@@ -158,6 +166,7 @@ def write_obj(mesh: Mesh, path: str | Path, overwrite: bool = False) -> None:
     material = note + parts.pop("face.mtl").decode()
     (name, _), = parts.items()
     material = material.replace(f"map_Kd {name}", "map_Kd face.png\nmap_d opacity.png")
+    material = re.sub(r"^Ks .*$", "Ks 0 0 0\nillum 1", material, flags=re.MULTILINE)  # matt
     with writing(path, overwrite) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("face.obj", note + text)
         archive.writestr("face.mtl", material)

@@ -14,6 +14,11 @@ SQUEEZED = 0.35, 0.7
 """Change of a motion between pixel rows, pixels: smoothing starts at the first, and is full at the second."""
 NEAR = 6
 """Pixels around such places that are smoothed too."""
+MAX_STRAIN = 0.6
+"""Largest gradient (Frobenius norm) of a flow without folds. Below 1 no two points meet; the Jacobian's determinant
+stays above (1 - MAX_STRAIN)² = 0.16."""
+SMOOTHINGS = 12
+"""Largest number of times that `limit_strain` smooths a flow."""
 ROUNDS = 4
 """Fixed-point iterations of `undisplace`; motions are smooth, and each one at least halves the error."""
 
@@ -28,6 +33,25 @@ def regularize(motion: Tensor) -> Tensor:
     squeezed = torch.gradient(motion[:, 1:2] * focal, dim=2)[0].abs()
     where = F.max_pool2d(((squeezed - SQUEEZED[0]) / (SQUEEZED[1] - SQUEEZED[0])).clamp(0, 1), 2 * NEAR + 1, 1, NEAR)
     return lerp(motion, blur(motion, size / 16), blur(where, NEAR / 2))
+
+
+def strain(flow: Tensor) -> Tensor:
+    """Gradient (B, 1, H, W) of a flow (B, 2, H, W) in crop coordinates, Frobenius norm: 0 where all moves alike."""
+    down, right = torch.gradient(flow * (flow.shape[-1] / 2), dim=(2, 3))
+    return (down.square() + right.square()).sum(1, keepdim=True).sqrt()
+
+
+def limit_strain(flow: Tensor) -> Tensor:
+    """A flow (B, 2, H, W), crop coordinates, smoothed where its `strain` exceeds `MAX_STRAIN`: nothing folds."""
+    sigma = flow.shape[-1] / 32
+    for _ in range(SMOOTHINGS):
+        excess = strain(flow) / MAX_STRAIN - 1
+        if excess.max() <= 0:
+            break
+        reach = 2 * round(2 * sigma) + 1
+        where = blur(F.max_pool2d((excess > 0).to(flow), reach, 1, reach // 2), sigma)
+        flow = lerp(flow, blur(flow, sigma), where)
+    return flow
 
 
 def displace(canon_depth: Tensor, motion: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""Mouth and eyes of a reenacted face: lips part and close along their own line, lids come down, teeth show.
+"""Mouth and eyes of a reenacted face: lips open and close along the line between them, lids close, teeth show.
 
 The motion of an expression is smooth except where the lips meet: there the upper lip follows the face above it and the
 lower lip the face below. MediaPipe's landmarks say where the lips and lids are, and how far the donor's mouth is open;
-the codes alone are not exact enough for its teeth to fit.
+the codes alone are too inexact to place its teeth.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ SKIN = 0.3
 """Distance from a lip over which the skin follows when the lip is moved further, crop coordinates."""
 UPPER_SHARE = 0.3
 """Part of an opening that the upper lip takes; the lower one has the jaw."""
+SEAL = 0.02
+"""How far lips that close overlap, crop coordinates: landmarks are not exact, and teeth would show between them."""
 EDGE = 0.015
-"""Width over which the mouth's interior fades into the lips, crop coordinates."""
+"""Width of the fade from the mouth's interior to the lips, crop coordinates."""
 LID = 0.1
 """Distance above an eye at which skin no longer follows its lid, crop coordinates."""
 CLOSED_APERTURE, OPEN_APERTURE = 0.05, 0.16
@@ -36,7 +38,7 @@ MIN_CLOSING = 0.02
 OPEN_MOUTH = 0.03
 """Aperture from which a mouth counts as open, crop coordinates."""
 BRIGHTNESS_SHARE = 0.7
-"""Part of the difference in brightness between two faces that teeth and tongue take over: some of it is skin alone."""
+"""Part of the brightness difference between two faces that is applied to teeth and tongue: the rest is skin color."""
 DARK_INTERIOR = (0.30, 0.17, 0.16)
 """Color of a mouth's interior without a donor, as part of the brightness around the mouth."""
 
@@ -94,7 +96,7 @@ class Contours:
         return smoothstep(self.aperture.amax(1, keepdim=True) / OPEN_MOUTH)
 
     def heights(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """y (B, K) of both contours at x (B, K); beyond the corners that of the corners."""
+        """y (B, K) of both contours at x (B, K); outside the corners, y of the nearer corner."""
         return _height(self.upper, x), _height(self.lower, x)
 
     def inside(self, size: int) -> Tensor:
@@ -106,12 +108,15 @@ class Contours:
         return smoothstep(torch.minimum(between, across) / EDGE)[:, None]
 
     def below(self, size: int) -> Tensor:
-        """(B, 1, size, size) true below the middle between the contours, and below their ends beside them."""
-        _, y, (upper, lower) = self.on_grid(size)
-        return (y > (upper + lower)[:, None] / 2)[:, None]
+        """(B, 1, size, size) 1 below the middle between the contours, 0 above it; beside the corners it fades."""
+        x, y, (upper, lower) = self.on_grid(size)
+        left, right = self.ends
+        beside = smoothstep(torch.maximum(left - x, x - right) / SKIN)
+        width = (SKIN * beside).clamp(min=1e-4)[:, None]
+        return smoothstep((y - (upper + lower)[:, None] / 2) / width + 0.5)[:, None]
 
     def map_into(self, other: Contours, size: int) -> Tensor:
-        """(B, size, size, 2) for each point of these contours the one of others: as far across, as far down."""
+        """(B, size, size, 2) for each pixel, the point between `other` at the same fraction of width and height."""
         x, y, (upper, lower) = self.on_grid(size)
         (left, right), (other_left, other_right) = self.ends, other.ends
         across = other_left + (x - left) / (right - left).clamp(min=1e-3) * (other_right - other_left)
@@ -136,7 +141,7 @@ def _height(contour: Tensor, x: Tensor) -> Tensor:
 
 
 def split_at_lips(motion: Tensor, mouth: Contours) -> tuple[Tensor, Tensor]:
-    """Two motions of a motion (B, 3, H, W): the face above the lips continued across the mouth, and the face below."""
+    """Split a motion (B, 3, H, W) in two: that above the lips and that below, each continued across the mouth."""
     size = motion.shape[-1]
     x, y, (upper, lower) = mouth.on_grid(size)
     left, right = mouth.ends
@@ -186,7 +191,7 @@ def retarget_eyes(face: TexturedFace, landmarks: Tensor, closing: list[Tensor]) 
         left, right = eye.ends
         down = (part * (lower - upper).clamp(min=0))[:, None]
         top = upper[:, None] - LID
-        # The skin between brow and lid is stretched until the lid is where it should be; below that nothing moves.
+        # The skin between brow and lid is stretched down to the lid's new position; below it nothing moves.
         lid = (y > top) & (y < upper[:, None] + down) & ((x > left) & (x < right))[:, None]
         source = top + (y - top) * LID / (LID + down)
         places = torch.stack([places[..., 0], torch.where(lid, source, places[..., 1])], -1)
@@ -195,14 +200,14 @@ def retarget_eyes(face: TexturedFace, landmarks: Tensor, closing: list[Tensor]) 
 
 def blend_mouth_interior(texture: Tensor, mouth: Contours, donor: TexturedFace, donor_landmarks: Tensor,
                          amount: Tensor) -> Tensor:
-    """Put the interior of the donor's mouth between the lips of a texture (B, 3, T, T), as bright as that face is.
+    """Put the interior of the donor's mouth between the lips of a texture (B, 3, T, T), at that face's brightness.
 
     amount: (B, 1) how much of it; the rest is what was there before.
     """
     theirs, size = Contours.mouth(donor_landmarks), texture.shape[-1]
     interior = F.grid_sample(donor.texture, mouth.map_into(theirs, size), padding_mode="border", align_corners=False)
     own, its = _brightness_around(texture, mouth), _brightness_around(donor.texture, theirs)
-    # Of odds, not of values: teeth stay below white. Bounded, since dark photos have no colors to brighten.
+    # Odds are scaled, not values, so that teeth stay below white; by a bounded factor, as dark photos hold few colors.
     brighter = (BRIGHTNESS_SHARE * (own.logit(0.02) - its.logit(0.02))).clamp(-1, 1)
     interior = (interior.logit(1e-3) + brighter).sigmoid()
     return lerp(texture, interior, mouth.inside(size) * amount[:, :, None, None])

@@ -1,8 +1,8 @@
 """Reenactment: a photo's face with another expression, at display size.
 
 The expression basis knows how an expression moves the points of a face, and that motion moves the photo's own pixels.
-Lips and lids part and close as the donor's do; only what lies between the lips, teeth and tongue, is the donor's. What
-no motion explains in the decoded maps, folds and shadows above all, is multiplied in where the model is confident.
+Lips and lids open and close as the donor's do; only teeth and tongue are copied from the donor. Changes of the decoded
+maps that the motion does not explain, mainly folds and shadows, are multiplied in where the model is confident.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.geometry.camera import crop_grid, crop_points, pixel_grid, transform
-from core.geometry.displacement import displaced_depth, regularize
-from core.geometry.filters import blur, lerp, upsample
+from core.geometry.displacement import displaced_depth, limit_strain, regularize
+from core.geometry.filters import blur, lerp, smoothstep, upsample
 from core.geometry.shading import shade
 from core.rendering.compositor import MIN_SHADING
 from core.rendering.mouth_eyes import (
+    SEAL,
     Contours,
     blend_mouth_interior,
     darken_mouth_interior,
@@ -34,23 +35,27 @@ LEVELS = (16, 32, 64)
 ROUNDS = 3
 """Iterations of the optical flow at each size."""
 STIFFNESS = 2e-3
-"""Squared contrast of a pixel below which the optical flow keeps still."""
+"""Squared contrast of a pixel below which the optical flow stays near 0."""
 LARGEST_CHANGE = 0.7
 """Largest brightening or darkening by the remaining change, natural logarithm."""
+
+RIM = 0.04
+"""Sigma of the fade of the motion across the face's edge, as part of the crop's side: hair and neck move a little,
+else jaw and hairline would tear."""
 
 
 @dataclass
 class Reenactment:
-    """What changes a face: how its points move, and whose mouth and eyes it follows."""
+    """The change of a face: how its points move, how far its eyes close, and the donor of its mouth."""
 
     motion: Tensor
     """(B, 3, H, W) of the canonical points at full strength, camera-distance units (ExpressionBasis.displace)."""
     to_neutral: Tensor
-    """(B, 3, H, W) the part of `motion` that takes off the face's own expression."""
+    """(B, 3, H, W) the part of `motion` that removes the face's own expression."""
     closing: list[Tensor]
     """(B, 1) for each eye, the one on the image's left first: how far its lid comes down, 0 to 1."""
     donor: TexturedFace | None = None
-    """Whose mouth is followed; None: the mouth opens as the motion says, and its interior is dark."""
+    """The face whose mouth is imitated; None: the mouth opens as the motion says, and its interior is dark."""
 
 
 def reenact(face: TexturedFace, after: Factors, change: Reenactment | None, strength: float = 1.0) -> TexturedFace:
@@ -70,22 +75,20 @@ def reenact(face: TexturedFace, after: Factors, change: Reenactment | None, stre
     depth, normal, _ = head_surface(after.canon_depth)
     on_face = face.alpha * (1 - face.periphery)
     decoded_flow = optical_flow(before.canon_albedo, after.canon_albedo)
-    texture, flow, mouth = face.texture, decoded_flow, None
+    texture, mouth = face.texture, None
     donor = change and change.donor
     if change and landmarks is not None and (donor is None or donor.landmarks is not None):
-        flow, mouth = _flow_with_lips(face, landmarks, change, strength)
+        flow, mouth = _flow_with_lips(face, landmarks, change, strength, on_face)
         texture = retarget_eyes(face, landmarks, [part * min(1, strength) for part in change.closing])
-    elif change:
-        flow = _flow(before.canon_depth, change.motion * strength)
-    wide = upsample(flow, max(flow.shape[-1], on_face.shape[-1]))
-    wide = wide * upsample(on_face, wide.shape[-1])  # hair, ears and background keep still
-    texture = warp(texture, wide)
-    texture = (texture * upsample(_remaining_change(face, after, depth, normal, on_face, decoded_flow, wide),
+    else:
+        flow = _fade(_flow(before.canon_depth, change.motion * strength) if change else decoded_flow, on_face)
+    texture = warp(texture, flow)
+    texture = (texture * upsample(_remaining_change(face, after, depth, normal, on_face, decoded_flow, flow),
                                   texture.shape[-1])).clamp(0, 1)
     if mouth and landmarks is not None:
         texture = _with_interior(texture, mouth, landmarks, donor, strength)
     return replace(face, factors=after, texture=texture, depth=depth, normal=normal,
-                   landmarks=None if landmarks is None else warp_points(landmarks, wide))
+                   landmarks=None if landmarks is None else warp_points(landmarks, flow))
 
 
 def _with_interior(texture: Tensor, mouth: Contours, landmarks: Tensor, donor: TexturedFace | None,
@@ -98,16 +101,22 @@ def _with_interior(texture: Tensor, mouth: Contours, landmarks: Tensor, donor: T
 
 
 def _remaining_change(face: TexturedFace, after: Factors, depth: Tensor, normal: Tensor, on_face: Tensor,
-                      decoded_flow: Tensor, wide: Tensor) -> Tensor:
-    """Factor (B, 3, G, G) of the texture: what changes in the decoded albedo and in the shading beside the motion."""
+                      decoded_flow: Tensor, flow: Tensor) -> Tensor:
+    """Factor (B, 3, G, G) of the texture: changes of decoded albedo and shading that the motion does not explain."""
     albedo = (after.canon_albedo + 0.02).log() - warp((face.factors.canon_albedo + 0.02).log(), decoded_flow)
     shading = shade(normal, face.light).clamp(min=MIN_SHADING)
-    warped_shading = warp(shade(face.normal, face.light).clamp(min=MIN_SHADING), wide)
+    warped_shading = warp(shade(face.normal, face.light).clamp(min=MIN_SHADING), flow)
     in_photo = transform(crop_points(depth, face.tangent), face.view)
     in_photo = in_photo[..., :2] / in_photo[..., 2:] / face.tangent[:, None, None, None]
     trust = F.grid_sample(after.confidence, in_photo, padding_mode="border", align_corners=False) * on_face
     change = upsample(albedo, trust.shape[-1]).clamp(-LARGEST_CHANGE, LARGEST_CHANGE)
     return ((change + (shading / warped_shading).log()) * trust).exp()
+
+
+def _fade(flow: Tensor, on_face: Tensor) -> Tensor:
+    """A flow (B, 2, G, G) that fades out beyond the face and has no folds."""
+    size = on_face.shape[-1]
+    return limit_strain(upsample(flow, size) * smoothstep(blur(on_face, RIM * size)))
 
 
 def _flow(canon_depth: Tensor, motion: Tensor) -> Tensor:
@@ -118,8 +127,8 @@ def _flow(canon_depth: Tensor, motion: Tensor) -> Tensor:
 
 
 def _flow_with_lips(face: TexturedFace, landmarks: Tensor, change: Reenactment,
-                    strength: float) -> tuple[Tensor, Contours]:
-    """`_flow` at the texture's size with lips that part along their own line, and the contours of the mouth then."""
+                    strength: float, on_face: Tensor) -> tuple[Tensor, Contours]:
+    """`_flow` at the texture's size, separate for both sides of the mouth, and the mouth's contours after it."""
     canon_depth, before = face.factors.canon_depth, Contours.mouth(landmarks)
 
     def sides_of(motion: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,10 +146,11 @@ def _flow_with_lips(face: TexturedFace, landmarks: Tensor, change: Reenactment,
         # Without its own expression the mouth is closed; it opens as far as the rest of the motion says.
         target = after(sides_of(change.motion)).signed_aperture - after(sides_of(change.to_neutral)).signed_aperture
     wanted = lerp(before.aperture, target.clamp(min=0), strength).clamp(min=0)
-    sides = retarget_lips(sides, before, (wanted - after(sides).aperture) * face.tangent[:, None])
+    seal = torch.minimum(before.aperture - wanted, SEAL - wanted).clamp(0, SEAL)
+    sides = retarget_lips(sides, before, (wanted - seal - after(sides).signed_aperture) * face.tangent[:, None])
     mouth, size = after(sides), face.texture.shape[-1]
-    above, below = (upsample(_flow(canon_depth, side), size) for side in sides)
-    return torch.where(mouth.below(size), below, above), mouth
+    above, below = (upsample(_fade(_flow(canon_depth, side), on_face), size) for side in sides)
+    return lerp(above, below, mouth.below(size)), mouth
 
 
 def _displaced_places(places: Tensor, canon_depth: Tensor, motion: Tensor, tangent: Tensor) -> Tensor:
@@ -155,7 +165,7 @@ def _displaced_places(places: Tensor, canon_depth: Tensor, motion: Tensor, tange
 def optical_flow(before: Tensor, after: Tensor) -> Tensor:
     """Smooth flow (B, 2, h, h), crop coordinates, from each point of `after` to where `before` has it.
 
-    Lucas-Kanade, coarse to fine, on maps (B, 3, h, h); where nothing has contrast nothing moves.
+    Lucas-Kanade, coarse to fine, on maps (B, 3, h, h); where there is no contrast the flow is 0.
     """
     flow = before.new_zeros(len(before), 2, LEVELS[0], LEVELS[0])
     for level in LEVELS:
@@ -164,8 +174,9 @@ def optical_flow(before: Tensor, after: Tensor) -> Tensor:
         for _ in range(ROUNDS):
             warped = warp(first, flow)
             slope_y, slope_x = torch.gradient(warped, dim=(2, 3))
-            rest = second - warped
-            pairs = ((slope_x, slope_x), (slope_x, slope_y), (slope_y, slope_y), (slope_x, rest), (slope_y, rest))
+            residual = second - warped
+            pairs = ((slope_x, slope_x), (slope_x, slope_y), (slope_y, slope_y),
+                     (slope_x, residual), (slope_y, residual))
             xx, xy, yy, x, y = blur(torch.cat([(a * b).sum(1, keepdim=True) for a, b in pairs], 1), 1.5).split(1, 1)
             xx, yy = xx + STIFFNESS, yy + STIFFNESS
             step = torch.cat([yy * x - xy * y, xx * y - xy * x], 1) / (xx * yy - xy * xy)
@@ -181,7 +192,7 @@ def warp(maps: Tensor, flow: Tensor) -> Tensor:
 
 
 def warp_points(places: Tensor, flow: Tensor) -> Tensor:
-    """Where points (B, K, 2), crop coordinates, of the face before are on the face that `warp` gives."""
+    """Where points (B, K, 2), crop coordinates, of a face lie after `warp` by `flow`."""
     moved = places
     for _ in range(ROUNDS):
         step = F.grid_sample(flow, moved[:, None], padding_mode="border", align_corners=False)[:, :, 0].movedim(1, -1)

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import zipfile
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 import trimesh
 
 from core.errors import OutputUnwritable
-from core.export.mesh import face_mesh, write_glb
+from core.export.mesh import HALF_WIDTH, face_mesh, write_glb, write_obj
 
 SIZE, TEXTURE = 64, 200
 
@@ -58,12 +59,13 @@ def test_glb_reloads_the_same_and_the_right_way_round(depth, texture, mask, tmp_
     np.testing.assert_allclose(loaded.visual.uv, mesh.uv, atol=1e-6)
     np.testing.assert_array_equal(np.asarray(colours), np.asarray(mesh.texture))
 
-    nose = loaded.vertices[loaded.vertices[:, 2].argmax()]
+    vertices = loaded.vertices / HALF_WIDTH
+    nose = vertices[vertices[:, 2].argmax()]
     np.testing.assert_allclose(nose[:2], [0, -0.1], atol=0.05)
-    forehead = loaded.vertices[loaded.vertices[:, 1].argmax()]
-    chin = loaded.vertices[loaded.vertices[:, 1].argmin()]
+    forehead = vertices[vertices[:, 1].argmax()]
+    chin = vertices[vertices[:, 1].argmin()]
     assert 1 < forehead[1] - chin[1] < 2
-    for vertex, uv in zip(loaded.vertices[::997], loaded.visual.uv[::997], strict=True):
+    for vertex, uv in zip(vertices[::997], loaded.visual.uv[::997], strict=True):
         red, green, *_ = colours.getpixel((int(uv[0] * TEXTURE), int((1 - uv[1]) * TEXTURE)))
         # Texture and geometry share a camera: color grows with x and falls with y, up to perspective.
         assert abs(red / 255 * 2 - 1 - vertex[0]) < 0.08
@@ -79,6 +81,7 @@ def test_glb_declares_material_texture_and_that_it_is_synthetic(depth, texture, 
     assert {"POSITION", "NORMAL", "TEXCOORD_0"} <= set(header["meshes"][0]["primitives"][0]["attributes"])
     assert binary[view.get("byteOffset", 0) :].startswith(b"\x89PNG")
     assert material["doubleSided"]
+    assert material["extensions"] == {"KHR_materials_unlit": {}} and "KHR_materials_unlit" in header["extensionsUsed"]
     assert material["alphaMode"] == "MASK" and material["alphaCutoff"] == 0.5
     assert material["pbrMetallicRoughness"]["metallicFactor"] == 0
     assert material["pbrMetallicRoughness"]["roughnessFactor"] == 1
@@ -102,7 +105,7 @@ def test_triangles_and_normals_face_outwards(depth, texture, mask):
     np.testing.assert_allclose(np.linalg.norm(mesh.normals, axis=-1), 1, atol=1e-5)
     assert (winding[:, 2] > 0).all()
     assert ((winding * mesh.normals[mesh.faces[:, 0]]).sum(-1) > 0).all()
-    right = mesh.vertices[:, 0] > 0.3
+    right = mesh.vertices[:, 0] > 0.3 * HALF_WIDTH
     assert (mesh.normals[right, 0] > 0).all()
 
 
@@ -113,18 +116,18 @@ def test_vertices_lie_on_texel_centres(texture):
 
     np.testing.assert_allclose(mesh.uv.min(0), centre_of_first, atol=1e-6)
     np.testing.assert_allclose(mesh.uv.max(0), centre_of_last, atol=1e-6)
-    np.testing.assert_allclose(np.abs(mesh.vertices[:, :2]).max(0), 1, atol=1e-5)
+    np.testing.assert_allclose(np.abs(mesh.vertices[:, :2]).max(0), HALF_WIDTH, atol=1e-6)
 
 
 def test_border_and_depth_steps_are_cut(depth, texture):
     rimless = face_mesh(torch.ones(SIZE, SIZE), texture)
-    assert np.abs(rimless.vertices[:, :2]).max() < 1 - 2 / SIZE
+    assert np.abs(rimless.vertices[:, :2]).max() < HALF_WIDTH * (1 - 2 / SIZE)
 
     stepped = torch.ones(SIZE, SIZE)
     stepped[:, 40:] = 1.05
     mesh = face_mesh(stepped, texture)
-    assert np.ptp(mesh.vertices[:, 2]) < 0.05 * 11.4 / 2, "only the near, larger side is kept"
-    assert mesh.vertices[:, 0].max() < 40 / SIZE * 2 - 1
+    assert np.ptp(mesh.vertices[:, 2]) < HALF_WIDTH * 0.05 * 11.4 / 2, "only the near, larger side is kept"
+    assert mesh.vertices[:, 0].max() < HALF_WIDTH * (40 / SIZE * 2 - 1)
 
 
 def test_steep_pits_inside_the_face_stay_closed(texture):
@@ -132,7 +135,7 @@ def test_steep_pits_inside_the_face_stay_closed(texture):
     pitted[30:34, 30:34] = 1.04
     mesh = face_mesh(pitted, texture)
     radius = np.linalg.norm(mesh.vertices[:, :2], axis=-1)
-    assert (radius < 0.02).any()
+    assert (radius < 0.02 * HALF_WIDTH).any()
 
 
 def test_wrong_shapes_and_empty_masks_are_refused(depth, texture):
@@ -145,3 +148,15 @@ def test_wrong_shapes_and_empty_masks_are_refused(depth, texture):
 def test_unwritable_path_says_what_to_do(depth, texture, tmp_path):
     with pytest.raises(OutputUnwritable, match="choose another folder"):
         write_glb(face_mesh(depth, texture), tmp_path / "missing" / "face.glb")
+
+
+def test_a_face_is_life_size_in_metres(depth, texture, mask, tmp_path):
+    write_glb(face_mesh(depth, texture, mask), tmp_path / "face.glb")
+    width, height, _ = trimesh.load_scene(tmp_path / "face.glb", process=False).extents
+    assert 0.1 < width < 0.15 and 0.11 < height < 0.2
+
+
+def test_obj_is_matt(depth, texture, mask, tmp_path):
+    write_obj(face_mesh(depth, texture, mask), tmp_path / "face.zip")
+    lines = zipfile.ZipFile(tmp_path / "face.zip").read("face.mtl").decode().splitlines()
+    assert "Ks 0 0 0" in lines and sum(line.startswith("Ks") for line in lines) == 1

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from core.geometry.camera import backproject, depth_to_normal, transform
+from core.geometry.displacement import limit_strain, strain
 from core.geometry.rasterizer import rasterize_depth
 from core.geometry.shading import shade
 from core.rendering.compositor import composite
@@ -104,3 +105,17 @@ def test_landmarks_follow_the_texture():
     flow = torch.zeros(1, 2, SIZE, SIZE)
     flow[:, 0] = -0.1  # each point shows what was 0.1 to its left
     torch.testing.assert_close(warp_points(torch.tensor([[[0.2, 0.3]]]), flow), torch.tensor([[[0.3, 0.3]]]))
+
+
+def test_a_motion_that_ends_at_the_edge_of_the_face_does_not_fold():
+    """A cheek that rises beside a hard edge: points keep their order, and a gentle flow stays as it is."""
+    size = 192
+    axis = torch.linspace(-1, 1, size)
+    step = torch.zeros(1, 2, size, size)
+    step[:, 1, axis > 0] = 0.2
+    step[:, 0, :, axis > 0] = -0.2
+    for flow in (step, -step):
+        found = limit_strain(flow)
+        assert strain(flow).max() > 1 > strain(found).max()
+    gentle = 0.1 * axis.expand(1, 2, size, size)
+    assert torch.equal(limit_strain(gentle), gentle)
