@@ -19,7 +19,7 @@ from app.widgets.readout import readout, warnings
 from core.errors import FaceNotFound
 from core.export.visualize import to_uint8
 
-CAMERA = (90, 90, 2.7)
+CAMERA = (90, 90, 0.23)
 """Position of the 3-D viewer's camera: in front of the face, which fills the view."""
 REFINE = "20 more steps fit this photo more closely. All tabs then use that face."
 COMPARE_SIZE = 512
