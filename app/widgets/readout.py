@@ -7,21 +7,24 @@ from html import escape
 from app.session.session import Session
 from app.session.settings import LightSettings, Pose
 from core.export import report
+from core.export.quality import measure
 
 
 def readout(session: Session) -> str:
-    """HTML of pose, light and confidence in numbers."""
-    pose, light = Pose.of(session.factors.view), LightSettings.of(session.factors.light)
+    """HTML of the pose in the photo, light and confidence in numbers."""
+    light = LightSettings.of(session.factors.light)
+    pose = report.pose_in_photo(session.factors, session.face)
+    quality = measure(session.factors, session.face.full[None])
     rows = {
-        "Yaw": f"{pose.yaw:+.0f}°",
-        "Pitch": f"{pose.pitch:+.0f}°",
-        "Roll": f"{pose.roll:+.0f}°",
+        "Yaw": f"{pose['yaw']:+.0f}°",
+        "Pitch": f"{pose['pitch']:+.0f}°",
+        "Roll": f"{pose['roll']:+.0f}°",
         "Light from": f"{abs(light.across):.0f}° {'right' if light.across > 0 else 'left'}, "
                       f"{abs(light.above):.0f}° {'above' if light.above >= 0 else 'below'}",
         "Ambient": f"{light.ambient:.2f}",
         "Diffuse": f"{light.diffuse:.2f}",
-        "Confidence": f"{report.mean_confidence(session.factors):.0%}",
-        "Error": f"{report.mean_error(session.factors):.3f}",
+        "Confidence": f"{quality.confidence.item():.0%}",
+        "Error / contrast": f"{quality.error.item():.3f}",
         "Asymmetry": f"{report.asymmetry(session.factors):.3f}",
         "Face in photo": f"{session.face.crop.side:.0f} px",
     }

@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.config import BATCH
 from core.errors import FaceNotFound, ImageTooLarge, ImageTooSmall, ImageUnreadable
-from core.export.report import mean_confidence
+from core.export.quality import measure
 from core.export.visualize import to_uint8
 from core.faces import Face, find_face
 from core.latent_map.map import LatentMap, Space, code_rows
@@ -32,7 +32,8 @@ EVEN = 0.8
 """Part of the way from UMAP's positions to even spacing along each axis: islands would leave most of the plane empty.
 The order along the axes stays, and so do the neighbors."""
 ESTIMATES = ("yaw", "light", "confidence")
-"""Columns that the model estimates: yaw in degrees, light in degrees to the right, confidence in [0, 1]."""
+"""Columns that the model estimates: yaw in degrees, light in degrees to the right, and the confidence of
+core.export.quality."""
 SMILE = ("mouthSmileLeft", "mouthSmileRight")
 
 
@@ -103,8 +104,9 @@ class MapBuilder:
         self._codes.append(self.model.split(factors.codes) if self.model.diffusion else factors.codes)
         across = torch.atan2(-factors.light.direction[:, 0], factors.light.direction[:, 2]).rad2deg()
         yaw = factors.view.rotation[:, 1].rad2deg()
-        for index, row in enumerate(self._rows[-len(self._waiting):]):
-            found = yaw[index].item(), across[index].item(), mean_confidence(factors[index])
+        for index, (face, row) in enumerate(zip(self._waiting, self._rows[-len(self._waiting):], strict=True)):
+            quality = measure(factors[index], face.full[None])
+            found = yaw[index].item(), across[index].item(), quality.confidence.item()
             row |= dict(zip(ESTIMATES, found, strict=True))
         self._waiting.clear()
 

@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
     add("--figures", type=Path, metavar="FOLDER", help="folder for plots and the worst cases; these show the photos")
     _add_limits(commands)
+    _add_warnings(commands)
     _add_collapse(commands)
     _add_frontalization(commands)
     _add_disentanglement(commands)
@@ -55,6 +56,17 @@ def _add_limits(commands) -> None:
         "(default: 250)")
     add("--photos", type=Path, metavar="FOLDER", help="face pack with val, landmarks and blendshapes")
     add("--val-limit", type=int, metavar="N", help="photos to measure on (default: all)")
+    add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
+
+
+def _add_warnings(commands) -> None:
+    about = "Which photos are warned of, by skin tone, and whether spoilt ones are."
+    command = commands.add_parser("warnings", help=about, description=about)
+    add = command.add_argument
+    add("--weights", type=Path, metavar="FILE", help="safetensors file (default: the bundled weights)")
+    add("--photos", type=Path, required=True, metavar="FOLDER", help="face pack with train and val, 128 px")
+    add("--calibrate", action="store_true", help="set the limits by the training photos instead")
+    add("--limit", type=int, metavar="N", help="photos to look at (default: all)")
     add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
 
 

@@ -3,7 +3,7 @@
 import base64
 import io
 import math
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from app.widgets import photo, readout
 from app.widgets.images import SCALES, color_map, jpeg_url, png_url
 from app.widgets.light import ball_url
 from core import Codes, Factors, Light, View
+from core.export.quality import TYPICAL_SPREAD
 from core.export.visualize import to_uint8
 from core.faces import face_from_crop
 
@@ -25,11 +26,12 @@ def decoded(url: str) -> Image.Image:
 
 
 def session(pose=FRONT, confidence=0.95, side=300.0, faces=1) -> Session:
-    """A session with constant maps and the given estimates."""
-    image = np.full((600, 800, 3), 128, np.uint8)
+    """A session with the given estimates: maps are constant, and the photo is noise, which is sharp everywhere."""
+    image = np.random.default_rng(0).integers(0, 256, (600, 800, 3), np.uint8)
     face = face_from_crop(image, photo.crop_of(image, 50, 50, side / 6, 0))
     maps, colors = torch.full((1, 64, 64), 1.0), torch.full((1, 3, 64, 64), 0.5)
-    factors = Factors(colors, maps, colors, torch.zeros(1, 64, 64, 3), maps[None], colors, maps, maps[None], colors,
+    seen = colors + TYPICAL_SPREAD * (torch.arange(64) % 2 * 2 - 1)
+    factors = Factors(seen, maps, colors, torch.zeros(1, 64, 64, 3), maps[None], colors, maps, maps[None], seen,
                       maps[None] * confidence, Light.of(0.5, 0.5, 0, 0), pose.to_view(View.of()),
                       Codes(torch.zeros(1, 256), torch.zeros(1, 256)))
     return Session(image, [face] * faces, 0, factors)
@@ -111,6 +113,13 @@ def test_roll_of_a_crop_is_in_degrees_and_shown_on_the_photo():
 ])
 def test_the_page_warns(found, words):
     assert words in readout.warnings(found)
+
+
+def test_the_readout_shows_the_roll_in_the_photo():
+    upright = session(pose=Pose(12, -7, 3))
+    turned = replace(upright.face, crop=replace(upright.face.crop, roll=math.radians(35)))
+    text = readout.readout(replace(upright, faces=[turned]))
+    assert "+38°" in text and "+12°" in text and "-7°" in text
 
 
 def test_a_pose_in_range_needs_no_warning():
