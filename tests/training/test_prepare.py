@@ -1,7 +1,10 @@
 """Making a pack from a folder of photos, also in several runs."""
 
 import csv
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,7 @@ from PIL import Image
 
 from core.errors import ConfigError, LatentFaceError, OutputExists, OutputUnwritable
 from core.faces import find_faces
-from tests.disks import full_disk
+from tests.disks import LATIN, full_disk
 from training import prepare as module
 from training.data.face_pack import FacePack
 from training.prepare import PrepareConfig, main, prepare
@@ -168,3 +171,13 @@ def test_a_damaged_journal_is_refused(photos, tmp_path):
         file.write("no line of a journal\n")
     with pytest.raises(ConfigError, match="damaged"):
         prepare(photos / "b", tmp_path, SMALL, quiet=True)
+
+def test_names_that_are_no_utf8_come_back_from_the_pack(photos, tmp_path):
+    folder = tmp_path / LATIN
+    folder.mkdir()
+    shutil.copy(photos / "a.jpg", folder / f"{LATIN}.jpg")
+    command = [sys.executable, "-OO", "-m", "training.prepare", tmp_path, "--out", folder / "pack"]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
+                          capture_output=True, check=False)
+    assert done.returncode == 0 and b"1 faces from 1 of 1" in done.stdout, done.stderr
+    assert FacePack(folder / "pack", size=16).columns["file"].tolist() == [f"{LATIN}/{LATIN}.jpg"]
