@@ -206,9 +206,9 @@ def link_parameters(session: Session, settings: Settings) -> dict[str, float | s
     """
     estimated, shown = Settings.of(session.factors).to_dict(), settings.to_dict()
     if session.example is None:
-        return {**dict.fromkeys(shown), "example": None, "photo": "own"}
+        return {**dict.fromkeys(shown), "example": None, "refined": None, "photo": "own"}
     changed = {name: None if value == estimated[name] else value for name, value in shown.items()}
-    return {**changed, "example": session.example + 1, "photo": None}
+    return {**changed, "example": session.example + 1, "refined": 1 if session.refined else None, "photo": None}
 
 
 def linked_example(number: Any) -> int | None:
@@ -220,6 +220,8 @@ def linked_example(number: Any) -> int | None:
 def open_link(parameters: Mapping[str, str]) -> Session:
     """The example that a page's URL names, with its pose and light; the first example by default."""
     session = open_example(linked_example(parameters.get("example")) or 0)
+    if parameters.get("refined") == "1":
+        session = refine(session, True)
     initial = Settings.parse(parameters, session.settings)
     return session if initial == session.settings else replace(session, initial=initial)
 

@@ -1,5 +1,6 @@
 // While the camera runs, its frames are analyzed one after the other; the next frame is always sent ahead.
-// Stopping it or leaving the tab turns the camera off.
+// Meanwhile the page hides what belongs to its own face. Stopping the camera, or using any other part of the page, turns
+// it off and shows the page's face again.
 const WIDTH = 480;  // enough for the model, and fast to send
 const AHEAD = 2;  // frames that are sent and not yet analyzed
 const [button, keep] = element.querySelectorAll('button');
@@ -12,19 +13,26 @@ const frame = (width) => {
   return canvas.toDataURL('image/jpeg', 0.85);
 };
 let sent = 0;
+const live = (on) => {
+  video.hidden = keep.hidden = !on;
+  button.setAttribute('aria-pressed', on);
+  button.textContent = on ? 'Stop camera' : 'Live camera';
+  document.body.classList.toggle('live', on);
+};
 const sendFrames = () => {
   element.querySelector('output').textContent = props.message;
+  if (!video.srcObject) return;
   if (document.querySelector('dialog[open]')) { setTimeout(sendFrames, 200); return; }  // a tile is enlarged
-  if (video.srcObject && !element.offsetParent) stop();
+  if (!element.offsetParent) stop();
   while (video.srcObject && sent - props.count < AHEAD) trigger('frame', { frame: frame(WIDTH), number: ++sent });
 };
 const stop = () => {
-  video.srcObject?.getTracks().forEach((track) => track.stop());
+  if (!video.srcObject) return;
+  video.srcObject.getTracks().forEach((track) => track.stop());
   video.srcObject = null;
-  video.hidden = keep.hidden = true;
-  button.setAttribute('aria-pressed', 'false');
-  button.textContent = 'Live camera';
+  live(false);
   element.querySelector('output').textContent = '';
+  trigger('stopped');
 };
 button.addEventListener('click', async () => {
   if (video.srcObject) { stop(); return; }
@@ -35,10 +43,13 @@ button.addEventListener('click', async () => {
     return;
   }
   await video.play();
-  video.hidden = keep.hidden = false;
-  button.setAttribute('aria-pressed', 'true');
-  button.textContent = 'Stop camera';
+  live(true);
   sendFrames();
 });
 keep.addEventListener('click', () => { trigger('keep', { frame: frame(video.videoWidth) }); stop(); });
-watch('count', sendFrames);
+// A frame that is answered after the stop has replaced the page's face once more.
+watch('count', () => { if (video.srcObject) sendFrames(); else trigger('stopped'); });
+watch('face', stop);
+document.addEventListener('click', ({ target }) => {
+  if (!target.closest('#camera, #equation, #compare') && target.closest('button, a, input, label, summary, #photo')) stop();
+}, true);

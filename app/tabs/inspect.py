@@ -8,6 +8,7 @@ import gradio as gr
 
 from app.server.errors import handle_errors
 from app.session.export import export_file, new_folder
+from app.session.order import FACE, newest
 from app.session.session import Session, analyze_frame, open_photo, refine, require_session
 from app.tabs.shared_state import SharedState
 from app.widgets.camera import camera, frame_bytes
@@ -45,19 +46,25 @@ class Inspect:
                                           interactive=False, elem_id="model3d")
                 gr.HTML("Drag to turn, scroll to zoom", elem_classes="credit", apply_default_css=False)
         shown = [self.equation, self.readout, self.refine, self.warnings, self.compare]
-        shared.session.change(self.show, shared.session, shown, show_progress_on=self.equation, **PRIVATE)
+        for event in (shared.session.change, self.camera.stopped):
+            event(self.show, shared.session, [*shown, self.camera], show_progress_on=self.equation,
+                  trigger_mode="always_last", **PRIVATE)
         self.refine.input(self.refine_face, [shared.session, self.refine], shared.session,
                           show_progress_on=self.equation, trigger_mode="always_last", **PRIVATE)
         shared.session.change(self.show_mesh, shared.session, self.model3d, **PRIVATE)
         # The browser sends the next frame ahead of this one's answer. One frame is analyzed at a time, so that answers
-        # keep their order and cameras leave a core to other visitors.
+        # keep their order and one CPU core stays free for other visitors.
         self.camera.frame(self.show_frame, None, [*shown, self.camera], show_progress="hidden",
                           trigger_mode="multiple", concurrency_limit=1, **PRIVATE)
         self.camera.keep(self.keep_frame, None, shared.session, show_progress_on=self.equation, **PRIVATE)
 
     @handle_errors
-    def show(self, session: Session) -> dict[Any, Any]:
-        """Equation, numbers and warnings of another face."""
+    def show(self, session: Session | None) -> dict[Any, Any]:
+        """Show the page's face, also after the camera. Another face than before stops the camera."""
+        return gr.skip() if session is None else self._show(session) | {self.camera: gr.update(face=str(id(session)))}
+
+    def _show(self, session: Session) -> dict[Any, Any]:
+        """Updates of equation, numbers and warnings."""
         side = min(COMPARE_SIZE, session.face.full.shape[-1])
         return {self.equation: show_equation(session), self.readout: readout(session),
                 self.refine: session.refined, self.warnings: warnings(session),
@@ -66,23 +73,25 @@ class Inspect:
 
     @handle_errors
     def show_mesh(self, session: Session) -> str:
-        """The face as GLB, for the viewer."""
+        """Write the face as GLB, for the viewer."""
         return str(export_file("glb", session, session.settings, False, new_folder(), COMPARE_SIZE))
 
+    @newest(FACE, edits=True)
     @handle_errors
     def refine_face(self, session: Session | None, refined: bool) -> Session:
-        """The same face, refined or not."""
+        """Refine the face, or undo that."""
         return refine(require_session(session), refined)
 
     @handle_errors
     def show_frame(self, event: gr.EventData) -> dict[Any, Any]:
-        """As `show`, for one camera frame; the page then sends the next one."""
-        answered = gr.update(count=getattr(event, "number", 0), message="")
+        """A camera frame in place of the page's face; the page then sends the next one."""
+        answered = {"count": getattr(event, "number", 0), "message": ""}
         try:
-            return self.show(analyze_frame(frame_bytes(event))) | {self.camera: answered}
+            return self._show(analyze_frame(frame_bytes(event))) | {self.camera: gr.update(**answered)}
         except FaceNotFound:
-            return {self.camera: answered | {"message": "No face in view."}}
+            return {self.camera: gr.update(**answered | {"message": "No face in view."})}
 
+    @newest(FACE)
     @handle_errors
     def keep_frame(self, event: gr.EventData) -> Session:
         """Open the camera's latest frame as a photo."""

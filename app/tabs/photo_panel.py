@@ -68,8 +68,9 @@ class PhotoPanel:
         self.loaded = opens(demo.load, self.open_first, [])
         """The event after which the first photo is shown."""
         opens(self.examples.select, self.open_example, [])
-        opens(self.photo_input.input, self.open_photo, [self.photo_input]).then(
-            None, None, self.photo_input, js="() => null", **PRIVATE)
+        uploaded = opens(self.photo_input.input, self.open_photo, [self.photo_input])
+        for ended in (uploaded.success, uploaded.failure):
+            ended(None, None, self.photo_input, js="() => null", **PRIVATE)
         for choice in (self.faces, self.photo):
             opens(choice.select, self.choose_face, [self.pending])
         opens(self.use_crop.click, self.crop_by_hand, [self.pending, *self.crop])

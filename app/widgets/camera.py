@@ -1,4 +1,4 @@
-"""A live camera: the page sends frames, a new one for each that was analyzed."""
+"""A live camera: the page sends one frame, and the next one when that was analyzed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ def camera() -> gr.HTML:
     """The component.
 
     Its event `frame` sends a frame and its `number`; the page sends the next one once `count` is that number. Its event
-    `keep` sends a frame that is opened as a photo. See `frame_bytes`. Its property `message` is shown beside the video.
+    `keep` sends a frame that is opened as a photo. See `frame_bytes`. Its event `stopped` asks for the page's face,
+    which the frames have replaced; another value of `face` stops the camera, so that the page shows one face only. Its
+    property `message` is shown beside the video.
     """
-    return gr.HTML(html_template=TEMPLATE, value="", count=0, message="", elem_id="camera", apply_default_css=False,
-                   js_on_load=read_script("camera"))
+    return gr.HTML(html_template=TEMPLATE, value="", count=0, face="", message="", elem_id="camera",
+                   apply_default_css=False, js_on_load=read_script("camera"))
 
 
 def frame_bytes(event: gr.EventData) -> bytes:

@@ -20,13 +20,17 @@ from app.session.settings import (
 
 
 def slider(low: float, high: float, value: float, step: float, label: str, elem_id: str) -> gr.Slider:
-    """A slider without a reset button."""
-    return gr.Slider(low, high, value, step=step, label=label, elem_id=elem_id, buttons=[])
+    """A slider without a reset button; a number typed beside it counts as the nearest one on the slider."""
+    component = gr.Slider(low, high, value, step=step, label=label, elem_id=elem_id, buttons=[])
+    own = component.preprocess  # it refuses numbers that are not on the slider
+    component.preprocess = lambda typed: own(min(max(typed, low), high))
+    return component
 
 
 def pose_sliders() -> list[gr.Slider]:
     """Yaw, pitch, roll."""
-    return [slider(-end, end, 0, 1, f"{name.capitalize()} °", name) for name, end in MAX_ANGLES.items()]
+    labels = {"yaw": "Yaw, left °", "pitch": "Pitch, down °", "roll": "Roll °"}
+    return [slider(-end, end, 0, 1, labels[name], name) for name, end in MAX_ANGLES.items()]
 
 
 def light_sliders() -> list[gr.Slider]:

@@ -1,13 +1,16 @@
 """What a visitor sees and does on the Inspect tab, in the real app with the real weights."""
 
 import io
+import json
+import re
+import urllib.request
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.ui.conftest import EXAMPLES, PHONE
-from tests.ui.images import as_jpeg, changed, pixels, source
+from tests.ui.images import as_jpeg, changed, pixels, shows, source
 
 pytestmark = pytest.mark.timeout(180)
 TILES = ["albedo", "shading", "canonical", "reconstruction", "photo", "depth", "normals", "light", "error",
@@ -28,6 +31,14 @@ def earlier_stays(page) -> None:
     """The earlier result is still shown."""
     assert page.locator("#equation .tile img").count() == len(TILES)
     assert page.locator("#readout").inner_text()
+
+
+def test_no_image_is_broken_before_a_face_is_shown(app_url):
+    config = json.load(urllib.request.urlopen(f"{app_url}/config"))
+    shown = [one["props"] for one in config["components"] if one["type"] == "html"]
+    sources = [(one | one["props"])[name] for one in shown
+               for name in re.findall(r'src="\$\{(\w+)\}"', one["html_template"])]
+    assert len(sources) > 3 and all(str(one).startswith("data:image/") for one in sources)
 
 
 def test_the_first_screen_shows_an_analyzed_face(desktop):
@@ -149,6 +160,26 @@ def test_camera_frames_are_analyzed_and_one_is_kept(desktop):
     desktop.wait_for_function("earlier => document.querySelector('#photo image').getAttribute('href') !== earlier",
                               arg=photo)
     assert desktop.locator("#camera video").evaluate("video => video.srcObject") is None
+
+
+def test_the_page_shows_one_face_while_the_camera_runs_and_after_it(open_page):
+    with open_page() as page:
+        button, albedo = page.locator("#camera button").first, "#equation .albedo img"
+        own = source(page, albedo)
+        for stop in (button, page.locator("#export summary")):
+            button.click()
+            changed(page, albedo, own)
+            assert not page.locator("#photo").is_visible() and not page.locator("#solid").is_visible()
+            stop.click()
+            shows(page, albedo, own)
+            page.locator("#photo").wait_for()
+        page.locator("#export summary").click()
+        button.click()
+        changed(page, albedo, own)
+        upload(page, "photo.jpg", example(4))  # the fourth example, without a click
+        page.get_by_role("button", name="Live camera").wait_for()
+        with open_page(link="example=4") as other:
+            shows(page, albedo, source(other, albedo))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

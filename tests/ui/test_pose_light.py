@@ -120,6 +120,25 @@ def test_an_answer_that_comes_late_does_not_stay(fresh):
     fresh.unroute("**/queue/join*")
 
 
+def test_refinement_keeps_a_chosen_pose(fresh):
+    earlier = settled(fresh, "#render .live", "")
+    fresh.locator("#yaw input[type=range]").fill("35")
+    settled(fresh, "#render .live", earlier)
+    fresh.get_by_role("tab", name="Inspect").click()
+    fresh.locator("#refine input").check()
+    fresh.wait_for_function("() => location.search.includes('refined=1')")
+    assert "yaw=35" in fresh.url
+    holds(fresh, "#yaw input[type=range]", "35")
+
+
+def test_a_number_beyond_the_slider_counts_as_its_end(fresh):
+    earlier = settled(fresh, "#render .live", "")
+    fresh.locator("#yaw input[type=number]").fill("500")
+    settled(fresh, "#render .live", earlier)
+    fresh.wait_for_function("() => location.search.includes('yaw=60')")
+    assert fresh.locator(".toast-body").count() == 0
+
+
 def test_keys_turn_the_face_and_delete_resets_a_slider(desktop):
     earlier, roll = source(desktop, "#render .live"), desktop.locator("#roll input[type=range]")
     own = roll.input_value()
