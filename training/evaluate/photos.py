@@ -86,7 +86,7 @@ def measure(model: LatentFace, folder: Path, head: Tensor | None, limit: int | N
     rows |= {"mediapipe": mediapipe, "z": landmarks[..., 2]}
     rows |= _from_codes(model, folder, train, val.images, rows.pop("codes"), rows.pop("mirror_codes"))
     labels = {name: val.columns[name] for name in LABELS if name in val.columns}
-    return Measurement(figures(rows), rows, val.images, labels | {"skin": skin_tone(_colors(large, landmarks))})
+    return Measurement(figures(rows), rows, val.images, labels | {"skin": skin_tone(cheek_colors(large, landmarks))})
 
 
 def figures(rows: Rows, least: int = 1) -> dict[str, dict[str, float]]:
@@ -202,7 +202,7 @@ def _pixels(landmarks: np.ndarray, size: int, crop_size: int = 128) -> tuple[tup
     return (x, y), inside
 
 
-def _colors(images: Tensor, landmarks: np.ndarray) -> np.ndarray:
+def cheek_colors(images: Tensor, landmarks: np.ndarray) -> np.ndarray:
     """(N, 6, 3) uint8 colors of the cheeks of photos (N, 3, H, W) uint8."""
     (x, y), _ = _pixels(landmarks[:, CHEEKS], images.shape[-1])
     return images.numpy()[np.arange(len(x))[:, None], :, y, x]

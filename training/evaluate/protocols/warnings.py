@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from core.pipeline import LatentFace
 from training.data.face_pack import FacePack
 from training.evaluate.comparison import Row, finish, write_report
 from training.evaluate.groups import LEAST, TONES, skin_tone
+from training.evaluate.photos import cheek_colors
 
 PART = 128
 """Photos that are analysed at once."""
@@ -72,16 +74,17 @@ def run(options: Namespace) -> dict:
         return write_report(limits, options)
     figures: dict[str, dict[str, float]] = {}
     for change, function in CHANGES.items():
-        found, tones = look(model, pack, function)
+        found, _ = look(model, pack, function)
         figures[change] = shares(found)
         if change == "unaltered":
+            tones = cheek_tones(options.photos, pack)
             figures |= {f"{change}.{tone}": shares(found[torch.from_numpy(tones == tone)])
                         for tone in TONES if (tones == tone).sum() >= LEAST}
     return finish(ROWS, figures, f"{len(pack)} photos", options, NAMES)
 
 
 def look(model: LatentFace, pack: FacePack, change: Callable[[Tensor], Tensor]) -> tuple[Quality, np.ndarray]:
-    """Measures of changed photos, and the skin tones (N,) that they show."""
+    """Measures of changed photos, and the skin tones (N,) by the median colour of the face."""
     parts, tones = [], []
     for start in tqdm(range(0, len(pack), PART), leave=False):
         photos = (change(pack[start:start + PART]) * 255).round().clamp(0, 255) / 255  # as a file holds them
@@ -89,6 +92,13 @@ def look(model: LatentFace, pack: FacePack, change: Callable[[Tensor], Tensor]) 
         parts.append(measure(factors, photos))
         tones.append(skin_tone(_skin(factors.image, face_mask(factors))))
     return Quality.cat(parts), np.concatenate(tones)
+
+
+def cheek_tones(folder: Path, pack: FacePack) -> np.ndarray:
+    """Skin tones (N,) by the cheeks of validation photos, as in training.evaluate.photos; training has no landmarks."""
+    with np.load(Path(folder) / "val_landmarks.npz") as arrays:
+        landmarks = arrays["landmarks"][:len(pack)].astype(np.float32)
+    return skin_tone(cheek_colors(pack.images, landmarks))
 
 
 def _skin(images: Tensor, face: Tensor) -> np.ndarray:
