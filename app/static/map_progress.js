@@ -4,10 +4,15 @@ let cancelled = false;
 document.addEventListener('change', ({ target }) => {
   if (!target.webkitdirectory) return;
   cancelled = false;
-  const photos = [...target.files].filter((file) => file.type.startsWith('image/'));
+  const files = [...target.files], photos = files.filter((file) => file.type.startsWith('image/'));
+  if (photos.length) {  // leave other files out: gradio would report them as an error
+    const kept = new DataTransfer();
+    photos.forEach((photo) => kept.items.add(photo));
+    target.files = kept.files;
+  }
   if (photos.length && photos.every((file) => file.size <= LARGEST))
-    props.value = `<p>Uploading ${photos.length} photos …</p>`;
-});
+    props.value = `<p>Uploading ${photos.length} of ${files.length} files …</p>`;
+}, true);
 // A progress message may arrive after the answer to Cancel.
 document.addEventListener('click', ({ target }) => { if (target.closest('#map-cancel')) cancelled = true; });
 watch('value', () => { if (cancelled && props.value) props.value = ''; });

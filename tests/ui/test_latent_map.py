@@ -77,7 +77,7 @@ def test_a_click_chooses_a_face_and_a_neighbour_of_it_another(page):
 
 def test_a_chosen_face_is_shown_everywhere_even_if_requested_at_once(page):
     page.mouse.click(*page.evaluate(PLACE, [2, 30]))
-    page.wait_for_function("!document.querySelector('#map-subject').disabled")
+    page.wait_for_selector("#map-about dl")
     photo = page.locator("#photo image").get_attribute("href")
     near = pixels(page.evaluate("""() => { const button = document.querySelectorAll('#map-near button[data-index]')[2];
       button.click();
@@ -176,8 +176,10 @@ def test_the_keyboard_alone_opens_photos_sessions_and_the_menu(page):
 def test_too_few_photos_are_refused_and_the_gallery_stays(page, tmp_path):
     for path in sorted(EXAMPLES.glob("*.jpg"))[:2]:
         shutil.copy(path, tmp_path)
+    (tmp_path / "notes.txt").write_text("no photo")
     upload(page, tmp_path)
     page.get_by_text("a map needs at least 12").first.wait_for()
+    assert page.get_by_text("Invalid file type").count() == 0
     page.wait_for_selector("#map-cancel", state="hidden")
     assert page.evaluate("document.querySelector('#map .plot').data[0].x.length") > 300
 
