@@ -23,10 +23,10 @@ EXPRESSION_NAMES = (
 BLINKS = EXPRESSION_NAMES.index("eyeBlink_R"), EXPRESSION_NAMES.index("eyeBlink_L")
 """The expressions that close the eye on the image's left and the one on its right."""
 
-PHOTO_MOTION = {"brow": 0.4, "cheek": 0.25, "noseSneer": 0.4, "mouth": 0.7}
-"""How far expressions move the points of a photo, as part of what `gain` says, by the beginning of their names; others
-1. Fitted to MediaPipe's landmarks of 40 people, neutral and smiling: cheeks rise less than the rig's for the same code,
-and brows that people have at rest are read as expressions."""
+PHOTO_MOTION = {"brow": 0.4, "cheek": 0.25, "noseSneer": 0.4}
+"""Factors on weights read from the difference of two photos, by the beginning of the names; 1 for others. Chosen by
+MediaPipe's landmarks of neutral and smiling photos: the rig's cheeks rise too far, and the brows that people have at rest
+are read as expressions. The mouth stays at 1: less of it loses smiles."""
 
 
 class ExpressionBasis(nn.Module):
