@@ -85,11 +85,12 @@ class Inspect:
     @handle_errors
     def show_frame(self, event: gr.EventData) -> dict[Any, Any]:
         """A camera frame in place of the page's face; the page then sends the next one."""
-        answered = {"count": getattr(event, "number", 0), "message": ""}
+        number = getattr(event, "number", 0)
         try:
-            return self._show(analyze_frame(frame_bytes(event))) | {self.camera: gr.update(**answered)}
+            shown = self._show(analyze_frame(frame_bytes(event)))
         except FaceNotFound:
-            return {self.camera: gr.update(**answered | {"message": "No face in view."})}
+            return {self.camera: gr.update(count=number, message="No face in view.")}
+        return shown | {self.camera: gr.update(count=number, message="")}
 
     @newest(FACE)
     @handle_errors

@@ -23,7 +23,7 @@ def slider(low: float, high: float, value: float, step: float, label: str, elem_
     """A slider without a reset button; a number typed beside it counts as the nearest one on the slider."""
     component = gr.Slider(low, high, value, step=step, label=label, elem_id=elem_id, buttons=[])
     own = component.preprocess  # it refuses numbers that are not on the slider
-    component.preprocess = lambda typed: own(min(max(typed, low), high))
+    component.preprocess = lambda payload: own(min(max(payload, low), high))
     return component
 
 
@@ -53,7 +53,7 @@ def render_choices() -> list[gr.Radio]:
 
 def presets(elem_id: str, settings: Mapping[str, Pose | LightSettings]) -> gr.HTML:
     """A row of small buttons, each of which moves the sliders to its settings; render.js does that."""
-    template = "".join(f"<button type='button' data-set='{json.dumps(asdict(values))}'>{name}</button>"
-                       for name, values in settings.items())
+    buttons = "".join(f"<button type='button' data-set='{json.dumps(asdict(values))}'>{name}</button>"
+                      for name, values in settings.items())
     # A value, not a template: templates evaluate braces.
-    return gr.HTML(template, elem_id=elem_id, elem_classes="presets", apply_default_css=False)
+    return gr.HTML(buttons, elem_id=elem_id, elem_classes="presets", apply_default_css=False)
