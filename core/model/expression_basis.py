@@ -25,7 +25,7 @@ BLINKS = EXPRESSION_NAMES.index("eyeBlink_R"), EXPRESSION_NAMES.index("eyeBlink_
 
 PHOTO_MOTION = {"brow": 0.4, "cheek": 0.25, "noseSneer": 0.4}
 """Factors on weights read from the difference of two photos, by the beginning of the names; 1 for others. Chosen by
-MediaPipe's landmarks of neutral and smiling photos: the rig's cheeks rise too far, and the brows that people have at rest
+MediaPipe's landmarks of neutral and smiling photos: the rig's cheeks rise too far, and brows that people have at rest
 are read as expressions. The mouth stays at 1: less of it loses smiles."""
 
 
