@@ -30,15 +30,17 @@ SHOWN = 60
 """Characters of a wrong value that a message shows."""
 
 
-def check_images(images: Any, size: int) -> Tensor:
+def check_images(images: Any, size: int, fine_size: int | None = None) -> Tensor:
     """Aligned images as a tensor.
 
     Args:
-        images: a list of `core.faces.Face`, or (B, 3, size, size) numbers in [0, 1] as a tensor or an array.
-        size: side of the model's images in pixels.
+        images: a list of `core.faces.Face`, or (B, 3, H, W) numbers in [0, 1] as a tensor or an array, H = W = `size`
+            or `fine_size`.
+        size: side of the autoencoder's images in pixels.
+        fine_size: side of the fine stage's images; None: there is none.
 
     Returns:
-        (B, 3, size, size) float32 in [0, 1], B ≥ 1.
+        (B, 3, H, W) float32 in [0, 1], B ≥ 1; of faces at `size`.
 
     Raises:
         ArgumentInvalid: something else, none at all, another shape, or values outside [0, 1].
@@ -52,9 +54,10 @@ def check_images(images: Any, size: int) -> Tensor:
         tensor = torch.as_tensor(images)
     except (TypeError, ValueError) as error:
         raise ArgumentInvalid(f"images must be numbers: {error}.") from error
-    if tensor.dim() != 4 or tuple(tensor.shape[1:]) != (3, size, size) or not len(tensor):
-        raise ArgumentInvalid(f"images must have the shape (B, 3, {size}, {size}) with B ≥ 1, got "
-                              f"{tuple(tensor.shape)}.")
+    shapes = [(3, side, side) for side in (size, fine_size) if side]
+    if tensor.dim() != 4 or tuple(tensor.shape[1:]) not in shapes or not len(tensor):
+        wanted = " or ".join(f"(B, 3, {side}, {side})" for _, _, side in shapes)
+        raise ArgumentInvalid(f"images must have the shape {wanted} with B ≥ 1, got {tuple(tensor.shape)}.")
     tensor = tensor.to(torch.float32)
     if not (tensor.min() >= 0 and tensor.max() <= 1):  # also false for NaN
         raise ArgumentInvalid("images must hold values in [0, 1].")

@@ -113,3 +113,29 @@ class DiffusionConfig:
     """Side of the expression basis's displacement maps, pixels."""
 
     to_dict = asdict
+
+
+@dataclass(frozen=True, config=VALIDATED)
+class FineConfig:
+    """Sizes and ranges of the fine stage: a canonical U-Net on a frozen autoencoder."""
+
+    image_size: StrictInt = 128
+    """Side of the photo that it reads detail from, and of every map it gives, pixels."""
+    coarse_size: StrictInt = 64
+    """Side of the image that the autoencoder saw, pixels: it fixes how wide the photo's crop is
+    (`core.geometry.camera.crop_tangent`)."""
+    width: StrictInt = 32
+    """Channels of the U-Net at half of `image_size`; doubled at each halving up to 4 ×."""
+    levels: StrictInt = 4
+    """Resolutions of the U-Net, from half of `image_size` down; 2 at least."""
+    depth_range: Number = 0.02
+    """The residual of canonical depth lies within ± this, camera-distance units."""
+
+    def __post_init__(self) -> None:
+        if self.levels < 2:
+            raise ConfigError(f"levels must be 2 at least, got {self.levels}.")
+        if self.image_size % 2**self.levels or self.image_size < self.coarse_size:
+            raise ConfigError(f"image_size must be a multiple of {2**self.levels} and {self.coarse_size} at least, got "
+                              f"{self.image_size}.")
+
+    to_dict = asdict

@@ -1,6 +1,7 @@
 """The data structures that the parts of LatentFace exchange: light, view, codes, factors, textured face.
 
-Shapes use B for the batch and H, W for the model's image size. Angles are radians here and degrees in the interface.
+Shapes use B for the batch and H, W for the side of the maps: that of the autoencoder's images, or of the fine stage's.
+Angles are radians here and degrees in the interface.
 """
 
 from __future__ import annotations
@@ -68,8 +69,12 @@ class TensorDataclass:
     __hash__ = None  # type: ignore[assignment]  # compared by value, and tensors can change
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled: the fields, without anything that was cached beside them."""
-        return {entry.name: getattr(self, entry.name) for entry in fields(self)}  # type: ignore[arg-type]
+        """What is pickled: the fields, without anything that was cached beside them, and of a batch only this part."""
+        def own(value: Any) -> Any:
+            shared = isinstance(value, Tensor) and value.untyped_storage().nbytes() > value.nbytes
+            return value.clone(memory_format=torch.contiguous_format) if shared else value
+
+        return {entry.name: own(getattr(self, entry.name)) for entry in fields(self)}  # type: ignore[arg-type]
 
     def expand(self, count: int) -> Self:
         """A batch of one repeated `count` times, without copies; a batch of `count` as it is."""
@@ -231,6 +236,13 @@ class Factors(TensorDataclass):
     light: Light
     view: View
     codes: Codes
+    coarse: Factors | None = None
+    """What the codes alone give, where the fine stage (core.model.fine) has added the photo's detail; else None."""
+
+    @property
+    def of_codes(self) -> Factors:
+        """What the codes alone give, at the autoencoder's resolution: `coarse`, or these factors."""
+        return self.coarse or self
 
 
 @dataclass(eq=False)

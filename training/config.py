@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import StrictBool, StrictInt
 from pydantic.dataclasses import dataclass
 
-from core.config import VALIDATED, Config, DiffusionConfig, ModelConfig, Number, from_dict
+from core.config import VALIDATED, Config, DiffusionConfig, FineConfig, ModelConfig, Number, from_dict
 from core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -202,6 +202,89 @@ class DiffusionTraining:
     """Steps between validations, lines of losses on held-out people in metrics.jsonl."""
     model: DiffusionConfig = field(default_factory=DiffusionConfig)
     """Sizes of the denoisers, and the noise schedule."""
+
+    to_dict = asdict
+
+
+@dataclass(frozen=True, config=VALIDATED)
+class FineWeights:
+    """Weights of the terms of the fine stage's loss."""
+
+    image: Number = 1.0
+    """Photos: L1 of the reconstruction."""
+    gradient: Number = 2.0
+    """Gradient differences at three scales, relative to the L1 that they stand beside."""
+    render_image: Number = 0.5
+    """Renders: L1 of the reconstruction where the head is bare."""
+    albedo: Number = 2.0
+    """Renders: L1 of albedo, hidden parts included."""
+    normal: Number = 15.0
+    """Renders: 1 − cosine of canonical normals."""
+    depth: Number = 30.0
+    """Renders: L1 of canonical depth."""
+    lamps: Number = 4.0
+    """L1, up to gain, between the albedos of one face under two lamps: renders lit twice, photos and their
+    relit copies."""
+    curvature: Number = 5.0
+    """Curvature of the residual depth."""
+    light: Number = 0.1
+    """Mean absolute logarithm of the gain on the shading."""
+
+
+@dataclass(frozen=True, config=VALIDATED)
+class FineTraining:
+    """Training of the fine stage on a frozen autoencoder."""
+
+    weights: str = ""
+    """Autoencoder that it stands on (safetensors); empty: the bundled one."""
+    photos: str = "packs/photos"
+    """Folder of aligned photos (python -m training.prepare), as large as the fine stage's maps at least."""
+    renders: str = "packs/rig128"
+    """Folder of renders of the same size (python -m training.render_pack --size 128)."""
+    held_out: str = ""
+    """File of training.render_validation of that size, to measure on during training; empty: none."""
+    limit: StrictInt = 0
+    """Read only the first so many photos; 0: all."""
+    batch: StrictInt = 16
+    """Images a step: a quarter photos, their relit copies, renders, and the same renders under another lamp."""
+    hidden_share: Number = 0.4
+    """Part of the relit copies of which half the face is taken away, to be filled from the other half."""
+    steps: StrictInt = 4000
+    """Optimizer steps."""
+    lr: Number = 1.5e-3
+    """Learning rate after warm-up."""
+    final_lr: Number = 0.02
+    """Learning rate at the end, as a part of `lr` (cosine)."""
+    warmup: StrictInt = 50
+    """Steps of linear warm-up."""
+    weight_decay: Number = 1e-4
+    """Of AdamW."""
+    clip: Number = 2.0
+    """Largest norm of the gradient."""
+    ema: Number = 0.997
+    """Decay of the averaged weights, per step."""
+    bf16: StrictBool = False
+    """Convolutions in bfloat16."""
+    device: str = "cpu"
+    """cpu or cuda."""
+    threads: StrictInt = 1
+    """CPU threads."""
+    seed: StrictInt = 0
+    """Of weights and batches."""
+    checkpoint_minutes: Number = 3.0
+    """Minutes between checkpoints."""
+    log_every: StrictInt = 25
+    """Steps between lines of metrics.jsonl."""
+    validate_every: StrictInt = 500
+    """Steps between measurements on `held_out`."""
+    model: FineConfig = field(default_factory=FineConfig)
+    """Sizes and ranges of the fine stage."""
+    loss: FineWeights = field(default_factory=FineWeights)
+    """Weights of the terms of the loss."""
+
+    def __post_init__(self) -> None:
+        if self.batch < 4 or self.batch % 4:
+            raise ConfigError(f"batch must be a multiple of 4, got {self.batch}.")
 
     to_dict = asdict
 

@@ -87,10 +87,11 @@ def export_steps(kind: Kind, session: Session, settings: Settings, mark: bool, f
     yield path
 
 
-def read_session_file(path: str | Path) -> tuple[Session, Swap]:
-    """The content of a session file. Raises SessionUnreadable."""
+def read_session_file(path: str | Path) -> tuple[Session, Swap, bool]:
+    """The content of a session file, and whether it was made with the weights in use. Raises SessionUnreadable."""
     saved = read_session(path)
-    return from_saved_session(saved), Swap.from_saved(saved.settings.get("swap"), saved.donor)
+    same = saved.weights == model().fingerprint
+    return from_saved_session(saved), Swap.from_saved(saved.settings.get("swap"), saved.donor), same
 
 
 def new_folder() -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch.nn.functional as F
 
 from app.session.settings import BACKGROUNDS, PHOTO_DETAIL, Settings
 from core import Codes, Factors, LatentFace, SplitCodes, TexturedFace
@@ -229,15 +230,18 @@ def open_link(parameters: Mapping[str, str]) -> Session:
 def to_saved_session(session: Session, settings: dict[str, Any]) -> SavedSession:
     """Content of a session file; `settings` are plain values."""
     example = None if session.example is None else str(session.example + 1)
-    return SavedSession(session.photo, session.faces, session.index, session.factors,
+    return SavedSession(session.photo, session.faces, session.index, model().fingerprint,
                         settings | {"example": example, "refined": session.refined})
 
 
 def from_saved_session(saved: SavedSession) -> Session:
-    """The session that a session file holds."""
-    session = Session(saved.photo, saved.faces, saved.index, saved.factors,
-                      example=linked_example(saved.settings.get("example")),
-                      refined=saved.settings.get("refined") is True)
+    """The session that a session file holds; its face is analyzed again."""
+    refined = saved.settings.get("refined") is True
+    size = model().config.image_size
+    faces = [face if face.image.shape[-1] == size else
+             replace(face, image=F.interpolate(face.full[None], (size, size), mode="area")[0]) for face in saved.faces]
+    session = Session(saved.photo, faces, saved.index, model().analyze([faces[saved.index]], refined),
+                      example=linked_example(saved.settings.get("example")), refined=refined)
     return replace(session, initial=Settings.parse(saved.settings, session.settings))
 
 

@@ -36,6 +36,8 @@ MENU: list[tuple[Kind, str, str]] = [
 """Kind, name and explanation of each file."""
 NOTIFY = "() => document.querySelector('#export details').dispatchEvent(new Event('{}', {{ bubbles: true }}))"
 """Tells the menu that its work has ended or failed."""
+OTHER_WEIGHTS = ("This session was saved with other weights of the model. Its face was analyzed again; pose, light and "
+                 "swap are as they were.")
 
 
 class ExportMenu:
@@ -68,7 +70,9 @@ class ExportMenu:
     @handle_errors
     def open_session(self, path: str) -> list:
         """Restore the state that a session file holds."""
-        session, swap = read_session_file(path)
+        session, swap, same_weights = read_session_file(path)
+        if not same_weights:
+            gr.Info(OTHER_WEIGHTS)
         return [session, swap.donor, swap.seed, *astuple(swap.strength)]
 
     def save(self, session: Session | None, donor: Session | None, seed: float, depth: float, albedo: float,

@@ -88,9 +88,16 @@ def _main(session: Session) -> list[Tile]:
              "The canonical face, displaced by its depth and turned into the pose of the photo.",
              to_uint8(factors.recon_image[0]), frame=PHOTO, values=factors.recon_image[0]),
         Tile("photo", "≈", "Photo", "the aligned input",
-             f"The aligned photo. The model sees it at {factors.image.shape[-1]} × {factors.image.shape[-1]} pixels.",
+             _seen_at(factors),
              to_uint8(session.face.full), frame=PHOTO, values=factors.image[0]),
     ]
+
+
+def _seen_at(factors: Factors) -> str:
+    """A sentence on the resolutions of the model."""
+    coarse, fine = (f"{one.image.shape[-1]} × {one.image.shape[-1]} pixels" for one in (factors.of_codes, factors))
+    detail = f", the detail at {fine}" if factors.coarse else ""
+    return f"The aligned photo. The codes are found at {coarse}{detail}."
 
 
 def _shape(factors: Factors) -> list[Tile]:
@@ -113,10 +120,11 @@ def _shape(factors: Factors) -> list[Tile]:
 
 def _check(factors: Factors) -> list[Tile]:
     """Error and confidence."""
-    error, confidence = error_map(factors)[0], factors.confidence[0]
+    error, confidence = error_map(factors)[0], factors.of_codes.confidence[0]
     return [
         Tile("error", "", "Error", "against the photo",
-             "Mean absolute difference of the colors, on a scale from 0 to 1.",
+             "Mean absolute difference between the photo and what the codes alone reconstruct, without the photo’s "
+             "detail, on a scale from 0 to 1.",
              color_map(error[0], 0, 0.25, "magma"), ("magma", "0", "0.25"), frame=PHOTO, values=error),
         Tile("confidence", "", "Confidence", "the model’s estimate",
              "1 / (1 + expected error), as the model estimates it. Hair, glasses and background are low.",

@@ -204,7 +204,7 @@ def _resize(image: Tensor, size: int) -> Tensor:
 
     Its second derivative is continuous, so normals are smooth; torch's bicubic kernel leaves a visible grid.
     """
-    rows, columns = (spline_matrix(length, size, crop=False) for length in image.shape)
+    rows, columns = (spline_matrix(length, size) for length in image.shape)
     return rows @ image @ columns.mT
 
 

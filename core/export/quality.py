@@ -78,9 +78,10 @@ def measure(factors: Factors, photos: Tensor) -> Quality:
     """Measure aligned photos.
 
     Args:
-        factors: of B photos.
+        factors: of B photos; what the codes alone give is measured.
         photos: (B, 3, N, N) RGB in [0, 1], the same crops with all their detail, N a multiple of `SIDE`.
     """
+    factors = factors.of_codes
     face, photos = face_mask(factors), photos.to(factors.image.device)
     spread = _mean((factors.image - _mean(factors.image, face)[..., None, None]).abs(), face).mean(1)
     wrong = _mean((factors.recon_image - factors.image).abs(), face).mean(1)
@@ -109,7 +110,7 @@ def shortfalls(quality: Quality) -> dict[str, Tensor]:
 
 def share_outside(factors: Factors, face: Face) -> float:
     """Share of the face, [0, 1], that lies beyond the edges of the photo, where the crop shows its reflection."""
-    mask = face_mask(factors)[0, 0].cpu().numpy() > 0
+    mask = face_mask(factors.of_codes)[0, 0].cpu().numpy() > 0
     if not mask.any():
         return 0.0
     rows, columns = np.nonzero(mask)

@@ -71,7 +71,8 @@ def pose_in_photo(factors: Factors, face: Face) -> dict[str, float]:
 
 
 def error_map(factors: Factors) -> Tensor:
-    """Absolute error of the reconstruction, (B, 1, H, W), mean of the channels; 0 outside the face's surface."""
+    """Absolute error of what the codes alone reconstruct, (B, 1, H, W), mean of the channels; 0 outside the face."""
+    factors = factors.of_codes
     return (factors.recon_image - factors.image).abs().mean(1, keepdim=True) * factors.recon_mask
 
 

@@ -1,6 +1,7 @@
-"""Session files: a photo, its faces and the factors of one of them, to continue later exactly.
+"""Session files: a photo, its faces and the page's settings, to continue later.
 
-A session file is a safetensors file: arrays and one JSON text, no code. It may come from anybody: all of it is checked.
+Factors are not stored: whoever opens the file analyses the face again, with the weights in use. A session file is a
+safetensors file: arrays and one JSON text, no code. It may come from anybody: all of it is checked.
 """
 
 from __future__ import annotations
@@ -23,13 +24,12 @@ from core.faces import Crop, Face
 from core.faces.load_image import MAX_BYTES, read_photo
 from core.files import write_bytes
 from core.geometry.landmark_warp import LANDMARKS
-from core.model.autoencoder import Autoencoder
 from core.model.weights import read_safetensors
-from core.types import Codes, Factors, Light, View
+from core.types import View
 
 FORMAT = "LatentFace session 1"
 LOSSLESS_BYTES = 10 * 2**20
-"""Photos whose PNG is larger are stored as JPEG; their factors are stored exactly all the same."""
+"""Photos whose PNG is larger are stored as JPEG; their aligned faces are stored exactly all the same."""
 DONOR = "donor."
 """Prefix of the names of the donor's arrays."""
 FULL = 512
@@ -44,8 +44,9 @@ class SavedSession:
     """(H, W, 3) uint8."""
     faces: list[Face]
     index: int
-    """The face that `factors` belong to."""
-    factors: Factors
+    """The face that is shown."""
+    weights: str
+    """Fingerprint of the model that was used (LatentFace.fingerprint); empty in files of earlier versions."""
     settings: dict
     """Plain values, unchecked."""
     donor: SavedSession | None = None
@@ -100,49 +101,34 @@ class _Arrays(dict):
 
 def _pack(saved: SavedSession) -> tuple[dict[str, Tensor], dict]:
     """Arrays by name, and plain values."""
-    factors = saved.factors
-    arrays = {"photo": torch.frombuffer(bytearray(_photo_bytes(saved.photo)), dtype=torch.uint8),
-              "canon_depth": factors.canon_depth, "canon_albedo": factors.canon_albedo,
-              "confidence": factors.confidence, "ambient": factors.light.ambient, "diffuse": factors.light.diffuse,
-              "direction": factors.light.direction, "rotation": factors.view.rotation,
-              "translation": factors.view.translation, "depth_code": factors.codes.depth_code,
-              "albedo_code": factors.codes.albedo_code, "image": factors.image}
+    arrays = {"photo": torch.frombuffer(bytearray(_photo_bytes(saved.photo)), dtype=torch.uint8)}
     for number, face in enumerate(saved.faces):
         arrays[f"image{number}"] = face.image
         arrays[f"full{number}"] = (face.full * 255).round().byte()
         if face.landmarks is not None:
             arrays[f"landmarks{number}"] = torch.as_tensor(face.landmarks, dtype=torch.float64)
     faces = [_face_values(face) for face in saved.faces]
-    return arrays, {"index": saved.index, "settings": saved.settings, "faces": faces}
+    return arrays, {"index": saved.index, "weights": saved.weights, "settings": saved.settings, "faces": faces}
 
 
 def _unpack(arrays: _Arrays, values: dict) -> SavedSession:
-    size = arrays["canon_depth"].shape[-1]
+    size = arrays["image0"].shape[-1]
     if not 32 <= size <= 256 or not isinstance(values["faces"], list):
         raise ValueError("no faces can be like this")
     photo = read_photo(arrays["photo"].numpy().tobytes())
     faces = [_face(arrays, number, one, size, photo) for number, one in enumerate(values["faces"])]
     index = check_integer("index", values["index"], 0, len(faces) - 1)
-    take = arrays.take
-    code = arrays["depth_code"].shape[-1]
-    light = Light(take("ambient", 1, low=0, high=1), take("diffuse", 1, low=0, high=1),
-                  take("direction", 1, 3, low=-1.001, high=1.001))
-    if not 0.99 < light.direction.norm() < 1.01:
-        raise ValueError("a direction has unit length")
-    view = View(take("rotation", 1, 3, low=-4, high=4), take("translation", 1, 2, low=-1, high=1))
-    codes = Codes(take("depth_code", 1, code, low=-1e4, high=1e4), take("albedo_code", 1, code, low=-1e4, high=1e4))
-    factors = Autoencoder.render(
-        take("image", 1, 3, size, size, low=0, high=1), codes,
-        take("canon_depth", 1, size, size, low=0.85, high=1.15), take("canon_albedo", 1, 3, size, size, low=0, high=1),
-        light, view, take("confidence", 1, 1, size, size, low=0, high=1))
     settings = values["settings"]
     if not isinstance(settings, dict):
         raise ValueError("settings are named values")
+    weights = values.get("weights", "")
+    if not isinstance(weights, str):
+        raise ValueError("a fingerprint is text")
     donor = None
     if "donor" in values:
         lent = _Arrays({name.removeprefix(DONOR): array for name, array in arrays.items() if name.startswith(DONOR)})
         donor = _unpack(lent, values["donor"])
-    return SavedSession(photo, faces, index, factors, settings, donor)
+    return SavedSession(photo, faces, index, weights, settings, donor)
 
 
 def _face(arrays: _Arrays, number: int, values: dict, size: int, photo: np.ndarray) -> Face:

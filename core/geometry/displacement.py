@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.geometry.camera import backproject, intrinsics, project, sample
+from core.geometry.camera import backproject, intrinsics, pixel_grid, project, sample
 from core.geometry.filters import blur, lerp
 from core.geometry.rasterizer import rasterize_depth
 
@@ -77,3 +77,10 @@ def displaced_depth(canon_depth: Tensor, motion: Tensor) -> tuple[Tensor, Tensor
     size = canon_depth.shape[-1]
     depth, _ = rasterize_depth(displace(canon_depth, motion), size)
     return depth, project(undisplace(backproject(depth), motion), size)
+
+
+def motion_flow(canon_depth: Tensor, motion: Tensor) -> Tensor:
+    """(B, 2, H, W) from each point of a displaced face to where it was, crop coordinates."""
+    size = canon_depth.shape[-1]
+    _, origin = displaced_depth(canon_depth, motion)
+    return ((origin - pixel_grid(size, origin.device)) * (2 / size)).movedim(-1, 1)

@@ -50,14 +50,19 @@ def blur(maps: Tensor, sigma: float, reach: float = 2.5) -> Tensor:
 
 @functools.cache
 @torch.inference_mode(False)
-def spline_matrix(before: int, after: int, crop: bool) -> Tensor:
-    """(after, before): the interpolating cubic spline along one axis, of a crop or else of an image of the camera.
+def spline_matrix(before: int, after: int, edge: float | None = None) -> Tensor:
+    """(after, before): the interpolating cubic spline along one axis; applied to both axes it resizes a map.
 
-    Applied to both axes it is the same as scipy's `zoom`, and far quicker.
+    Args:
+        before: pixels of the map, the camera's: the centres of the outer ones lie at ±1.
+        after: pixels of the result.
+        edge: None: the result is the camera's too. A number: it is a crop, whose edges lie at ± this.
     """
-    from scipy.ndimage import zoom
+    from scipy.ndimage import map_coordinates
 
-    return torch.from_numpy(zoom(np.eye(before), (after / before, 1), order=3, mode="nearest", grid_mode=crop)).float()
+    at = np.linspace(-1, 1, after) if edge is None else ((np.arange(after) + 0.5) / after * 2 - 1) * edge
+    rows, columns = np.meshgrid((at + 1) / 2 * (before - 1), np.arange(before), indexing="ij")
+    return torch.from_numpy(map_coordinates(np.eye(before), [rows, columns], order=3, mode="nearest")).float()
 
 
 @functools.cache

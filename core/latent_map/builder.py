@@ -100,7 +100,7 @@ class MapBuilder:
         """Codes and columns of the faces that wait."""
         if not self._waiting:
             return
-        factors = self.model.analyze(self._waiting)
+        factors = self.model.analyze(self._waiting, fine=False)
         self._codes.append(self.model.split(factors.codes) if self.model.diffusion else factors.codes)
         across = torch.atan2(-factors.light.direction[:, 0], factors.light.direction[:, 2]).rad2deg()
         yaw = factors.view.rotation[:, 1].rad2deg()

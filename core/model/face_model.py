@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, ParamSpec, Self, TypeVar, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from core.arguments import (
@@ -25,6 +26,7 @@ from core.arguments import (
 from core.config import BATCH, ModelConfig
 from core.errors import WeightsMissing
 from core.geometry.camera import depth_to_normal
+from core.geometry.displacement import motion_flow
 from core.geometry.rasterizer import current_rasterizer, use_rasterizer
 from core.geometry.shading import shade
 from core.lazy import lazy_property
@@ -32,8 +34,18 @@ from core.model import code_ops
 from core.model.autoencoder import Autoencoder
 from core.model.diffusion import SAMPLES, SEED, Diffusion
 from core.model.expression_basis import EXPRESSION_NAMES, ExpressionBasis
+from core.model.fine import FineStage, move_detail
+from core.model.networks import channels_last
 from core.model.refine import refine as refine_factors
-from core.model.weights import diffusion_path, load_autoencoder, load_diffusion, model_fingerprint, weights_path
+from core.model.weights import (
+    diffusion_path,
+    fine_path,
+    load_autoencoder,
+    load_diffusion,
+    load_fine,
+    model_fingerprint,
+    weights_path,
+)
 from core.types import CodePair, Codes, ExpressionWeights, Factors, Light, SplitCodes, Uncertainty
 
 if TYPE_CHECKING:
@@ -59,16 +71,19 @@ def inference(method: Callable[Parameters, Result]) -> Callable[Parameters, Resu
 class FaceModel:
     """Autoencoder, diffusion model and expression basis. All methods raise ArgumentInvalid for wrong arguments."""
 
-    def __init__(self, autoencoder: Autoencoder, diffusion: Diffusion | None = None, rasterizer: str | None = None):
+    def __init__(self, autoencoder: Autoencoder, diffusion: Diffusion | None = None, fine: FineStage | None = None,
+                 rasterizer: str | None = None):
         self.autoencoder = autoencoder.eval().requires_grad_(False)
         self.diffusion = diffusion and diffusion.eval().requires_grad_(False)
+        self.fine = fine and fine.eval().requires_grad_(False)
         self.rasterizer = rasterizer or current_rasterizer()
 
     @classmethod
     def from_pretrained(cls, path: str | Path | None = None, rasterizer: str | None = None) -> Self:
         """Load weights: `path`, else the environment variable LATENTFACE_WEIGHTS, else the bundled ones. No network.
 
-        `diffusion.safetensors` beside them is loaded too; without it codes cannot be split.
+        Two files beside them are loaded too: `diffusion.safetensors`, without which codes cannot be split, and
+        `fine.safetensors`, without which factors have the autoencoder's resolution.
 
         Args:
             path: file of the autoencoder.
@@ -78,22 +93,22 @@ class FaceModel:
         Raises:
             WeightsMissing: there is no such file.
             WeightsDamaged: a file cannot be read, or belongs to another version of the model.
-            WeightsMismatch: the diffusion model beside it was made for another autoencoder.
+            WeightsMismatch: the diffusion model or the fine stage was made for another autoencoder.
             BackendMissing: PyTorch3D is not installed.
         """
         with use_rasterizer(rasterizer or current_rasterizer()):  # raises early where it is missing
             path = weights_path(path)
-            autoencoder, beside = load_autoencoder(path), diffusion_path(path)
+            autoencoder = load_autoencoder(path)
+            beside, detail = diffusion_path(path), fine_path(path)
             diffusion = load_diffusion(beside, autoencoder) if beside.is_file() else None
-        # Torch's overloads of `to` lack the memory format.
-        autoencoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        return cls(autoencoder, diffusion, rasterizer)
+            fine = channels_last(load_fine(detail, autoencoder)) if detail.is_file() else None
+        return cls(channels_last(autoencoder), diffusion, fine, rasterizer)
 
     def to(self, device: torch.device | str) -> Self:
         """Move the whole model, diffusion and expression basis included."""
         self.autoencoder.to(device)
-        if self.diffusion:
-            self.diffusion.to(device)
+        for network in filter(None, (self.diffusion, self.fine)):
+            network.to(device)
         return self
 
     @property
@@ -114,18 +129,27 @@ class FaceModel:
     # --- From images to factors and codes -----------------------------------------------------------------------------
 
     @inference
-    def analyze(self, images: Tensor | np.ndarray | Sequence[Face], refine: bool = False) -> Factors:
+    def analyze(self, images: Tensor | np.ndarray | Sequence[Face], refine: bool = False,
+                fine: bool = True) -> Factors:
         """Factors of aligned photos (paper section 3.1).
 
         Args:
-            images: faces of `find_faces`, or (B, 3, H, W) in [0, 1] with H = W = `config.image_size`.
+            images: faces of `find_faces`, or (B, 3, H, W) in [0, 1] with H = W = `config.image_size`, or that of the
+                fine stage.
             refine: optimise codes, light and view on each photo, about a second a face (core.model.refine).
+            fine: add the photo's detail at 128 pixels (core.model.fine), where the images have it; `Factors.coarse` is
+                then what the codes alone give.
 
         Returns:
             Factors of the B photos, float32.
         """
         find = functools.partial(refine_factors, self.autoencoder) if refine else self.autoencoder
-        return Factors.cat([find(part) for part in self._batches(images)])
+        factors = Factors.cat([find(part) for part in self._batches(images)])
+        photos = self._detailed(images) if fine else None
+        if self.fine is None or photos is None:
+            return factors
+        return Factors.cat([self.fine(factors[k:k + BATCH], photos[k:k + BATCH].to(self.device))
+                            for k in range(0, len(factors), BATCH)])
 
     @inference
     def encode(self, images: Tensor | np.ndarray | Sequence[Face]) -> Codes:
@@ -208,10 +232,10 @@ class FaceModel:
             like: B faces or one for all, whose image, view, light and confidence are taken.
 
         Returns:
-            Factors of the B faces; `image` is still that of `like`.
+            Factors of the B faces, without the fine stage's detail; `image` is still that of `like`.
         """
         count = check_same_count(codes=codes, like=like)
-        codes, like = codes.expand(count), like.expand(count)
+        codes, like = codes.expand(count), like.of_codes.expand(count)
         return self.autoencoder.render(like.image, codes, *self.autoencoder.decode(codes), like.light, like.view,
                                        like.confidence)
 
@@ -240,9 +264,14 @@ class FaceModel:
         check_same_count(identity_from=identity_from, expression_from=expression_from)
         strengths = check_strength("depth", depth), check_strength("albedo", albedo)
         first, second, basis = identity_from.codes, expression_from.codes, self._basis
-        codes = (code_ops.swap(first, second, *strengths, project=basis.project) if basis
-                 else code_ops.swap_parts(self.split(first), self.split(second), *strengths))
-        return self.decode(codes, identity_from)
+        if basis is None:
+            return self.decode(code_ops.swap_parts(self.split(first), self.split(second), *strengths), identity_from)
+        swapped = self.decode(code_ops.swap(first, second, *strengths, project=basis.project), identity_from)
+        if identity_from.coarse is None:
+            return swapped
+        motion = basis.displace(basis.predict(second.pair - first.pair) * strengths[0]).expand(len(swapped), -1, -1, -1)
+        before = identity_from.expand(len(swapped))
+        return move_detail(before, swapped, motion_flow(before.of_codes.canon_depth, motion))
 
     @inference
     def interpolate(self, a: Factors, b: Factors, t: float, what: code_ops.Kind = "code", seed: int = SEED) -> Factors:
@@ -293,5 +322,24 @@ class FaceModel:
         return self._require_basis().predict(self.split(factors.codes, seed).expression)
 
     def _batches(self, images: Tensor | np.ndarray | Sequence[Face]) -> Iterator[Tensor]:
-        images = check_images(images, self.config.image_size)
+        size = self.config.image_size
+        images = check_images(images, size, self.fine and self.fine.config.image_size)
+        images = images if images.shape[-1] == size else F.interpolate(images, (size, size), mode="area")
         return (part.to(self.device) for part in images.split(BATCH))
+
+    def _detailed(self, images: Tensor | np.ndarray | Sequence[Face]) -> Tensor | None:
+        """The images (B, 3, H, W) at the fine stage's size; None where they have no such detail."""
+        if self.fine is None:
+            return None
+        size = self.fine.config.image_size
+        if isinstance(images, Sequence):
+            return torch.cat([_resized(face.full[None], size) for face in images])
+        found = torch.as_tensor(images)
+        return found.float() if found.shape[-1] == size else None
+
+
+def _resized(images: Tensor, size: int) -> Tensor:
+    """Images (B, 3, N, N) at another size."""
+    if images.shape[-1] >= size:
+        return F.interpolate(images, (size, size), mode="area")
+    return F.interpolate(images, (size, size), mode="bicubic").clamp(0, 1)

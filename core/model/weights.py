@@ -11,11 +11,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from core.config import ASSETS, DiffusionConfig, ModelConfig, from_dict
+from core.config import ASSETS, DiffusionConfig, FineConfig, ModelConfig, from_dict
 from core.errors import ConfigError, WeightsDamaged, WeightsMismatch, WeightsMissing
 from core.files import prepare_folder, write_bytes
 from core.model.autoencoder import Autoencoder
 from core.model.diffusion import Diffusion
+from core.model.fine import FineStage
 
 BUNDLED = ASSETS / "weights" / "autoencoder.safetensors"
 VARIABLE = "LATENTFACE_WEIGHTS"
@@ -70,6 +71,25 @@ def load_diffusion(path: str | Path, autoencoder: Autoencoder) -> Diffusion:
     return _filled(Diffusion(config), state, path)
 
 
+def fine_path(path: str | Path) -> Path:
+    """Where the fine stage's weights of an autoencoder are: beside it."""
+    return Path(path).with_name("fine.safetensors")
+
+
+def load_fine(path: str | Path, autoencoder: Autoencoder) -> FineStage:
+    """The fine stage of a file.
+
+    Raises:
+        WeightsDamaged: the file cannot be read, or belongs to another version of the model.
+        WeightsMismatch: it was made for another autoencoder.
+    """
+    config, state, metadata = _read(path, FineConfig)
+    if metadata.get("autoencoder") != autoencoder_fingerprint(autoencoder.state_dict()):
+        raise WeightsMismatch(f"The fine stage {path} was made for another autoencoder: fetch both files together, or "
+                              "train it again with `python -m training.train_fine`.")
+    return _filled(FineStage(config), state, path)
+
+
 def _filled(network: Network, state: dict[str, Tensor], path: str | Path) -> Network:
     """The network with the weights of a file, float32 whatever torch's default dtype is."""
     try:
@@ -80,7 +100,7 @@ def _filled(network: Network, state: dict[str, Tensor], path: str | Path) -> Net
     return network
 
 
-def save_weights(path: str | Path, state: dict[str, Tensor], config: ModelConfig | DiffusionConfig,
+def save_weights(path: str | Path, state: dict[str, Tensor], config: ModelConfig | DiffusionConfig | FineConfig,
                  metadata: dict[str, str], overwrite: bool = False) -> None:
     """Write weights with their configuration and `metadata` (how they were trained).
 

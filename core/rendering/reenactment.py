@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.geometry.camera import crop_grid, crop_points, pixel_grid, transform
-from core.geometry.displacement import displaced_depth, limit_strain, regularize
+from core.geometry.camera import crop_grid, crop_points, transform
+from core.geometry.displacement import limit_strain, motion_flow, regularize
 from core.geometry.filters import blur, lerp, smoothstep, upsample
 from core.geometry.shading import shade
+from core.model.fine import move_detail
 from core.rendering.compositor import MIN_SHADING
 from core.rendering.mouth_eyes import (
     SEAL,
@@ -27,7 +28,7 @@ from core.rendering.mouth_eyes import (
     retarget_lips,
     split_at_lips,
 )
-from core.rendering.texture_transfer import head_surface
+from core.rendering.texture_transfer import head_surface, photo_tangent
 from core.types import Factors, TexturedFace
 
 LEVELS = (16, 32, 64)
@@ -63,7 +64,7 @@ def reenact(face: TexturedFace, after: Factors, change: Reenactment | None, stre
 
     Args:
         face: B faces of core.rendering.texture_transfer.
-        after: the factors of the same faces with the new expression (core.model.code_ops).
+        after: of the codes of the same faces with the new expression (core.model.code_ops).
         change: how the expression moves them; None: as the optical flow between the decoded maps shows. Where landmarks
             are not known, of the face or of the donor, the mouth moves and does not part.
         strength: 0 … 1.5 of the motion.
@@ -71,8 +72,7 @@ def reenact(face: TexturedFace, after: Factors, change: Reenactment | None, stre
     Returns:
         B faces in the pose and light of `face`.
     """
-    before, landmarks = face.factors, face.landmarks
-    depth, normal, _ = head_surface(after.canon_depth)
+    before, landmarks = face.factors.of_codes, face.landmarks
     on_face = face.alpha * (1 - face.periphery)
     decoded_flow = optical_flow(before.canon_albedo, after.canon_albedo)
     texture, mouth = face.texture, None
@@ -81,13 +81,15 @@ def reenact(face: TexturedFace, after: Factors, change: Reenactment | None, stre
         flow, mouth = _flow_with_lips(face, landmarks, change, strength, on_face)
         texture = retarget_eyes(face, landmarks, [part * min(1, strength) for part in change.closing])
     else:
-        flow = _fade(_flow(before.canon_depth, change.motion * strength) if change else decoded_flow, on_face)
+        flow = _fade(motion_flow(before.canon_depth, change.motion * strength) if change else decoded_flow, on_face)
     texture = warp(texture, flow)
+    factors = after if face.factors.coarse is None else move_detail(face.factors, after, flow)
+    depth, normal, _ = head_surface(factors.canon_depth, photo_tangent(factors))
     texture = (texture * upsample(_remaining_change(face, after, depth, normal, on_face, decoded_flow, flow),
                                   texture.shape[-1])).clamp(0, 1)
     if mouth and landmarks is not None:
         texture = _with_interior(texture, mouth, landmarks, donor, strength)
-    return replace(face, factors=after, texture=texture, depth=depth, normal=normal,
+    return replace(face, factors=factors, texture=texture, depth=depth, normal=normal,
                    landmarks=None if landmarks is None else warp_points(landmarks, flow))
 
 
@@ -103,7 +105,8 @@ def _with_interior(texture: Tensor, mouth: Contours, landmarks: Tensor, donor: T
 def _remaining_change(face: TexturedFace, after: Factors, depth: Tensor, normal: Tensor, on_face: Tensor,
                       decoded_flow: Tensor, flow: Tensor) -> Tensor:
     """Factor (B, 3, G, G) of the texture: changes of decoded albedo and shading that the motion does not explain."""
-    albedo = (after.canon_albedo + 0.02).log() - warp((face.factors.canon_albedo + 0.02).log(), decoded_flow)
+    before = face.factors.of_codes
+    albedo = (after.canon_albedo + 0.02).log() - warp((before.canon_albedo + 0.02).log(), decoded_flow)
     shading = shade(normal, face.light).clamp(min=MIN_SHADING)
     warped_shading = warp(shade(face.normal, face.light).clamp(min=MIN_SHADING), flow)
     in_photo = transform(crop_points(depth, face.tangent), face.view)
@@ -119,17 +122,10 @@ def _fade(flow: Tensor, on_face: Tensor) -> Tensor:
     return limit_strain(upsample(flow, size) * smoothstep(blur(on_face, RIM * size)))
 
 
-def _flow(canon_depth: Tensor, motion: Tensor) -> Tensor:
-    """(B, 2, H, W) from each point of a displaced face to where it was, crop coordinates."""
-    size = canon_depth.shape[-1]
-    _, origin = displaced_depth(canon_depth, motion)
-    return ((origin - pixel_grid(size, origin.device)) * (2 / size)).movedim(-1, 1)
-
-
 def _flow_with_lips(face: TexturedFace, landmarks: Tensor, change: Reenactment,
                     strength: float, on_face: Tensor) -> tuple[Tensor, Contours]:
-    """`_flow` at the texture's size, separate for both sides of the mouth, and the mouth's contours after it."""
-    canon_depth, before = face.factors.canon_depth, Contours.mouth(landmarks)
+    """`motion_flow` at the texture's size, separate for both sides of the mouth, and the mouth's contours after it."""
+    canon_depth, before = face.factors.of_codes.canon_depth, Contours.mouth(landmarks)
 
     def sides_of(motion: Tensor) -> tuple[Tensor, Tensor]:
         above, below = split_at_lips(motion, before)
@@ -149,7 +145,7 @@ def _flow_with_lips(face: TexturedFace, landmarks: Tensor, change: Reenactment,
     seal = torch.minimum(before.aperture - wanted, SEAL - wanted).clamp(0, SEAL)
     sides = retarget_lips(sides, before, (wanted - seal - after(sides).signed_aperture) * face.tangent[:, None])
     mouth, size = after(sides), face.texture.shape[-1]
-    above, below = (upsample(_fade(_flow(canon_depth, side), on_face), size) for side in sides)
+    above, below = (upsample(_fade(motion_flow(canon_depth, side), on_face), size) for side in sides)
     return lerp(above, below, mouth.below(size)), mouth
 
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.errors import ArgumentInvalid
-from core.geometry.camera import crop_grid, crop_points, crop_tangent, depth_to_normal, transform
+from core.geometry.camera import FIELD_OF_VIEW, crop_grid, crop_points, crop_tangent, depth_to_normal, transform
 from core.geometry.filters import blur, lerp, smoothstep, spline_matrix, upsample
 from core.geometry.rasterizer import BACKGROUND, rasterize_crop
 from core.geometry.shading import shade
@@ -43,8 +43,9 @@ SMOOTHING = 1 / 64
 """Width of the depth's smoothing, as part of the crop's side: lips and lids show in the texture, not in the surface."""
 PIT = 0.008
 """Depth to which narrow holes, such as an open mouth, are limited, camera-distance units."""
-MIRROR_GAIN = 1.4
-"""Largest factor by which a mirrored part is brightened or darkened to match the light where it is put."""
+BARELY_SEEN, CLEARLY_SEEN = 0.2, 0.6
+"""How well the photo must show a point for its color to count at all, and to count alone: at a silhouette it mixes with
+what lies behind the head."""
 
 
 def texture_from_model(factors: Factors) -> TexturedFace:
@@ -56,10 +57,11 @@ def texture_from_model(factors: Factors) -> TexturedFace:
     Returns:
         B faces; their background is the reconstruction.
     """
-    depth, normal, distance = head_surface(factors.canon_depth)
-    albedo = F.interpolate(factors.canon_albedo, size=(GRID, GRID), mode="bicubic").clamp(0, 1)
+    edge = photo_tangent(factors)
+    depth, normal, distance = head_surface(factors.canon_depth, edge)
+    albedo = _to_crop(factors.canon_albedo, edge).clamp(0, 1)
     texture = (albedo * shade(normal, factors.light).clamp(min=MIN_SHADING)).clamp(max=1)
-    tangent = torch.full_like(factors.light.ambient, crop_tangent(factors.canon_depth.shape[-1]))
+    tangent = torch.full_like(factors.light.ambient, edge)
     alpha = _fade(distance) * _inside(crop_grid(texture, GRID))
     coordinates, mask, _ = canonical_coordinates(depth, tangent, factors.view, GRID)
     blurred = _blurred_background(factors.recon_image, _alpha_in_view(alpha, coordinates, mask))
@@ -70,9 +72,8 @@ def texture_from_model(factors: Factors) -> TexturedFace:
 def texture_from_photo(factors: Factors, photo: Tensor, landmarks: Tensor | None = None) -> TexturedFace:
     """Sample a photo into the canonical frame, once per photo (method: detail).
 
-    Each canonical point shows, in this order of preference: the photo where it sees the point well, the photo where
-    it sees the mirrored point, the decoded albedo. Filled parts take the light of the place that they fill and, in each
-    channel, the color of what surrounds it.
+    Each canonical point shows the photo where it sees the point well, and the decoded face elsewhere: with the fine
+    stage (core.model.fine) that holds what the mirrored side tells. Its color is that of the photo.
 
     Args:
         factors: of B faces.
@@ -88,15 +89,15 @@ def texture_from_photo(factors: Factors, photo: Tensor, landmarks: Tensor | None
     if photo.dim() != 4 or photo.shape[:2] != (len(factors), 3) or photo.shape[2] != photo.shape[3]:
         raise ArgumentInvalid(f"photo must be ({len(factors)}, 3, N, N), got {tuple(photo.shape)}.")
     photo = photo.to(factors.image)
-    tangent = torch.full_like(factors.light.ambient, crop_tangent(factors.canon_depth.shape[-1]))
-    depth, normal, distance = head_surface(factors.canon_depth)
+    edge = photo_tangent(factors)
+    tangent = torch.full_like(factors.light.ambient, edge)
+    depth, normal, distance = head_surface(factors.canon_depth, edge)
     in_photo, seen = _visibility(depth, normal, _periphery(distance), tangent, factors.view)
     size = photo.shape[-1] * SHARPNESS
     unwarped = F.grid_sample(photo, upsample(in_photo.movedim(-1, 1), size).movedim(1, -1), mode="bicubic",
                              padding_mode="border", align_corners=False).clamp(0, 1)
-    trust = F.grid_sample(factors.confidence, in_photo, padding_mode="border", align_corners=False)
-    shading = shade(normal, factors.light).clamp(min=MIN_SHADING)
-    texture = _fill_hidden(unwarped, seen, trust, shading, factors.canon_albedo)
+    decoded = _to_crop(factors.canon_albedo, edge).clamp(0, 1) * shade(normal, factors.light).clamp(min=MIN_SHADING)
+    texture = _fill_hidden(unwarped, seen, decoded)
 
     alpha = _fade(distance) * _inside(in_photo) * _inside(crop_grid(photo, GRID))
     coordinates, mask, _ = canonical_coordinates(depth, tangent, factors.view, GRID)
@@ -107,18 +108,27 @@ def texture_from_photo(factors: Factors, photo: Tensor, landmarks: Tensor | None
                         landmarks)
 
 
-def head_surface(canon_depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def photo_tangent(factors: Factors) -> float:
+    """Tangent of the angle to the edge of the photos' crop: the autoencoder took it for its camera's image."""
+    return crop_tangent(factors.of_codes.image.shape[-1])
+
+
+def head_surface(canon_depth: Tensor, tangent: float) -> tuple[Tensor, Tensor, Tensor]:
     """Smooth depth (B, G, G) that continues gently beyond the face, its normals, and distance (B, 1, G, G) to it.
 
     The model's surface falls steeply behind jaw and ears to one far plane, which would be rendered as a curtain when
     the head turns. Instead, ears, hair and neck lie on a surface that leaves the face's edge at `SIDE_SLOPE`.
     The distance is in sides of the crop, 0 on the face.
+
+    Args:
+        canon_depth: (B, H, W), the camera's.
+        tangent: of the angle to the crop's edge.
     """
     from scipy.ndimage import distance_transform_edt
 
-    slope = SIDE_SLOPE * 2 * crop_tangent(canon_depth.shape[-1])  # the crop's side is two tangents at distance 1
+    slope = SIDE_SLOPE * 2 * tangent  # the crop's side is two tangents at distance 1
     surfaces, distances = [], []
-    for smooth in _spline(canon_depth, GRID):
+    for smooth in _to_crop(canon_depth, tangent).cpu().numpy():
         smooth = _smooth(smooth, SMOOTHING * GRID)
         face = _face_region(smooth)
         smooth = np.where(face, _limit_pits(np.where(face, smooth, BACKGROUND)), smooth)
@@ -174,47 +184,25 @@ def _visibility(depth: Tensor, normal: Tensor, periphery: Tensor, tangent: Tenso
     return in_photo, blur(-F.max_pool2d(-seen, 5, 1, 2), GRID / 96)
 
 
-def _fill_hidden(unwarped: Tensor, seen: Tensor, trust: Tensor, shading: Tensor, albedo: Tensor) -> Tensor:
-    """Fill what the photo does not show.
+def _fill_hidden(unwarped: Tensor, seen: Tensor, decoded: Tensor) -> Tensor:
+    """Fill what the photo does not show with the decoded face.
 
     Args:
         unwarped: (B, 3, T, T) the photo, sampled at each canonical point.
         seen: (B, 1, G, G) how well it shows them.
-        trust: (B, 1, G, G) the model's confidence there.
-        shading: (B, 1, G, G) under the photo's light.
-        albedo: (B, 3, H, W) decoded.
+        decoded: (B, 3, G, G) albedo × shading.
 
     Returns:
         (B, 3, T, T) in [0, 1].
     """
-    size, mirrored = unwarped.shape[-1], seen.flip(-1)
-    # The mirrored side is used only where it is clearly better seen: a frontal photo stays as it is.
-    use_mirrored = smoothstep((mirrored * (0.5 + 0.5 * trust.flip(-1)) - seen - 0.2) / 0.5)
-    # The change of light is bounded: the light is an estimate, and that side may lie in shadow.
-    ratio = (shading / shading.flip(-1)).clamp(1 / MIRROR_GAIN, MIRROR_GAIN)
-    # Gains and fillings are computed at low resolution: they are smooth.
+    # One color for the whole face: the light on the hidden side is in the shading already.
     small = F.interpolate(unwarped, size=(GRID, GRID), mode="area")
-    ratio = ratio * _gain(small, small.flip(-1) * ratio, seen * mirrored)
-    filled = lerp(small, small.flip(-1) * ratio, use_mirrored)
-
-    known = lerp(seen, mirrored, use_mirrored)
-    decoded = F.interpolate(albedo, size=(GRID, GRID), mode="bicubic").clamp(0, 1) * shading
-    decoded = decoded * _gain(filled, decoded, known)
-    use_decoded = smoothstep(1 - known / 0.3)
-    layers = (1 - use_decoded) * (1 - use_mirrored), (1 - use_decoded) * use_mirrored * ratio, use_decoded * decoded
-    near, far, filling = upsample(torch.cat(layers, 1), size).split((1, 3, 3), 1)
-    return filling.addcmul_(unwarped, near).addcmul_(unwarped.flip(-1), far).clamp_(0, 1)
-
-
-def _gain(wanted: Tensor, given: Tensor, weight: Tensor) -> Tensor:
-    """Smooth factor per channel (B, 3, G, G) that gives `given` the color of `wanted` where `weight` is large.
-
-    Elsewhere it is extended smoothly; far away it is the mean factor.
-    """
-    wanted, given, weight = (F.adaptive_avg_pool2d(maps, 64) for maps in (wanted, given, weight))
-    ratio = ((wanted + 0.02) / (given + 0.02)).log() * weight
-    mean = ratio.mean((2, 3), keepdim=True) / weight.mean((2, 3), keepdim=True).clamp(min=1e-4)
-    return upsample(((blur(ratio, 3) + 0.02 * mean) / (blur(weight, 3) + 0.02)).clamp(-0.7, 0.7).exp(), GRID)
+    ratio = ((small + 0.02) / (decoded + 0.02)).log() * seen
+    gain = ratio.mean((2, 3), keepdim=True) / seen.mean((2, 3), keepdim=True).clamp(min=1e-4)
+    use_decoded = smoothstep((CLEARLY_SEEN - seen) / (CLEARLY_SEEN - BARELY_SEEN))
+    layers = torch.cat([1 - use_decoded, use_decoded * decoded * gain.clamp(-0.7, 0.7).exp()], 1)
+    near, filling = upsample(layers, unwarped.shape[-1]).split((1, 3), 1)
+    return filling.addcmul_(unwarped, near).clamp_(0, 1)
 
 
 def _alpha_in_view(alpha: Tensor, coordinates: Tensor, mask: Tensor) -> Tensor:
@@ -257,10 +245,10 @@ def _fade(distance: Tensor) -> Tensor:
     return 1 - smoothstep(distance / REACH)
 
 
-def _spline(maps: Tensor, size: int) -> np.ndarray:
-    """Crops (B, h, h) to (B, size, size) by the cubic spline: its normals are smooth, torch's bicubic shows a grid."""
-    matrix = spline_matrix(maps.shape[-1], size, crop=True)
-    return (matrix @ maps.detach().cpu() @ matrix.mT).numpy()
+def _to_crop(maps: Tensor, tangent: float) -> Tensor:
+    """The camera's maps (..., H, W) as crops (..., G, G) by the cubic spline: torch's bicubic normals show a grid."""
+    matrix = spline_matrix(maps.shape[-1], GRID, tangent / math.tan(FIELD_OF_VIEW / 2)).to(maps)
+    return matrix @ maps.detach() @ matrix.mT
 
 
 def _smooth(maps: np.ndarray, sigma: float) -> np.ndarray:

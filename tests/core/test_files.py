@@ -18,7 +18,6 @@ from core.faces import Crop, face_from_crop
 from core.files import MANIFEST, prepare_folder, remove_written, write_bytes, writing
 from core.model.autoencoder import Autoencoder
 from core.model.weights import save_weights
-from core.pipeline import LatentFace
 from tests.core.latent_map.maps import small_map
 from tests.disks import LATIN, full_disk
 
@@ -29,7 +28,7 @@ def writers():
     photo = np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8)
     face, config = face_from_crop(photo, Crop((45.0, 45.0), 60.0)), ModelConfig(width=8, pose_width=8)
     network = Autoencoder(config)
-    saved = SavedSession(photo, [face], 0, LatentFace(network).analyze([face]), {})
+    saved = SavedSession(photo, [face], 0, "", {})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("core.export.mesh.GRID", 64)
         mesh = face_mesh(torch.ones(64, 64), torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0)))

@@ -13,6 +13,7 @@ from core.errors import ArgumentInvalid, WeightsDamaged, WeightsMismatch, Weight
 from core.model.autoencoder import Autoencoder
 from core.model.diffusion import Diffusion
 from core.model.expression_basis import EXPRESSION_NAMES
+from core.model.fine import enlarge
 from core.model.weights import BUNDLED, autoencoder_fingerprint, diffusion_path, load_weights, save_weights
 from core.pipeline import LatentFace
 from core.types import Codes, Factors, Light, View
@@ -89,6 +90,35 @@ def test_analyze_explains_a_photo(model, faces, factors):
     assert factors.view.rotation.abs().max() < 0.25
     middle, cheek = size // 2, size // 5
     assert factors.canon_depth[0, middle, middle] < factors.canon_depth[0, middle, cheek] - 0.01
+
+
+def test_factors_carry_the_photos_detail_and_what_the_codes_alone_give(model, faces, factors):
+    coarse, size = model.analyze(faces, fine=False), model.fine.config.image_size
+    assert coarse.coarse is None and factors.of_codes == coarse and coarse.of_codes is coarse
+    assert factors.canon_depth.shape == (2, size, size) and factors.codes == coarse.codes
+
+    def error(found):
+        return (found.recon_image - found.image).abs().mul(found.recon_mask).sum() / found.recon_mask.sum() / 3
+
+    assert error(factors) < 0.6 * error(coarse)
+    assert (factors.canon_depth - enlarge(coarse.canon_depth, size)).abs().max() < model.fine.config.depth_range
+
+
+def test_images_at_the_fine_stages_size_have_detail_and_smaller_ones_have_none(model, faces):
+    size = model.fine.config.image_size
+    images = torch.nn.functional.interpolate(torch.stack([face.full for face in faces]), (size, size), mode="area")
+    assert model.analyze(images).canon_albedo.shape[-1] == size
+    assert model.analyze(images, fine=False) == model.analyze(torch.nn.functional.avg_pool2d(images, 2))
+    with pytest.raises(ArgumentInvalid, match="128"):
+        model.analyze(torch.rand(1, 3, 96, 96))
+
+
+def test_detail_stays_with_a_face_that_is_reenacted(model, factors, faces, textured):
+    still = model.reenact(textured[0], textured[1], 0.0).factors
+    assert (still.canon_albedo - factors[0].canon_albedo).abs().mean() < 2e-3
+    assert (still.canon_depth - factors[0].canon_depth).abs().max() < 1e-4
+    smiling = model.reenact(textured[0], textured[1]).factors
+    assert smiling.coarse is not None and not torch.equal(smiling.canon_albedo, still.canon_albedo)
 
 
 def test_batches_of_any_length_agree(model, faces):
@@ -269,7 +299,7 @@ def test_render_follows_view_and_light(model, faces, factors, textured):
 def test_the_photos_detail_is_in_the_render_and_half_of_it_in_the_preview(model, faces, factors, textured):
     photo = torch.nn.functional.interpolate(faces[0].full[None], (256, 256), mode="area")
     detailed, decoded, half = (model.render(face[:1], size=256)
-                               for face in (textured, model.texture(factors), model.preview(textured)))
+                               for face in (textured, model.texture(factors.of_codes), model.preview(textured)))
     errors = [(render - photo).abs()[..., 64:192, 64:192].mean() for render in (detailed, half, decoded)]
     assert errors[0] < 0.01 and errors[0] <= errors[1] < 0.02 < errors[2]
     assert model.preview(textured).texture.shape[-1] == textured.texture.shape[-1] // 2

@@ -3,6 +3,7 @@
     python -m training.evaluate geometry --renders rig_val.npz --photos fairface --london london --out report.json
     python -m training.evaluate limits --renders rig_val.npz --photos fairface
     python -m training.evaluate disentanglement --renders rig_val.npz --london london --figures sheets
+    python -m training.evaluate fine --fine runs/0003-fine/fine.safetensors --renders packs/heldout128.npz
     python -m training.evaluate verification --root lfw --pairs lfw/pairs.txt --cache cache
     python -m training.evaluate expression --root RAF-DB --epochs 10 --cache cache
 """
@@ -38,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     _add_warnings(commands)
     _add_collapse(commands)
     _add_frontalization(commands)
+    _add_fine(commands)
     _add_disentanglement(commands)
     _add_verification(commands)
     _add_expression(commands)
@@ -91,6 +93,22 @@ def _add_frontalization(commands) -> None:
         help="recognition network (npm pack @vladmandic/face-api@1.7.15): whose face is it from the front?")
     add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
     add("--figures", type=Path, metavar="FOLDER", help="folder for a sheet of the best, middle and worst cases")
+
+
+def _add_fine(commands) -> None:
+    about = "The fine stage beside the enlarged maps of the autoencoder that it stands on."
+    command = commands.add_parser("fine", help=about,
+                                  description=about + " Albedo under four lights is always measured.")
+    add = command.add_argument
+    add("--weights", type=Path, metavar="FILE", help="autoencoder, a safetensors file (default: the bundled weights)")
+    add("--fine", type=Path, metavar="FILE", help="fine stage (default: fine.safetensors beside the autoencoder)")
+    add("--renders", type=Path, metavar="FILE", help="npz of renders of held-out people, of the fine stage's size")
+    add("--photos", type=Path, metavar="FOLDER", help="face pack with val and val_landmarks.npz")
+    add("--val-limit", type=int, metavar="N", help="photos to measure on (default: all)")
+    add("--people", type=int, default=60, metavar="N", help="faces rendered under four lights (default: 60)")
+    add("--london", type=Path, metavar="FOLDER", help="folder with london.csv and aligned512/, for --figures")
+    add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
+    add("--figures", type=Path, metavar="FOLDER", help="folder for a sheet of held-out people of --london")
 
 
 def _add_disentanglement(commands) -> None:

@@ -59,8 +59,8 @@ def test_a_new_photo_is_not_exported_with_the_controls_of_the_earlier_one(sessio
 def test_a_session_file_restores_pose_light_and_swap(session, settings, tmp_path):
     swap = Swap(SwapStrength(1.2, 0.3, OTHER, DECODED), 7, open_example(1))
     *_, path = export_steps("session", session, settings, True, tmp_path, swap=swap)
-    again, lent = read_session_file(path)
-    assert (again.settings, again.example, again.refined) == (settings, 0, False)
+    again, lent, same_weights = read_session_file(path)
+    assert (again.settings, again.example, again.refined, same_weights) == (settings, 0, False, True)
     assert (lent.strength, lent.seed, lent.donor.example) == (swap.strength, 7, 1)
     assert np.array_equal(render_face(again, settings, 256), render_face(session, settings, 256))
     first, second = (Pair(one, other.donor, 7).render(swap.strength, 128) for one, other in

@@ -94,7 +94,7 @@ def uploads(tmp_path) -> list[Path]:
 def test_a_folder_becomes_a_map_and_is_deleted(quick, uploads):
     *messages, (made, refused) = maps.map_photos(uploads)
     assert messages[0].startswith("0 of 3 photos") and "2 faces" in messages[-1]
-    assert refused == [("notes.jpg", "This file is not a photo that can be read")]
+    assert refused == [("notes.jpg", "A text file is not a photo that can be read")]
     assert made.names.tolist() == [path.name for path in EXAMPLES[:2]] and "folder" not in made.columns
     assert not any(path.exists() for path in uploads)
     order, _ = made.nearest(open_photo(EXAMPLES[1]).codes, "code")

@@ -35,14 +35,14 @@ def changed(face, change):
 
 
 def test_a_sound_photo_needs_no_warning(model, face):
-    found = report(model.analyze([face]), face)
+    found = report(model.analyze([face], fine=False), face)
     assert found["warnings"] == [] and found["confidence"] > 0.9
 
 
 @pytest.mark.parametrize("lacking", SPOILT)
 def test_a_spoilt_photo_is_named_and_trusted_less(model, face, lacking):
     spoilt = changed(face, SPOILT[lacking])
-    before, after = report(model.analyze([face]), face), report(model.analyze([spoilt]), spoilt)
+    before, after = report(model.analyze([face], fine=False), face), report(model.analyze([spoilt]), spoilt)
     assert after["warnings"] == [SENTENCES[lacking]]
     assert after["confidence"] < 0.85 * before["confidence"]
 
@@ -54,7 +54,7 @@ def test_a_photo_that_gets_darker_is_never_trusted_more(model, face):
 
 
 def test_what_is_behind_the_face_does_not_count(model, face):
-    factors = model.analyze([face])
+    factors = model.analyze([face], fine=False)
     outside = face_mask(factors) == 0
     assert outside[..., [0, 0, -1, -1], [0, -1, 0, -1]].all() and 0.2 < outside.float().mean() < 0.8
     wall = replace(factors, image=torch.where(outside, 1.0, factors.image),
@@ -67,7 +67,7 @@ def test_what_is_behind_the_face_does_not_count(model, face):
 
 
 def test_no_face_in_the_photo_gives_numbers_without_trust(model, face):
-    factors = model.analyze([face])
+    factors = model.analyze([face], fine=False)
     nothing = replace(factors, recon_mask=torch.zeros_like(factors.recon_mask))
     found = measure(nothing, face.full[None])
     assert all(torch.isfinite(values).all() for values in found.tensors())
@@ -76,7 +76,7 @@ def test_no_face_in_the_photo_gives_numbers_without_trust(model, face):
 
 
 def test_a_face_beyond_the_photos_edge_is_warned(model, face):
-    factors = model.analyze([face])
+    factors = model.analyze([face], fine=False)
     assert share_outside(factors, face) == 0
     width, height = face.photo_size
     half = replace(face, photo_size=(round(face.crop.centre[0]), height))

@@ -127,8 +127,8 @@ def turned_heads(people: int, model_size: int) -> Turned:
             yaw, view = rng.choice((-1, 1)) * rng.uniform(low, high), rig.sample_view(rng)
             view[1] = np.radians(yaw)
             render = rig.render(person, expression, view, size)
-            image = _lit_render(render.albedo, render.normal, render.mask, light, behind)
-            truth = _lit_render(render.canon_albedo, render.canon_normal, render.canon_mask, light, behind)
+            image = lit_render(render.albedo, render.normal, render.mask, light, behind)
+            truth = lit_render(render.canon_albedo, render.canon_normal, render.canon_mask, light, behind)
             face, seen = _face(render, STEP * EROSION), _seen(render)
             rows.append(Turned(_crop(sensor_noise(image, generator)), _crop(truth), F.pad(face & seen, (1,) * 4),
                                F.pad(face & ~seen, (1,) * 4), torch.tensor([yaw])))
@@ -143,7 +143,7 @@ def _crop(image: Tensor) -> Tensor:
     return F.pad(image, (1,) * 4, mode="replicate")
 
 
-def _lit_render(albedo: np.ndarray, normal: np.ndarray, mask: np.ndarray, light: Light, behind: Tensor) -> Tensor:
+def lit_render(albedo: np.ndarray, normal: np.ndarray, mask: np.ndarray, light: Light, behind: Tensor) -> Tensor:
     """(1, 3, n, n) lit render before a background."""
     head = torch.from_numpy(albedo).movedim(-1, 0)[None] / 255 * shade(torch.from_numpy(normal)[None], light)
     return torch.where(torch.from_numpy(mask), head, behind).clamp(0, 1)
@@ -261,7 +261,7 @@ def _faces_under_lights(people: int, model_size: int) -> tuple[Tensor, Tensor]:
         behind = F.interpolate(torch.rand(1, 3, 4, 4, generator=generator), (size, size), mode="bilinear")
         for slope in LIGHTS:
             light = Light.of(AMBIENT, DIFFUSE, *slope)
-            image = _lit_render(render.albedo, render.normal, render.mask, light, behind)
+            image = lit_render(render.albedo, render.normal, render.mask, light, behind)
             images.append(_crop(sensor_noise(image, generator)))
         faces.append(_face(render, STEP * EROSION)[:, ::STEP, ::STEP])
     return torch.cat(images), torch.cat(faces)

@@ -1,0 +1,164 @@
+"""Figures of the fine stage beside the enlarged maps of the autoencoder that it stands on.
+
+Each function gives, for each figure, values by column: "coarse", "fine" and, where there is one, "photo".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw
+from scipy.spatial import ConvexHull
+from torch import Tensor
+from tqdm import tqdm
+
+from core.errors import ConfigError
+from core.geometry.camera import backproject, project, sample, transform
+from core.model.autoencoder import Autoencoder
+from core.model.fine import FineStage
+from core.model.networks import channels_last
+from core.types import Factors, Light, View
+from training.data.face_pack import FacePack
+from training.data.fine_batches import as_crop
+from training.data.renders import sensor_noise
+from training.evaluate.metrics import albedo_error, erode, mad, masked_mean, side, ssim
+from training.evaluate.protocols.frontalization import AMBIENT, DIFFUSE, LIGHTS, SEED, lit_render
+from training.evaluate.renders import EROSION, NECK_DEPTH
+from training.rig.rig import FAR_DEPTH, Rig
+
+VALIDATED = 96
+"""Renders that a training is measured on as it goes."""
+PART = 16
+"""Photos that are analysed at once."""
+HIDDEN_BEHIND = 0.003
+"""Depth by which a point lies behind the visible surface when it is hidden, camera-distance units (2.4 mm)."""
+
+Figures = dict[str, dict[str, float]]
+
+
+@torch.no_grad()
+def analyze(autoencoder: Autoencoder, model: FineStage, photos: Tensor) -> Iterator[dict[str, Factors]]:
+    """Factors of photos (N, 3, H, W), `PART` at a time: "coarse", enlarged by an untrained stage, and "fine"."""
+    stages = {"coarse": channels_last(FineStage(model.config)), "fine": model}
+    for part in photos.split(PART):
+        found = autoencoder(F.interpolate(part, [model.config.coarse_size] * 2, mode="area"))
+        yield {name: stage(found, part) for name, stage in stages.items()}
+
+
+def renders(autoencoder: Autoencoder, model: FineStage, path: Path, limit: int | None = None) -> Figures:
+    """Depth and albedo of renders of held-out people (training.render_validation) against the truth.
+
+    Raises:
+        ConfigError: the renders have another size than the fine stage.
+    """
+    with np.load(path) as arrays:
+        truth = {key: torch.from_numpy(arrays[key][:limit]) for key in ("im", "cd", "cm", "ca", "zin", "view")}
+    image, size = truth["im"].movedim(-1, 1).float() / 255, model.config.image_size
+    if image.shape[-1] != size:
+        raise ConfigError(f"{path} holds renders of {image.shape[-1]} px: run `python -m training.render_validation "
+                          f"--size {size}`.")
+    photos = as_crop(image, model.config.coarse_size).clamp(0, 1)
+    depth, albedo = truth["cd"].float(), truth["ca"].movedim(-1, 1).float() / 255
+    face, head = erode(truth["cm"] & (depth < NECK_DEPTH), EROSION), erode(truth["cm"], EROSION)
+    visible = _seen(depth, truth["zin"].float(), View(truth["view"][:, :3], truth["view"][:, 3:]))
+    maps: dict[str, list] = {}
+    for found in analyze(autoencoder, model, photos):
+        for name, factors in found.items():
+            maps.setdefault(name, []).append((factors.canon_depth, factors.canon_albedo))
+    result: Figures = {}
+    for name, parts in maps.items():
+        found_depth, found_albedo = map(torch.cat, zip(*parts, strict=True))
+        found_depth = found_depth.clamp(max=FAR_DEPTH)
+        seen, hidden = _albedo_errors(found_albedo, albedo, head, visible)
+        values = {"mad": mad(found_depth, depth, face), "side": side(found_depth, depth, face),
+                  "albedo_seen": seen, "albedo_hidden": hidden}
+        for key, value in values.items():
+            result.setdefault(f"fine.{key}", {})[name] = value
+    return result
+
+
+def _seen(canon_depth: Tensor, depth: Tensor, view: View) -> Tensor:
+    """(B, H, W) bool, canonical points that a view shows, of depth (B, H, W) in both frames."""
+    points, size = transform(backproject(canon_depth), view), depth.shape[-1]
+    at = project(points, size)
+    nearest = sample(depth[:, None], at)[:, 0]
+    return (points[..., 2] < nearest + HIDDEN_BEHIND) & ((at >= 0) & (at <= size - 1)).all(-1)
+
+
+def _albedo_errors(albedo: Tensor, truth: Tensor, head: Tensor, visible: Tensor) -> tuple[float, float]:
+    """L1 of albedo (B, 3, H, W) where the photo shows the head and where not, up to one gain for the whole head."""
+    where = head[:, None].expand_as(truth)
+    gain = masked_mean(albedo * truth, where) / masked_mean(albedo**2, where)
+    error = (gain[:, None, None, None] * albedo - truth).abs().mean(1)
+    seen, hidden = (masked_mean(error, head & part).nanmean().item() for part in (visible, ~visible))
+    return seen, hidden
+
+
+def photos(autoencoder: Autoencoder, model: FineStage, folder: Path, limit: int | None = None) -> Figures:
+    """Reconstruction of the photos of a face pack's split val within the hull of their landmarks."""
+    pack, size = FacePack(folder, model.config.image_size, "val", limit), model.config.image_size
+    with np.load(Path(folder) / "val_landmarks.npz") as arrays:
+        landmarks = arrays["landmarks"][:len(pack), :, :2].astype(float)
+    hull = torch.from_numpy(np.stack([_hull((points + 0.5) * size / 128 - 0.5, size) for points in landmarks]))
+    parts: dict[str, list] = {}
+    for found, inside in zip(tqdm(analyze(autoencoder, model, pack[:]), total=-(-len(pack) // PART), leave=False),
+                             hull[:, None].split(PART), strict=True):
+        for name, factors in found.items():
+            parts.setdefault(name, []).append(_against(factors, inside))
+    result: Figures = {}
+    for name, rows in parts.items():
+        for key, values in zip(("l1", "ssim", "gradient"), zip(*rows, strict=True), strict=True):
+            result.setdefault(f"fine.{key}", {})[name] = torch.cat(values).mean().item()
+    return result
+
+
+def _against(found: Factors, inside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """L1, SSIM and L1 of gradients (B,) of reconstructions in masks (B, 1, H, W)."""
+    recon = found.recon_image.clamp(0, 1)
+    error, where = recon - found.image, inside.expand_as(recon)
+    slope = F.pad(error[..., 1:] - error[..., :-1], (0, 1)).abs() + F.pad(error[..., 1:, :] - error[..., :-1, :],
+                                                                          (0, 0, 0, 1)).abs()
+    return masked_mean(error.abs(), where), ssim(recon, found.image, inside), masked_mean(slope, where)
+
+
+def _hull(points: np.ndarray, size: int) -> np.ndarray:
+    """(size, size) bool, the convex hull of points (N, 2) in pixels."""
+    image = Image.new("1", (size, size))
+    ImageDraw.Draw(image).polygon([tuple(point) for point in points[ConvexHull(points).vertices]], fill=1)
+    return np.array(image)
+
+
+def lamps(autoencoder: Autoencoder, model: FineStage, people: int) -> Figures:
+    """How much the albedo of a frontal face changes with the light, beside how much it differs between faces."""
+    images, face = _faces_under_lamps(people, model.config.image_size)
+    crops = as_crop(images, model.config.coarse_size).clamp(0, 1)
+    maps: dict[str, list] = {"photo": [images]}
+    for found in analyze(autoencoder, model, crops):
+        for name, factors in found.items():
+            maps.setdefault(name, []).append(factors.canon_albedo)
+    result: Figures = {}
+    for name, parts in maps.items():
+        lit = torch.cat(parts).unflatten(0, (people, len(LIGHTS))).unbind(1)
+        across = np.mean([albedo_error(one, other, face) for one in lit for other in lit if one is not other])
+        both = face & face.roll(1, 0)
+        between = np.mean([albedo_error(one, one.roll(1, 0), both) for one in lit])
+        for key, value in (("lights", across), ("people", between), ("ratio", across / between)):
+            result.setdefault(f"fine.{key}", {})[name] = float(value)
+    return result
+
+
+def _faces_under_lamps(people: int, size: int) -> tuple[Tensor, Tensor]:
+    """Images (people · lights, 3, size, size) of frontal faces, the camera's, and their faces (people, size, size)."""
+    rng, generator = np.random.default_rng(SEED), torch.Generator().manual_seed(SEED)
+    rig, images, faces = Rig.load(split="heldout"), [], []
+    for _ in range(people):
+        render = rig.render(rig.sample_person(rng), rig.sample_expression(rng), np.zeros(5, np.float32), size)
+        behind = F.interpolate(torch.rand(1, 3, 4, 4, generator=generator), (size, size), mode="bilinear")
+        images += [sensor_noise(lit_render(render.albedo, render.normal, render.mask,
+                                         Light.of(AMBIENT, DIFFUSE, *slope), behind), generator) for slope in LIGHTS]
+        faces.append(erode(torch.from_numpy(render.canon_mask & (render.canon_depth < NECK_DEPTH))[None], 2 * EROSION))
+    return torch.cat(images), torch.cat(faces)
