@@ -17,6 +17,13 @@ TILES = ["albedo", "shading", "canonical", "reconstruction", "photo", "depth", "
          "confidence"]
 
 
+@pytest.fixture
+def fresh(open_page):
+    """A page that no other test uses: what they opened might still arrive."""
+    with open_page() as page:
+        yield page
+
+
 def upload(page, name: str, content: bytes) -> None:
     """Choose a file as a visitor does."""
     page.locator("#photo-input input[type=file]").set_input_files(
@@ -133,33 +140,33 @@ def test_an_example_is_opened_with_a_click(desktop):
     assert desktop.locator("#faces button:visible").count() == 0
 
 
-def test_refinement_is_a_switch_whose_factors_all_tabs_use(desktop):
-    desktop.get_by_role("tab", name="Pose").click()
-    desktop.wait_for_selector("#render .live[src*=jpeg]")
-    live = source(desktop, "#render .live")
-    desktop.get_by_role("tab", name="Inspect").click()
-    found, switch = source(desktop, "#equation .reconstruction img"), desktop.locator("#refine input")
+def test_refinement_is_a_switch_whose_factors_all_tabs_use(fresh):
+    fresh.get_by_role("tab", name="Pose").click()
+    fresh.wait_for_selector("#render .live[src*=jpeg]")
+    live = source(fresh, "#render .live")
+    fresh.get_by_role("tab", name="Inspect").click()
+    found, switch = source(fresh, "#equation .reconstruction img"), fresh.locator("#refine input")
     assert not switch.is_checked()
     switch.check()
-    refined = changed(desktop, "#equation .reconstruction img", found)
-    changed(desktop, "#render .live", live)
-    photo = pixels(source(desktop, "#equation .photo img"))
+    refined = changed(fresh, "#equation .reconstruction img", found)
+    changed(fresh, "#render .live", live)
+    photo = pixels(source(fresh, "#equation .photo img"))
     assert np.abs(pixels(refined) - photo).mean() < np.abs(pixels(found) - photo).mean()
     switch.uncheck()
-    assert changed(desktop, "#equation .reconstruction img", refined) == found
+    assert changed(fresh, "#equation .reconstruction img", refined) == found
 
 
-def test_camera_frames_are_analyzed_and_one_is_kept(desktop):
-    albedo, photo = source(desktop, "#equation .albedo img"), desktop.locator("#photo image").get_attribute("href")
-    desktop.locator("#camera button").first.click()
-    changed(desktop, "#equation .albedo img", albedo)
-    assert desktop.locator("#camera output").inner_text() == ""
+def test_camera_frames_are_analyzed_and_one_is_kept(fresh):
+    albedo, photo = source(fresh, "#equation .albedo img"), fresh.locator("#photo image").get_attribute("href")
+    fresh.locator("#camera button").first.click()
+    changed(fresh, "#equation .albedo img", albedo)
+    assert fresh.locator("#camera output").inner_text() == ""
     for _ in range(3):  # frame after frame
-        desktop.wait_for_event("request", lambda request: "queue/join" in request.url)
-    desktop.locator("#camera .keep").click()
-    desktop.wait_for_function("earlier => document.querySelector('#photo image').getAttribute('href') !== earlier",
+        fresh.wait_for_event("request", lambda request: "queue/join" in request.url)
+    fresh.locator("#camera .keep").click()
+    fresh.wait_for_function("earlier => document.querySelector('#photo image').getAttribute('href') !== earlier",
                               arg=photo)
-    assert desktop.locator("#camera video").evaluate("video => video.srcObject") is None
+    assert fresh.locator("#camera video").evaluate("video => video.srcObject") is None
 
 
 def test_the_page_shows_one_face_while_the_camera_runs_and_after_it(open_page):
