@@ -40,137 +40,43 @@ from benchmarks.hostile_files import (
     with_photo,
     zip_bomb,
 )
-from benchmarks.visitors import EXAMPLES, UPLOADED, Refused, Visitor, message_of, running_app
+from benchmarks.hostile_photos import (
+    BLANK,
+    LAB,
+    SRGB,
+    clear,
+    film,
+    gray,
+    heic,
+    jpeg_2000_of_size,
+    jpeg_of_noise,
+    pages,
+    raw,
+    tga_of_noise,
+    tiff,
+    tiff_of_size,
+)
+from benchmarks.hostile_ways import (
+    bare,
+    call,
+    camera,
+    donor,
+    event,
+    fetch,
+    folder,
+    grid,
+    inspect,
+    link,
+    opened,
+    page,
+    post,
+)
+from benchmarks.visitors import EXAMPLES, ROOT, UPLOADED, Refused, Visitor, running_app
 
 SCRIPT = "<script>alert(1)</script>"
 HTML_NAME = "<img src=x onerror=alert(1)>.jpg"
 ACCEPTED, MESSAGE = "accepted", "a message"
 """Kinds of answers: the photo is shown like any other, or a message says what is wrong."""
-
-# --- Where inputs are sent ---------------------------------------------------------------------------------------
-
-
-def inspect(make: Callable[[], bytes], name: str = "photo.jpg"):
-    """As the photo of the page."""
-    async def ask(visitor: Visitor) -> None:
-        await visitor.ask("open_photo", await visitor.upload(name, make()))
-
-    return ask
-
-
-def donor(make: Callable[[], bytes]):
-    """As the expression source."""
-    async def ask(visitor: Visitor) -> None:
-        await visitor.ask("open_donor", await visitor.upload("donor.jpg", make()))
-
-    return ask
-
-
-def grid(make: Callable[[], bytes]):
-    """As faces of the grid."""
-    async def ask(visitor: Visitor) -> None:
-        await visitor.ask("add_photos", [await visitor.upload("face.jpg", make()) for _ in range(2)], None, None)
-
-    return ask
-
-
-def folder(make: Callable[[], bytes], name: str):
-    """As photos of a map."""
-    async def ask(visitor: Visitor) -> None:
-        files = [await visitor.upload(name, bytes([number]) + make()[1:]) for number in range(3)]
-        await visitor.ask("wait", files)
-        await visitor.ask("map_folder", None, None)
-
-    return ask
-
-
-def opened(make: Callable[[bytes], bytes]):
-    """As a session file."""
-    async def ask(visitor: Visitor) -> None:
-        await visitor.ask("open_session", await visitor.upload("mine.latentface", make(await exported(visitor))))
-
-    return ask
-
-
-def camera(frame: object):
-    """As a camera frame."""
-    async def ask(visitor: Visitor) -> None:
-        await visitor.ask("show_frame", event={"frame": frame, "number": 1})
-
-    return ask
-
-
-def event(name: str, **data):
-    """As an event on the page."""
-    async def ask(visitor: Visitor) -> None:
-        await visitor.ask("open_first")
-        await visitor.ask(name, *[None] * len(visitor.handlers[name]["inputs"]), event=data)
-
-    return ask
-
-
-def page(path: object):
-    """As a photo that the page names instead of uploading it."""
-    async def ask(visitor: Visitor) -> None:
-        await visitor.ask("open_photo", {"path": path, **UPLOADED})
-
-    return ask
-
-
-def call(endpoint: str, **arguments):
-    """To an endpoint, with a valid photo unless one is given."""
-    async def ask(visitor: Visitor) -> None:
-        sent = await visitor.upload("photo.jpg", encoded(photo()))
-        described = (await visitor.client.get("/gradio_api/info")).json()["named_endpoints"][f"/{endpoint}"]
-        given = {"photo": sent, "donor": sent, **arguments}
-        await visitor.ask(endpoint, *(given.get(one["parameter_name"], one.get("parameter_default"))
-                                      for one in described["parameters"]))
-
-    return ask
-
-
-def bare(name: str, *values):
-    """As values that the page never sends."""
-    async def ask(visitor: Visitor) -> None:
-        await visitor.ask("open_first")
-        await visitor.ask(name, *values)
-
-    return ask
-
-
-def fetch(path: str):
-    """As the URL of a file."""
-    async def ask(visitor: Visitor) -> None:
-        answer = await visitor.client.get(f"/gradio_api/file={path}")
-        if answer.status_code != 200:
-            raise Refused(message_of(answer))
-
-    return ask
-
-
-def post(content: bytes, path: str = "/gradio_api/queue/join", kind: str = "application/json"):
-    """As a bare request."""
-    async def ask(visitor: Visitor) -> None:
-        answer = await visitor.client.post(path, content=content, headers={"content-type": kind})
-        if answer.status_code != 200:
-            raise Refused(message_of(answer))
-
-    return ask
-
-
-async def exported(visitor: Visitor) -> bytes:
-    """A session file that the app wrote."""
-    if visitor.url not in _exported:
-        sent = await visitor.upload("photo.jpg", encoded(photo()))
-        file = (await visitor.ask("export", sent, "session", True, 1))["data"][0]
-        _exported[visitor.url] = (await visitor.client.get(f"/gradio_api/file={file['path']}")).content
-    return _exported[visitor.url]
-
-
-_exported: dict[str, bytes] = {}
-
-
-# --- The table --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -202,6 +108,9 @@ INPUTS: dict[str, Input] = {
     "an array of NaN": Input(inspect(lambda: npy(np.full((64, 64, 3), np.nan)), "photo.npy")),
     "an archive of objects": Input(inspect(lambda: arrays(photo=np.array([Harm()], object)), "photo.npz")),
     "a zip bomb": Input(inspect(zip_bomb, "photo.zip")),
+    "a video named .jpg": Input(inspect(lambda: b"\0\0\0\x20ftypisom\0\0\2\0isomiso2" + bytes(999))),
+    "a Photoshop document": Input(inspect(lambda: b"8BPS\0\1" + bytes(999), "photo.psd")),
+    "a camera's raw file": Input(inspect(raw, "photo.dng")),
     # Damaged images.
     "half a JPEG": Input(inspect(lambda: cut(encoded(photo())))),
     "half a PNG": Input(inspect(lambda: cut(encoded(photo(), "PNG")))),
@@ -210,12 +119,20 @@ INPUTS: dict[str, Input] = {
     "a PNG without pixels": Input(inspect(lambda: png(64, 64))),
     "a GIF that is a script": Input(inspect(lambda: GIF_SCRIPT, "photo.gif")),
     "a PDF around a JPEG": Input(inspect(pdf_with_jpeg)),
+    "a JPEG without its last bytes": Input(inspect(lambda: encoded(photo())[:-2]), ACCEPTED),
+    "a JPEG of noise": Input(inspect(jpeg_of_noise)),
+    "half a HEIC": Input(inspect(lambda: cut(heic()), "photo.heic")),
+    "half a JPEG 2000": Input(inspect(lambda: cut(encoded(photo(), "JPEG2000")), "photo.jp2")),
+    "half a TGA": Input(inspect(lambda: cut(encoded(photo(), "TGA")), "photo.tga")),
+    "a TGA of noise": Input(inspect(tga_of_noise, "photo.tga")),
     # Enormous, or too small.
     "49 megapixels in 1 kB": Input(inspect(lambda: encoded(Image.new("1", (7000, 7000)), "PNG"))),
     "PNG header of 2³¹ × 2³¹": Input(inspect(lambda: png(2**31 - 1, 2**31 - 1))),
     "JPEG header of 65,000 × 65,000": Input(inspect(lambda: jpeg_of_size(65000, 65000))),
     "GIF header of 65,535 × 65,535": Input(inspect(lambda: b"GIF89a" + b"\xff" * 4 + bytes(40))),
     "BMP header of -2³¹ × 2³¹": Input(inspect(lambda: BITMAP)),
+    "JPEG 2000 header of 2³¹ × 2³¹": Input(inspect(lambda: jpeg_2000_of_size(2**31 - 1), "photo.j2k")),
+    "TIFF header of 65,535 × 65,535": Input(inspect(lambda: tiff_of_size(65535), "photo.tif")),
     "20 MB of text in a PNG": Input(inspect(bomb_in_text)),
     "21 MB": Input(inspect(lambda: bytes(21 * 2**20))),
     "1 × 1": Input(inspect(lambda: encoded(Image.new("RGB", (1, 1)), "PNG"))),
@@ -231,11 +148,27 @@ INPUTS: dict[str, Input] = {
     "an animated WebP": Input(inspect(lambda: animated("WEBP")), ACCEPTED),
     "floats with NaN": Input(inspect(lambda: encoded(Image.fromarray(np.full((64, 64), np.nan, np.float32)), "TIFF"))),
     "negative numbers": Input(inspect(lambda: encoded(Image.fromarray(np.full((64, 64), -9, np.int32)), "TIFF"))),
+    "floats": Input(inspect(lambda: encoded(Image.fromarray(gray()), "TIFF")), ACCEPTED),
+    "16 bit, white at zero": Input(inspect(lambda: tiff(((1 - gray()) * 65535).astype(np.uint16), 16, 0)), ACCEPTED),
+    "12 bit": Input(inspect(lambda: tiff((gray() * 4095).astype(np.uint16), 12)), ACCEPTED),
+    "a page that follows itself": Input(inspect(lambda: tiff((gray() * 65535).astype(np.uint16), 16, 1, 8)), ACCEPTED),
+    "a thumbnail as first page": Input(inspect(lambda: pages(FLAT, photo()), "photo.tif"), ACCEPTED),
+    "200 pages": Input(inspect(lambda: pages(photo(), *[FLAT] * 199), "photo.tif"), ACCEPTED),
+    "HEIC": Input(inspect(heic, "photo.heic"), ACCEPTED),
+    "MPO of two photos": Input(inspect(lambda: film(photo(), BLANK, kind="MPO")), ACCEPTED),
+    "JPEG 2000": Input(inspect(lambda: encoded(photo(), "JPEG2000"), "photo.jp2"), ACCEPTED),
+    "TGA": Input(inspect(lambda: encoded(photo(), "TGA", compression="tga_rle"), "photo.tga"), ACCEPTED),
+    "an animation that begins blank": Input(inspect(lambda: film(BLANK, BLANK, photo())), ACCEPTED),
+    "an animation of blank frames": Input(inspect(lambda: film(BLANK, FLAT.resize(BLANK.size)))),
+    "transparent everywhere": Input(inspect(lambda: encoded(clear(), "PNG"))),
     "turned by its EXIF": Input(inspect(lambda: exif(6)), ACCEPTED),
     "turned to 77 by its EXIF": Input(inspect(lambda: exif(77)), ACCEPTED),
     "EXIF of noise": Input(inspect(lambda: encoded(photo(), exif=b"Exif\x00\x00" + bytes(range(256)))), ACCEPTED),
     "EXIF without end": Input(inspect(endless_exif), ACCEPTED),
     "a color profile of noise": Input(inspect(lambda: encoded(photo(), icc_profile=bytes(range(256)))), ACCEPTED),
+    "half a color profile": Input(inspect(lambda: encoded(photo(), icc_profile=SRGB[:200])), ACCEPTED),
+    "a color profile of 5 MB": Input(inspect(lambda: encoded(photo(), icc_profile=SRGB + bytes(5 * 2**20))), ACCEPTED),
+    "a color profile for Lab": Input(inspect(lambda: encoded(photo(), icc_profile=LAB)), ACCEPTED),
     "a script as comment": Input(inspect(lambda: encoded(photo(), comment=SCRIPT.encode())), ACCEPTED),
     "a zip behind a JPEG": Input(inspect(lambda: encoded(photo()) + zip_bomb()), ACCEPTED),
     # Names.
@@ -245,6 +178,9 @@ INPUTS: dict[str, Input] = {
     "HTML in the name of no photo": Input(inspect(lambda: b"no photo", HTML_NAME)),
     "5,000 letters in its name": Input(inspect(lambda: encoded(photo()), "a" * 5000 + ".jpg")),
     "named ..": Input(inspect(lambda: encoded(photo()), "..")),
+    "a line break and a quote in its name": Input(inspect(lambda: encoded(photo()), 'a"\r\nX-Header: 1.jpg'), ACCEPTED),
+    "control characters in its name": Input(inspect(lambda: encoded(photo()), "\x1b[31m\x07.jpg"), ACCEPTED),
+    "written from right to left": Input(inspect(lambda: encoded(photo()), "photo\u202egpj.exe"), ACCEPTED),
     # Other ways in.
     "a bomb as donor": Input(donor(lambda: png(60000, 60000))),
     "no face as donor": Input(donor(lambda: encoded(FLAT))),
@@ -260,15 +196,23 @@ INPUTS: dict[str, Input] = {
     "pickled objects as session": Input(opened(lambda _: arrays(photo=np.array([Harm()], object)))),
     "somebody else's tensors": Input(opened(foreign_tensors)),
     "half a session": Input(opened(cut)),
-    "NaN in a session": Input(opened(session(lambda arrays, about: arrays["canon_depth"].fill_(float("nan"))))),
+    "NaN in a session": Input(opened(session(lambda arrays, about: arrays["image0"].fill_(float("nan"))))),
+    "infinite landmarks in a session": Input(opened(session(lambda arrays, about: arrays["landmarks0"].fill_(
+        float("inf"))))),
     "another type in a session": Input(opened(session(lambda arrays, about: arrays.update(
-        canon_albedo=arrays["canon_albedo"].half())))),
+        image0=arrays["image0"].half())))),
     "another shape in a session": Input(opened(session(lambda arrays, about: arrays.update(
         full0=arrays["full0"].flatten())))),
     "a bomb in a session": Input(opened(with_photo(png(60000, 60000)))),
     "a drawing in a session": Input(opened(with_photo(SVG))),
     "2,000 faces in a session": Input(opened(session(lambda arrays, about: about.update(
         faces=about["faces"] * 2000)))),
+    "no faces in a session": Input(opened(session(lambda arrays, about: about.update(faces=[])))),
+    "face -1 of a session": Input(opened(session(lambda arrays, about: about.update(index=-1)))),
+    "texts as a session's crop": Input(opened(session(lambda arrays, about: about["faces"][0].update(
+        crop=[SCRIPT] * 4)))),
+    "a list as a session's settings": Input(opened(session(lambda arrays, about: about.update(settings=[1])))),
+    "an empty donor in a session": Input(opened(session(lambda arrays, about: about.update(donor={})))),
     "HTML and infinity in a session's settings": Input(opened(session(lambda arrays, about: about.update(
         settings={"yaw": float("inf"), "detail": SCRIPT, "background": [SCRIPT]}))), ACCEPTED),
     # Requests of programs.
@@ -287,16 +231,30 @@ INPUTS: dict[str, Input] = {
     "a count of infinity": Input(call("nearest", count=float("inf"))),
     "a strength of NaN": Input(call("swap", depth=float("nan"))),
     "a seed of NaN": Input(call("swap", seed=float("nan"))),
+    "a stamp of 1": Input(call("render", stamp=1)),
+    "a detail that there is not": Input(call("render", detail="bogus")),
+    "light from 10⁹ degrees": Input(call("render", light_from_right=1e9)),
+    "face true": Input(call("analyze", face=True)),
+    "face null": Input(call("analyze", face=None)),
+    "a donor's face that there is not": Input(call("swap", donor_face=9)),
+    "null as photo": Input(call("analyze", photo=None)),
+    "a zero byte in the path of a photo": Input(call("analyze", photo={"path": "a\0b", **UPLOADED})),
     "a list as photo": Input(call("analyze", photo=[[[[[]]]]])),
     "a path as photo": Input(call("analyze", photo={"path": str(EXAMPLES[0]), **UPLOADED})),
     "a relative path as photo": Input(call("analyze", photo={"path": "../../../../etc/passwd", **UPLOADED})),
     "an address as photo": Input(call("analyze", photo={"path": OUTSIDE, **UPLOADED})),
     "an address as donor": Input(call("swap", donor={"path": OUTSIDE, "url": OUTSIDE, **UPLOADED})),
+    # Links.
+    "NaN and infinity in a link": Input(link(yaw="nan", pitch="inf", ambient="-1e999"), ACCEPTED),
+    "HTML in a link": Input(link(detail=SCRIPT, background=SCRIPT, donor=SCRIPT, depth=SCRIPT), ACCEPTED),
+    "example 10⁹ of a link": Input(link(example="1" + "0" * 9, donor="-1"), ACCEPTED),
+    "10,000 digits in a link": Input(link(yaw="9" * 10_000), ACCEPTED),
     # Requests that the page never sends.
     "a path instead of a file": Input(page(str(EXAMPLES[0]))),
     "an address instead of a file": Input(page(OUTSIDE)),
     "the address of a file on the server": Input(fetch("/etc/passwd")),
     "the address of another server": Input(fetch(OUTSIDE)),
+    "the address of the app's code": Input(fetch(str(ROOT / "app.py"))),
     "example 10⁹": Input(event("open_example", index=10**9)),
     "an example without a number": Input(event("open_example")),
     "face 10⁹ of the page": Input(event("choose_face", index=10**9)),
