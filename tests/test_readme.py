@@ -50,9 +50,9 @@ def ran(tmp_path_factory) -> dict:
 
 def test_snippet_analyzes_a_photo(ran):
     factors = ran["factors"]
-    assert factors.canon_depth.shape == (1, 64, 64)
+    assert factors.canon_depth.shape == (1, 128, 128)
     assert 0.9 <= factors.canon_depth.min() < factors.canon_depth.max() <= 1.1
-    assert factors.canon_albedo.shape == (1, 3, 64, 64)
+    assert factors.canon_albedo.shape == (1, 3, 128, 128)
     assert 0 <= factors.canon_albedo.min() < factors.canon_albedo.max() <= 1
     assert factors.light.direction.norm(dim=-1).item() == pytest.approx(1, abs=1e-5)
     assert factors.view.rotation.shape == (1, 3)
@@ -93,9 +93,9 @@ def test_snippet_splits_codes_into_identity_and_expression(ran):
 
 
 def test_snippet_edits_codes(ran):
-    for edited in (ran["swapped"], ran["halfway"]):
-        assert edited.canon_depth.shape == (1, 64, 64)
-        assert not torch.equal(edited.canon_depth, ran["factors"].canon_depth)
+    for edited, size in ((ran["swapped"], 128), (ran["halfway"], 64)):
+        assert edited.canon_depth.shape == (1, size, size)
+        assert not torch.equal(edited.of_codes.canon_depth, ran["factors"].of_codes.canon_depth)
 
 
 def test_snippet_names_expressions_and_similar_faces(ran):
