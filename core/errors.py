@@ -21,6 +21,14 @@ class ImageUnreadable(LatentFaceError):
     """The file is not an image, or is damaged."""
 
 
+class FilmUnreadable(LatentFaceError):
+    """The file is not a film, or is damaged or cut short."""
+
+
+class FilmTooLarge(LatentFaceError):
+    """The film exceeds the limits on bytes, pixels or length."""
+
+
 class ArgumentInvalid(LatentFaceError, ValueError):
     """A function was called with an argument of the wrong type, shape or range."""
 

@@ -17,7 +17,7 @@ FORBIDDEN = {
     "app": {"training"},
 }
 FLOORS = [{"environment", "errors", "lazy"}, {"arguments", "config", "files", "types"}, {"geometry"},
-          {"faces", "model"}, {"rendering"}, {"export"}, {"latent_map"}, {"pipeline"}, {"cli"}]
+          {"faces", "model"}, {"rendering"}, {"export"}, {"latent_map", "video"}, {"pipeline"}, {"cli"}]
 """The rooms of core, from the lowest floor up; a room may import from its own floor and from those below."""
 HEAVY = {"gradio", "mediapipe", "diffusers", "umap", "sklearn", "trimesh"}
 

@@ -49,7 +49,9 @@ def limit_strain(flow: Tensor) -> Tensor:
         if excess.max() <= 0:
             break
         reach = 2 * round(2 * sigma) + 1
-        where = blur(F.max_pool2d((excess > 0).to(flow), reach, 1, reach // 2), sigma)
+        # Rows, then columns: the same maximum, several times as fast as over the square.
+        where = F.max_pool2d((excess > 0).to(flow), (reach, 1), 1, (reach // 2, 0))
+        where = blur(F.max_pool2d(where, (1, reach), 1, (0, reach // 2)), sigma)
         flow = lerp(flow, blur(flow, sigma), where)
     return flow
 

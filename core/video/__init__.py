@@ -1,0 +1,1 @@
+"""Films: read frame by frame, followed face by face, and written."""
