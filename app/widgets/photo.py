@@ -41,7 +41,7 @@ def photo_input() -> gr.Image:
 def photo_view() -> gr.HTML:
     """The component; its event `select` has the index of the face that was clicked."""
     return gr.HTML(value="", photo="", width=1, height=1, html_template=TEMPLATE, elem_id="photo",
-                   js_on_load=read_script("events", "thumbnails"), apply_default_css=False)
+                   js_on_load=read_script("photo_types", "events", "thumbnails"), apply_default_css=False)
 
 
 def crop_sliders() -> list[gr.Slider]:
