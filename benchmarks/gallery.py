@@ -1,6 +1,6 @@
 """One image that shows the factors of some faces, and renders of them.
 
-    python -m benchmarks.gallery --out assets/readme.jpg [--weights FILE] [PHOTO ...]
+    python -m benchmarks.gallery --out assets/readme.jpg --overwrite [--weights FILE] [PHOTO ...]
 
 Rows are photos (the bundled examples by default); columns are `COLUMNS`.
 """
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from core import LatentFace, Light, View
 from core.export.visualize import depth_to_gray, normal_to_color, to_uint8
+from core.files import prepare_folder, writing
 
 EXAMPLES = Path(__file__).parents[1] / "assets" / "examples"
 COLUMNS = ("photo, depth, normals, albedo, shading, reconstruction; with the photo's detail: frontal, turned left, "
@@ -44,14 +45,17 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=f"An image whose columns are: {COLUMNS}.")
     parser.add_argument("photos", nargs="*", type=Path, help="photos; the bundled examples by default")
-    parser.add_argument("--out", type=Path, required=True, help="image to write")
+    parser.add_argument("--out", type=Path, required=True, help="JPEG to write")
+    parser.add_argument("--overwrite", action="store_true", help="also replace a file that LatentFace did not write")
     parser.add_argument("--weights", type=Path, help="weights; the bundled ones by default")
     parser.add_argument("--size", type=int, default=192, help="side of each column in pixels (default: 192)")
     options = parser.parse_args()
+    prepare_folder(options.out.parent, [options.out.name], options.overwrite)
     model = LatentFace.from_pretrained(options.weights)
     photos = options.photos or sorted(EXAMPLES.glob("*.jpg"))
     rows = torch.cat([row(model, path, options.size) for path in photos], 1)
-    Image.fromarray(to_uint8(rows)).save(options.out, quality=90)
+    with writing(options.out, options.overwrite) as part:
+        Image.fromarray(to_uint8(rows)).save(part, "JPEG", quality=90)
 
 
 if __name__ == "__main__":

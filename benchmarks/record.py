@@ -20,6 +20,7 @@ from PIL import Image
 
 from benchmarks.visitors import running_app
 from core.export.turntable import NOTE
+from core.files import prepare_folder, writing
 
 OUT = Path(__file__).parents[1] / "assets" / "readme.gif"
 WIDTH, HEIGHT = 1280, 820
@@ -83,11 +84,12 @@ class Recorder:
                 self.changing(image, lambda value=value: control.fill(f"{value:g}"))
             self.take()
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, overwrite: bool) -> None:
         """Write all frames as an endless GIF whose comment says that its faces are synthetic."""
         first, *rest = (frame for scene in self.scenes for frame in _with_palette(scene))
-        first.save(path, "GIF", save_all=True, append_images=rest, duration=self.milliseconds, loop=0,
-                   comment=NOTE.encode())
+        with writing(path, overwrite) as part:
+            first.save(part, "GIF", save_all=True, append_images=rest, duration=self.milliseconds, loop=0,
+                       comment=NOTE.encode())
 
 
 def _with_palette(scene: list[Image.Image]) -> list[Image.Image]:
@@ -137,7 +139,10 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="A recording of the app at work, as a GIF.")
     parser.add_argument("--out", type=Path, default=OUT, help="file to write (default: assets/readme.gif)")
-    out = parser.parse_args().out
+    parser.add_argument("--overwrite", action="store_true", help="also replace a file that LatentFace did not write")
+    options = parser.parse_args()
+    out, overwrite = options.out, options.overwrite or options.out == OUT
+    prepare_folder(out.parent, [out.name], overwrite)
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as folder, running_app(Path(folder) / "log.txt") as app, \
@@ -148,7 +153,7 @@ def main() -> None:
         page.goto(f"{app.url}/?__theme=light", wait_until="domcontentloaded")
         recorder = Recorder(page)
         play(recorder)
-        recorder.write(out)
+        recorder.write(out, overwrite)
         browser.close()
     size, seconds = out.stat().st_size, sum(recorder.milliseconds) / 1000
     print(f"{out}: {len(recorder.milliseconds)} frames, {seconds:.0f} s, {size / 2**20:.1f} MB")

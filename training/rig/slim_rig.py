@@ -9,12 +9,14 @@ vertex is at most MAX_STEP / 2 per unit coefficient.
 
 import argparse
 import csv
-import shutil
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from core.files import prepare_folder, write_bytes, writing
+
+OUT = Path("assets/rig")
 MAX_STEP = 0.002  # cm
 TEXTURE_SIZE = 256  # a 64-pixel face covers about 100 of these texels
 
@@ -44,27 +46,30 @@ def main() -> None:
     """Write assets/rig and print its size and its largest error."""
     parser = argparse.ArgumentParser(description="Slim the face rig for assets/rig.")
     parser.add_argument("source", type=Path, help="development data folder holding rig/ and london/")
-    parser.add_argument("out", type=Path, nargs="?", default=Path("assets/rig"), help="default: assets/rig")
+    parser.add_argument("out", type=Path, nargs="?", default=OUT, help="default: assets/rig")
+    parser.add_argument("--overwrite", action="store_true", help="also replace files that LatentFace did not write")
     args = parser.parse_args()
+    overwrite = args.overwrite or args.out == OUT
     rig, fits = np.load(args.source / "rig/ict_rig.npz"), np.load(args.source / "rig/fits.npz")
     splits = read_splits(args.source / "london/london.csv")
     modes = np.concatenate([rig["identity"], rig["expression"]])
     integers, step = quantize(modes)
     error = np.abs(integers * step[:, None] - modes.reshape(len(modes), -1)).max()
-    (args.out / "textures").mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        args.out / "rig.npz", neutral=rig["neutral"], modes=integers, mode_step=step,
-        expression_names=rig["expression_names"], triangles=rig["triangles"].astype(np.uint16),
-        triangle_uvs=rig["triangle_uvs"].astype(np.uint16), uvs=rig["uvs"],
-        triangle_material=rig["triangle_material"], materials=rig["materials"], ids=fits["ids"],
-        splits=np.array([splits[person] for person in fits["ids"]]),
-        identity_coefficients=fits["identity_coefficients"], skin=fits["skin"], hair=fits["hair"])
+    prepare_folder(args.out / "textures", [f"{person}.jpg" for person in fits["ids"]], overwrite)
+    with writing(args.out / "rig.npz", overwrite) as part, open(part, "wb") as file:
+        np.savez_compressed(
+            file, neutral=rig["neutral"], modes=integers, mode_step=step,
+            expression_names=rig["expression_names"], triangles=rig["triangles"].astype(np.uint16),
+            triangle_uvs=rig["triangle_uvs"].astype(np.uint16), uvs=rig["uvs"],
+            triangle_material=rig["triangle_material"], materials=rig["materials"], ids=fits["ids"],
+            splits=np.array([splits[person] for person in fits["ids"]]),
+            identity_coefficients=fits["identity_coefficients"], skin=fits["skin"], hair=fits["hair"])
     for person in fits["ids"]:
         texture = Image.open(args.source / f"rig/textures/{person}.jpg").convert("RGB")
-        texture.resize((TEXTURE_SIZE, TEXTURE_SIZE), Image.Resampling.LANCZOS).save(
-            args.out / f"textures/{person}.jpg", quality=90)
+        with writing(args.out / f"textures/{person}.jpg", overwrite) as part:
+            texture.resize((TEXTURE_SIZE, TEXTURE_SIZE), Image.Resampling.LANCZOS).save(part, "JPEG", quality=90)
     for licence in ("LICENSE-ICT-FaceKit.txt", "LICENSE-London-CC-BY-4.0.md"):
-        shutil.copyfile(args.source / "rig" / licence, args.out / licence)
+        write_bytes(args.out / licence, (args.source / "rig" / licence).read_bytes(), overwrite)
     size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
     print(f"largest error {error:.4f} cm per unit coefficient, {size / 1e6:.1f} MB in {args.out}")
 

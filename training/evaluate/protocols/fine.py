@@ -22,7 +22,7 @@ from core.model.autoencoder import Autoencoder
 from core.model.fine import FineStage
 from core.model.weights import fine_path, load_autoencoder, load_fine, weights_path
 from core.types import Factors, Light
-from training.evaluate import fine, london
+from training.evaluate import fine, london, plots
 from training.evaluate.comparison import Row, finish
 
 ROWS = {"fine.l1": Row("photos: L1", 4, "low"), "fine.ssim": Row("photos: SSIM", 3),
@@ -61,8 +61,7 @@ def run(options: Namespace) -> dict:
     if options.photos:
         figures |= fine.photos(autoencoder, model, options.photos, options.val_limit)
     if options.figures:
-        options.figures.mkdir(parents=True, exist_ok=True)
-        sheet(autoencoder, model, options.london).save(options.figures / "fine.png")
+        plots.save(options.figures, {"fine": plots.png(sheet(autoencoder, model, options.london))}, options.overwrite)
     return finish(ROWS, figures, f"fine stage, {model.config.image_size} px", options, NAMES)
 
 
