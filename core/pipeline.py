@@ -31,7 +31,6 @@ from core.arguments import (
     check_strength,
 )
 from core.errors import ArgumentInvalid
-from core.model.diffusion import SEED
 from core.model.expression_basis import BLINKS, EXPRESSION_NAMES
 from core.model.face_model import FaceModel, inference
 from core.types import CodePair, Codes, Factors, Light, TexturedFace, View
@@ -100,8 +99,8 @@ class LatentFace(FaceModel):
         return replace(face, **half)
 
     @inference
-    def reenact(self, face: TexturedFace, donor: TexturedFace | Mapping[str, float], strength: float = 1.0,
-                seed: int = SEED) -> TexturedFace:
+    def reenact(self, face: TexturedFace, donor: TexturedFace | Mapping[str, float],
+                strength: float = 1.0) -> TexturedFace:
         """Faces with another expression at full resolution, in their own pose and light.
 
         Args:
@@ -109,7 +108,6 @@ class LatentFace(FaceModel):
             donor: B faces, or one for all, whose expression is taken; or named expression weights (`expressions`), 1 is
                 full strength: absolute, so that {} is neutral.
             strength: 0 nothing, 1 all, up to 1.5 exaggerated.
-            seed: as in `split`; used with weights only.
 
         Raises:
             WeightsMissing: the model has no diffusion weights; or `donor` are weights and there is no expression basis.
@@ -123,22 +121,22 @@ class LatentFace(FaceModel):
         if self._basis is None and isinstance(donor, TexturedFace):
             after = self.swap(face.factors, donor.factors, strength, strength)
             return reenactment.reenact(face, after, None, strength)
-        code_change, change = self._change(face, donor, seed)
+        code_change, change = self._change(face, donor)
         after = self.decode(Codes.of(face.factors.codes.pair + code_change.scale(strength, strength)), face.factors)
         return reenactment.reenact(face, after, change, strength)
 
-    def _change(self, face: TexturedFace, donor: TexturedFace | Mapping[str, float],
-                seed: int) -> tuple[CodePair, Reenactment]:
+    def _change(self, face: TexturedFace,
+                donor: TexturedFace | Mapping[str, float]) -> tuple[CodePair, Reenactment]:
         """The changes of codes and of points that give a face the donor's expression.
 
         The last result is cached on the face, for renders at another strength.
         """
         last = face.__dict__.get("_last_change")
-        if last and (last[0] is donor if isinstance(donor, TexturedFace) else last[:2] == (dict(donor), seed)):
-            return last[2]
+        if last and (last[0] is donor if isinstance(donor, TexturedFace) else last[0] == dict(donor)):
+            return last[1]
         change = (self._change_to_donor(face, donor) if isinstance(donor, TexturedFace)
-                  else self._change_to_weights(face, donor, seed))
-        face.__dict__["_last_change"] = (donor if isinstance(donor, TexturedFace) else dict(donor), seed, change)
+                  else self._change_to_weights(face, donor))
+        face.__dict__["_last_change"] = (donor if isinstance(donor, TexturedFace) else dict(donor), change)
         return change
 
     def _change_to_donor(self, face: TexturedFace, donor: TexturedFace) -> tuple[CodePair, Reenactment]:
@@ -146,19 +144,18 @@ class LatentFace(FaceModel):
         from core.rendering.reenactment import Reenactment
 
         check_same_count(face=face, donor=donor)
-        basis = self._require_basis()
+        basis = self.require_basis()
         weights = basis.predict(donor.factors.codes.pair - face.factors.codes.pair)
         motion = basis.displace(weights * basis.photo_motion, face.landmarks)
         closing = [] if donor.landmarks is None else [eye.closedness for eye in Contours.eyes(donor.landmarks)]
         return basis.code_change(weights), Reenactment(motion, motion, closing, donor.expand(len(face)))
 
-    def _change_to_weights(self, face: TexturedFace, donor: Mapping[str, float],
-                           seed: int) -> tuple[CodePair, Reenactment]:
+    def _change_to_weights(self, face: TexturedFace, donor: Mapping[str, float]) -> tuple[CodePair, Reenactment]:
         from core.rendering.reenactment import Reenactment
 
-        basis = self._require_basis()
+        basis = self.require_basis()
         target = check_expressions(donor, EXPRESSION_NAMES).to(self.device)
-        own = self._own_expression(face.factors, seed)
+        own = basis.read(face.factors.codes.pair)
         closing = [target[:, index:index + 1].clamp(0, 1).expand(len(face), 1) for index in BLINKS]
         weights = target / basis.gain - own
         change = Reenactment(basis.displace(weights, face.landmarks), basis.displace(-own, face.landmarks), closing)

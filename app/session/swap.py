@@ -142,7 +142,7 @@ class Pair:
         if strength.detail == DECODED:
             return model().texture(self.decoded(strength))
         subject, donor = self.preview if size <= PREVIEW_SIZE else self.textured
-        return model().reenact(subject, donor if strength.source == OTHER else {}, strength.albedo, self.seed)
+        return model().reenact(subject, donor if strength.source == OTHER else {}, strength.albedo)
 
     def render(self, strength: SwapStrength, size: int) -> np.ndarray:
         """The swapped face in the subject's photo, (size, size, 3) uint8."""

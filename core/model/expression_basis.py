@@ -24,7 +24,7 @@ BLINKS = EXPRESSION_NAMES.index("eyeBlink_R"), EXPRESSION_NAMES.index("eyeBlink_
 """The expressions that close the eye on the image's left and the one on its right."""
 
 PHOTO_MOTION = {"brow": 0.4, "cheek": 0.25, "noseSneer": 0.4}
-"""Factors on weights read from the difference of two photos, by the beginning of the names; 1 for others. Chosen by
+"""Factors on weights that are read from photos, by the beginning of the names; 1 for others. Chosen by
 MediaPipe's landmarks of neutral and smiling photos: the rig's cheeks rise too far, and brows that people have at rest
 are read as expressions. The mouth stays at 1: less of it loses smiles."""
 
@@ -40,6 +40,8 @@ class ExpressionBasis(nn.Module):
     """(2 · code_size, 57) linear regression from a change of [depth, albedo] codes to expression weights."""
     gain: Tensor
     """(57,) factor that undoes the shrinkage of the regressed weights."""
+    origin: Tensor
+    """(57,) regressed weights of faces without expression, the mean over photos (training.fit_neutral)."""
     directions: Tensor
     """(57, 2 · code_size) change of the codes by each expression at full strength."""
     displacement: Tensor
@@ -52,6 +54,7 @@ class ExpressionBasis(nn.Module):
         weights, codes, size = len(EXPRESSION_NAMES), 2 * config.code_size, config.image_size
         self.register_buffer("regressor", torch.zeros(codes, weights))
         self.register_buffer("gain", torch.ones(weights))
+        self.register_buffer("origin", torch.zeros(weights))
         self.register_buffer("directions", torch.zeros(weights, codes))
         self.register_buffer("displacement", torch.zeros(weights, 3, size, size))
         self.register_buffer("landmarks", torch.zeros(LANDMARKS, 2))
@@ -63,7 +66,7 @@ class ExpressionBasis(nn.Module):
 
     @property
     def photo_motion(self) -> Tensor:
-        """(57,) factors of `PHOTO_MOTION`, for weights that are read from the difference of two photos."""
+        """(57,) factors of `PHOTO_MOTION`, for weights that are read from photos."""
         parts = [next((part for start, part in PHOTO_MOTION.items() if name.startswith(start)), 1.0)
                  for name in EXPRESSION_NAMES]
         return self.gain.new_tensor(parts)
@@ -74,6 +77,10 @@ class ExpressionBasis(nn.Module):
         A weight of 1 is an expression at full strength that the face did not have. Uncertain weights are small.
         """
         return torch.cat([change.depth, change.albedo], 1) @ self.regressor
+
+    def read(self, codes: CodePair) -> Tensor:
+        """Expected expression weights (B, 57), ≥ 0, of faces in photos, of their whole codes; without the gain."""
+        return (self.predict(codes) - self.origin).clamp(min=0) * self.photo_motion
 
     def code_change(self, weights: Tensor) -> CodePair:
         """Change of the codes by expression weights (B, 57)."""

@@ -202,14 +202,14 @@ class FaceModel:
         return torch.cat([part.depth, codes.depth_code, part.albedo, codes.albedo_code], 1)
 
     @inference
-    def expressions(self, factors: Factors, seed: int = SEED) -> ExpressionWeights:
-        """Named expression weights of B faces, predicted from the expression part of their codes.
+    def expressions(self, factors: Factors) -> ExpressionWeights:
+        """Named expression weights of B faces, 0 and more, read from their codes.
 
         Raises:
             WeightsMissing: the model has no diffusion weights, or they hold no expression basis.
         """
-        basis = self._require_basis()
-        return ExpressionWeights(self._own_expression(factors, seed) * basis.gain, EXPRESSION_NAMES)
+        basis = self.require_basis()
+        return ExpressionWeights(basis.read(factors.codes.pair) * basis.gain, EXPRESSION_NAMES)
 
     @inference
     def uncertainty(self, factors: Factors, seed: int = SEED) -> Uncertainty:
@@ -303,7 +303,8 @@ class FaceModel:
         basis = self.diffusion and self.diffusion.expression_basis
         return basis if basis and basis.is_fitted else None
 
-    def _require_basis(self) -> ExpressionBasis:
+    def require_basis(self) -> ExpressionBasis:
+        """The expression basis. Raises WeightsMissing where there is none."""
         self._require_diffusion()
         if self._basis is None:
             raise WeightsMissing("These diffusion weights were trained without renders and hold no expression basis: "
@@ -316,10 +317,6 @@ class FaceModel:
                                  "split into identity and expression: train them with "
                                  "`python -m training.train_diffusion`, or use the bundled weights.")
         return self.diffusion
-
-    def _own_expression(self, factors: Factors, seed: int) -> Tensor:
-        """Predicted expression weights (B, 57) of the expression part of the codes, without gain."""
-        return self._require_basis().predict(self.split(factors.codes, seed).expression)
 
     def _batches(self, images: Tensor | np.ndarray | Sequence[Face]) -> Iterator[Tensor]:
         size = self.config.image_size

@@ -257,6 +257,21 @@ def test_reenactment_moves_the_mouth_more_than_the_brow(model, textured):
     assert changed(model, textured[0], model.reenact(textured[0], textured[1], 0.0)) < 2e-3
 
 
+def test_without_expression_a_smile_is_gone_and_a_neutral_face_stays(model, request, textured):
+    def smile(image):
+        found = model.find_faces((image[0].movedim(0, -1) * 255).byte().numpy())[0].blendshapes
+        return (found["mouthSmileLeft"] + found["mouthSmileRight"]) / 2
+
+    faces = model.find_faces(request.config.rootpath / "assets/examples/038_smiling.jpg")
+    factors = model.analyze(faces)
+    smiling, neutral = model.texture(factors, faces), textured[:1]
+    assert model.expressions(factors).named(0)["mouthSmile_L"] > 0.4
+    assert model.expressions(neutral.factors).named(0)["mouthSmile_L"] < 0.1
+    before, after = (smile(model.render(face, size=512)) for face in (smiling, model.reenact(smiling, {})))
+    assert before > 0.6 and after < 0.3
+    assert changed(model, neutral, model.reenact(neutral, {})) < 0.01
+
+
 def test_named_weights_are_absolute(model, factors, textured):
     """A face's own weights change nothing; {} is neutral, and named weights add to it."""
     face = textured[1]
