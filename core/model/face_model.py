@@ -269,8 +269,8 @@ class FaceModel:
         swapped = self.decode(code_ops.swap(first, second, *strengths, project=basis.project), identity_from)
         if identity_from.coarse is None:
             return swapped
-        motion = basis.displace(basis.predict(second.pair - first.pair) * strengths[0]).expand(len(swapped), -1, -1, -1)
-        before = identity_from.expand(len(swapped))
+        weights = basis.predict(second.pair - first.pair) * basis.photo_motion * strengths[0]
+        before, motion = identity_from.expand(len(swapped)), basis.displace(weights).expand(len(swapped), -1, -1, -1)
         return move_detail(before, swapped, motion_flow(before.of_codes.canon_depth, motion))
 
     @inference
