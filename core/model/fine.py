@@ -224,7 +224,7 @@ def move_detail(fine: Factors, after: Factors, flow: Tensor) -> Factors:
     before, size = fine.of_codes, fine.canon_depth.shape[-1]
     light = shade(fine.canon_normal, fine.light).clamp(min=MIN_SHADING)
     detail = torch.cat([(fine.canon_depth - enlarge(before.canon_depth, size))[:, None],
-                        fine.canon_albedo.clamp(DARKEST, BRIGHTEST).logit() - _logit(before.canon_albedo, size),
+                        fine.canon_albedo.clamp(DARKEST, BRIGHTEST).logit(),
                         (fine.shading / light).clamp(min=MIN_SHADING).log()], 1)
     axis = torch.linspace(-1, 1, size, device=flow.device)
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).expand(len(flow), -1, -1, -1)
@@ -232,8 +232,9 @@ def move_detail(fine: Factors, after: Factors, flow: Tensor) -> Factors:
     step = F.grid_sample(flow, grid / edge, padding_mode="border", align_corners=False).movedim(1, -1) * edge
     moved = F.grid_sample(detail, grid + step, padding_mode="border", align_corners=True)
     depth, albedo, gain = moved.split([1, 3, 1], 1)
+    change = _logit(after.canon_albedo, size) - _logit(before.canon_albedo, size)
     return render_fine(after, fine.image, enlarge(after.canon_depth, size) + depth[:, 0],
-                       (_logit(after.canon_albedo, size) + albedo).sigmoid(), gain.exp())
+                       (albedo + change).sigmoid(), gain.exp())
 
 
 def _logit(albedo: Tensor, size: int) -> Tensor:
