@@ -55,8 +55,8 @@ ROWS = {
     "swap.albedo_change": Row("change of albedo: error as a part of it", 2, "low"),
     "swap.image_change": Row("change of the image: error as a part of it", 2, "low"),
 }
-TRANSFER_NAMES = {"nothing": "A's neutral photo", "decoded": "swap, decoded", "full": "swap, full resolution",
-                  "limit": "A's own smiling photo"}
+TRANSFER_NAMES = {"nothing": "A's neutral photo", "codes": "swap, codes alone", "decoded": "swap, decoded",
+                  "full": "swap, full resolution", "limit": "A's own smiling photo"}
 TRANSFER_ROWS = {
     "transfer.smile": Row("smile, MediaPipe's score"),
     "transfer.reached": Row(f"reaches {REACHED:.0%} of the donor's smile, share of pairs"),
@@ -178,15 +178,20 @@ def _neutral_and_smiling(photos: Tensor, smiles: np.ndarray, heldout: np.ndarray
 
 
 def swaps(model: LatentFace, own: Tensor, other: Tensor) -> dict[str, Tensor]:
-    """Faces with the expressions of others, (B, 3, N, N) aligned photos each: decoded, and with the photos' detail."""
-    decoded, full = [], []
+    """Faces with the expressions of others, (B, 3, N, N) aligned photos each.
+
+    Decoded from the codes alone, with the fine stage's detail, and at full resolution.
+    """
+    codes, decoded, full = [], [], []
+    size = (model.fine or model).config.image_size
     for photos in zip(own.split(PART), other.split(PART), strict=True):
-        mine, theirs = (model.analyze(_shrunk(part, model.config.image_size)) for part in photos)
+        mine, theirs = (model.analyze(_shrunk(part, size)) for part in photos)
+        codes.append(model.render(model.swap(mine.of_codes, theirs), size=DISPLAY))
         decoded.append(model.render(model.swap(mine, theirs), size=DISPLAY))
         face, donor = (texture_from_photo(factors, part, landmarks(part)) for factors, part in
                        zip((mine, theirs), photos, strict=True))
         full.append(model.render(model.reenact(face, donor), size=DISPLAY))
-    return {"decoded": torch.cat(decoded), "full": torch.cat(full)}
+    return {"codes": torch.cat(codes), "decoded": torch.cat(decoded), "full": torch.cat(full)}
 
 
 def _shrunk(photos: Tensor, size: int) -> Tensor:
