@@ -26,6 +26,14 @@ MIN_SIZE, MAX_SIZE = 16, 2048
 MAX_STRENGTH = 1.5
 """Largest strength of an expression; above 1 it is exaggerated."""
 MAX_SEED = 2**31 - 1
+MAX_ANGLES = {"yaw": 60, "pitch": 30, "roll": 30}
+"""Farthest poses that the page and the command line take, degrees to either side."""
+MAX_LIGHT_ANGLE = 75
+"""Farthest directions of the light that they take, degrees to either side."""
+BACKGROUNDS: dict[str, tuple[float, float, float] | Literal["photo"] | None] = {
+    "Photo": "photo", "White": (1.0, 1.0, 1.0), "Black": (0.0, 0.0, 0.0), "Clear": None}
+"""Names of the backgrounds on the page and the command line, and what `LatentFace.render` takes; None renders no
+background but an alpha channel."""
 SHOWN = 60
 """Characters of a wrong value that a message shows."""
 

@@ -5,19 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from core import Factors, Light, View
+from core.arguments import BACKGROUNDS, MAX_ANGLES, MAX_LIGHT_ANGLE
 from core.errors import ConfigError
 
-MAX_ANGLES = {"yaw": 60, "pitch": 30, "roll": 30}
-"""Ends of the pose sliders, degrees to either side."""
-MAX_LIGHT_ANGLE = 75
-"""Ends of the light's two sliders of direction, degrees to either side."""
 PHOTO_DETAIL, DECODED = "Photo", "Decoded"
-BACKGROUNDS: dict[str, tuple[float, float, float] | Literal["photo"] | None] = {
-    "Photo": "photo", "White": (1.0, 1.0, 1.0), "Black": (0.0, 0.0, 0.0), "Clear": None}
-"""Names of the backgrounds on the page and in core; None renders no background but an alpha channel."""
 
 
 @dataclass(frozen=True)

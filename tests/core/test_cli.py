@@ -1,4 +1,4 @@
-"""python -m core analyze: what it writes, and one sentence where it cannot."""
+"""The command line: what its verbs write, and one sentence where they cannot."""
 
 import json
 import os
@@ -8,11 +8,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
 
-from core.cli import FILES, main
+from core.arguments import BACKGROUNDS, MAX_ANGLES
+from core.cli import main
+from core.cli.analyze import FILES
+from core.cli.export import FILE_NAMES
+from core.cli.faces import JOURNAL
 from core.config import ModelConfig
 from core.files import MANIFEST
 from core.model.autoencoder import Autoencoder
@@ -169,3 +174,145 @@ def test_wrong_usage_ends_with_two(capsys):
             main(arguments)
         assert end.value.code == 2
     capsys.readouterr()
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of two photos, a damaged one, and another file."""
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    shutil.copy(PHOTO, folder / "a.jpg")
+    shutil.copy(PHOTO, folder / "more" / "b.jpg")
+    (folder / "damaged.jpg").write_bytes(PHOTO.read_bytes()[:200])
+    (folder / "notes.txt").touch()
+    return folder
+
+
+def run(verb, *arguments) -> int:
+    return main([verb, *map(str, arguments)])
+
+
+def sides(path):
+    """Mean brightness of the left and the right half of a render."""
+    gray = np.asarray(Image.open(path).convert("L"), float)
+    return gray[:, :gray.shape[1] // 2].mean(), gray[:, gray.shape[1] // 2:].mean()
+
+
+def test_a_folder_gives_a_folder_for_each_photo_and_names_what_is_left_out(photos, weights, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run("frontalize", photos, "--out", out, "--weights", weights, "--size", 64) == 1
+    shown = capsys.readouterr()
+    assert shown.err.startswith("damaged.jpg: ") and shown.err.count("\n") == 1
+    done = [line for line in shown.out.splitlines() if line.startswith("Face")]
+    assert done == [f"Face 1 of 1: {out / name}" for name in ("a.jpg", "more/b.jpg")]
+    files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert files == {f"{name}/{file}" for name in ("a.jpg", "more/b.jpg") for file in ("frontal.png", MANIFEST)}
+
+
+def test_a_pattern_names_photos_from_its_fixed_part_on(photos, weights, tmp_path, capsys):
+    assert run("export", photos / "**" / "b.*", "--out", tmp_path / "out", "--weights", weights, "--kind", "depth",
+               "--json") == 0
+    assert [json.loads(line)["photo"] for line in capsys.readouterr().out.splitlines()] == ["more/b.jpg"]
+    assert (tmp_path / "out" / "more" / "b.jpg" / FILE_NAMES["depth"]).exists()
+
+
+def test_workers_write_the_same_as_one_process(photos, weights, tmp_path, capsys):
+    arguments = photos, "--weights", weights, "--json", "--out"
+    assert run("render", *arguments, tmp_path / "one", "--yaw", 20) == 1
+    one = capsys.readouterr().out
+    assert run("render", *arguments, tmp_path / "two", "--yaw", 20, "--workers", 2) == 1
+    assert capsys.readouterr().out == one.replace(str(tmp_path / "one"), str(tmp_path / "two"))
+
+
+def test_an_interrupted_run_goes_on_where_it_was(photos, weights, tmp_path, capsys, monkeypatch):
+    out, calls = tmp_path / "out", []
+    arguments = photos, "--out", out, "--weights", weights, "--size", 64
+
+    def interrupted(*given):
+        calls.append(given)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return find(*given)
+
+    from core.pipeline import LatentFace
+
+    find = LatentFace.find_faces
+    monkeypatch.setattr(LatentFace, "find_faces", interrupted)
+    assert run("frontalize", *arguments) == 130 and (out / JOURNAL).exists()
+    assert "the same command" in capsys.readouterr().err
+    before = (out / "a.jpg" / "frontal.png").stat().st_mtime_ns
+    assert run("frontalize", *arguments, "--json") == 1
+    assert len(calls) == 4  # the first photo was not read again
+    assert [json.loads(line)["photo"] for line in capsys.readouterr().out.splitlines()] == ["a.jpg", "more/b.jpg"]
+    assert (out / "a.jpg" / "frontal.png").stat().st_mtime_ns == before and not (out / JOURNAL).exists()
+    assert run("frontalize", *arguments) == 1 and len(calls) == 7  # a complete run starts anew
+
+
+def test_photos_that_cannot_be_told_apart_or_are_not_there(photos, weights, tmp_path, capsys):
+    shutil.copy(PHOTO, tmp_path / "a.jpg")
+    for arguments, sentence in [((photos / "a.jpg", tmp_path / "a.jpg"), "Two photos are called a.jpg"),
+                                ((photos / "*.png",), "no photos in"), ((), "at least one photo")]:
+        assert run("render", *arguments, "--out", tmp_path / "out", "--weights", weights) == 2
+        assert sentence in capsys.readouterr().err
+    (photos / "a.jpg").unlink()
+    shutil.rmtree(photos / "more")
+    assert run("render", photos, "--out", tmp_path / "out", "--weights", weights) == 2
+
+
+def test_render_takes_pose_light_and_background(tmp_path):
+    arguments = PHOTO, "--out", tmp_path, "--no-stamp"
+    assert run("render", *arguments, "--light-from-right", 70, "--ambient", 0.2, "--diffuse", 1) == 0
+    left, right = sides(tmp_path / "render.png")
+    assert right > left + 10
+    assert run("render", *arguments, "--light-from-right", -70, "--ambient", 0.2, "--diffuse", 1) == 0
+    left, right = sides(tmp_path / "render.png")
+    assert left > right + 10
+    assert run("render", *arguments, "--yaw", -40, "--background", "Clear", "--size", 128) == 0
+    image = Image.open(tmp_path / "render.png")
+    assert image.mode == "RGBA" and image.size == (128, 128) and image.text["Synthetic"]
+
+
+def test_swap_takes_the_donors_expression(tmp_path):
+    donor = ROOT / "tests" / "data" / "139_neutral.jpg"
+    for strength in (0, 1):
+        assert run("swap", PHOTO, "--donor", donor, "--out", tmp_path / str(strength), "--albedo", strength) == 0
+    assert run("frontalize", PHOTO, "--out", tmp_path) == 0
+    without, full = (np.asarray(Image.open(tmp_path / name / "swap.png"), float) for name in "01")
+    mouth = np.s_[300:420, 150:360]
+    assert np.abs(without - full)[mouth].mean() > 3
+
+
+@pytest.mark.parametrize("kind", FILE_NAMES)
+def test_export_writes_every_kind(kind, tmp_path):
+    assert run("export", PHOTO, "--out", tmp_path, "--kind", kind) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {FILE_NAMES[kind], MANIFEST}
+
+
+@pytest.mark.parametrize("wrong", [("--yaw", MAX_ANGLES["yaw"] + 1), ("--ambient", -0.1), ("--size", 8),
+                                   ("--light-from-above", "nan"), ("--workers", 0)], ids=lambda wrong: wrong[0])
+def test_numbers_out_of_range_are_one_sentence(wrong, tmp_path, capsys):
+    assert run("render", PHOTO, "--out", tmp_path / "out", *wrong) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {wrong[0].strip('-').replace('-', '_')} must be") and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_choices_are_those_of_the_page(capsys):
+    with pytest.raises(SystemExit):
+        main(["render", "--help"])
+    assert "{" + ",".join(BACKGROUNDS) + "}" in capsys.readouterr().out
+
+
+def test_encode_writes_a_row_for_each_face_and_names_what_is_left_out(photos, weights, tmp_path, capsys):
+    out = tmp_path / "codes.parquet"
+    assert run("encode", photos, "--out", out, "--weights", weights, "--json") == 1
+    shown = capsys.readouterr()
+    rows = [json.loads(line) for line in shown.out.splitlines()]
+    assert [(row["file"], row["face"]) for row in rows] == [("a.jpg", 1), ("more/b.jpg", 1)]
+    assert pq.read_table(out).column("file").to_pylist() == ["a.jpg", "more/b.jpg"]
+    assert "damaged.jpg: " in shown.err
+
+
+def test_map_asks_for_enough_faces(photos, weights, tmp_path, capsys):
+    assert run("map", photos, "--out", tmp_path / "map.npz", "--weights", weights) == 2
+    assert "2 faces were found" in capsys.readouterr().err and not (tmp_path / "map.npz").exists()
