@@ -1,8 +1,9 @@
 """Reenactment: a photo's face with another expression, at display size.
 
 The expression basis knows how an expression moves the points of a face, and that motion moves the photo's own pixels.
-Lips and lids open and close as the donor's do; only teeth and tongue are copied from the donor. Changes of the decoded
-maps that the motion does not explain, mainly folds and shadows, are multiplied in where the model is confident.
+Lips and lids open and close as the donor's do; only teeth and tongue are copied from the donor. Glasses stay where they
+are. Changes of the decoded maps that the motion does not explain, mainly folds and shadows, are multiplied in where the
+model is confident.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from core.geometry.filters import blur, lerp, smoothstep, upsample
 from core.geometry.shading import shade
 from core.model.fine import move_detail
 from core.rendering.compositor import MIN_SHADING
+from core.rendering.glasses import glasses
 from core.rendering.mouth_eyes import (
     SEAL,
     Contours,
@@ -74,6 +76,8 @@ def reenact(face: TexturedFace, after: Factors, change: Reenactment | None, stre
     """
     before, landmarks = face.factors.of_codes, face.landmarks
     on_face = face.alpha * (1 - face.periphery)
+    if landmarks is not None:
+        on_face = on_face * (1 - glasses(face, landmarks))
     decoded_flow = optical_flow(before.canon_albedo, after.canon_albedo)
     texture, mouth = face.texture, None
     donor = change and change.donor
@@ -117,7 +121,7 @@ def _remaining_change(face: TexturedFace, after: Factors, depth: Tensor, normal:
 
 
 def _fade(flow: Tensor, on_face: Tensor) -> Tensor:
-    """A flow (B, 2, G, G) that fades out beyond the face and has no folds."""
+    """A flow (B, 2, G, G) that fades out beyond the face, with `limit_strain`."""
     size = on_face.shape[-1]
     return limit_strain(upsample(flow, size) * smoothstep(blur(on_face, RIM * size)))
 
