@@ -45,6 +45,10 @@ class WeightsMismatch(LatentFaceError):
     """Two files of weights do not belong together."""
 
 
+class HubUnavailable(LatentFaceError):
+    """The Hugging Face Hub cannot be reached, or refuses an upload."""
+
+
 class MapUnreadable(LatentFaceError):
     """A file is not a latent map, or is damaged."""
 

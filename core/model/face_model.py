@@ -6,6 +6,7 @@ Photos, rendering at display size and export are added by its only subclass, cor
 from __future__ import annotations
 
 import functools
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, ParamSpec, Self, TypeVar, cast
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core import hub
 from core.arguments import (
     check_choice,
     check_images,
@@ -38,12 +40,14 @@ from core.model.fine import FineStage, move_detail
 from core.model.networks import channels_last
 from core.model.refine import refine as refine_factors
 from core.model.weights import (
+    FILES,
     diffusion_path,
     fine_path,
     load_autoencoder,
     load_diffusion,
     load_fine,
     model_fingerprint,
+    read_metadata,
     weights_path,
 )
 from core.types import CodePair, Codes, ExpressionWeights, Factors, Light, SplitCodes, Uncertainty
@@ -77,32 +81,76 @@ class FaceModel:
         self.diffusion = diffusion and diffusion.eval().requires_grad_(False)
         self.fine = fine and fine.eval().requires_grad_(False)
         self.rasterizer = rasterizer or current_rasterizer()
+        self.metadata: dict[str, dict[str, str]] = {}
+        """How the weights of each file were made (`core.model.weights.read_metadata`), by the file's name."""
 
     @classmethod
-    def from_pretrained(cls, path: str | Path | None = None, rasterizer: str | None = None) -> Self:
-        """Load weights: `path`, else the environment variable LATENTFACE_WEIGHTS, else the bundled ones. No network.
+    def from_pretrained(cls, source: str | Path | None = None, rasterizer: str | None = None,
+                        revision: str | None = None) -> Self:
+        """Load weights: `source`, else the environment variable LATENTFACE_WEIGHTS, else the bundled ones.
 
         Two files beside them are loaded too: `diffusion.safetensors`, without which codes cannot be split, and
         `fine.safetensors`, without which factors have the autoencoder's resolution.
 
         Args:
-            path: file of the autoencoder.
+            source: file of the autoencoder, a folder of `save_pretrained`, or the name "user/name" of a model of the
+                Hugging Face Hub, as a text. A path that exists wins over a name. Only names use the network, and none
+                with HF_HUB_OFFLINE: then the Hub's cache is read.
             rasterizer: "grid" (the project's own) or "pytorch3d" (requirements-pytorch3d.txt); None: the one in use
                 (core.geometry.rasterizer.use_rasterizer), which is "grid" by default.
+            revision: branch, tag or commit of the Hub's model; None: its main branch.
 
         Raises:
-            WeightsMissing: there is no such file.
-            WeightsDamaged: a file cannot be read, or belongs to another version of the model.
+            WeightsMissing: there is no such file or model, or the Hub cannot be reached.
+            WeightsDamaged: a file cannot be read, was changed, or belongs to another version of the model.
             WeightsMismatch: the diffusion model or the fine stage was made for another autoencoder.
             BackendMissing: PyTorch3D is not installed.
         """
         with use_rasterizer(rasterizer or current_rasterizer()):  # raises early where it is missing
-            path = weights_path(path)
+            path = weights_path(source, revision)
             autoencoder = load_autoencoder(path)
             beside, detail = diffusion_path(path), fine_path(path)
             diffusion = load_diffusion(beside, autoencoder) if beside.is_file() else None
             fine = channels_last(load_fine(detail, autoencoder)) if detail.is_file() else None
-        return cls(channels_last(autoencoder), diffusion, fine, rasterizer)
+        model = cls(channels_last(autoencoder), diffusion, fine, rasterizer)
+        model.metadata = {name: read_metadata(file) for name, file in zip(FILES, (path, beside, detail), strict=True)
+                          if file.is_file()}
+        return model
+
+    def save_pretrained(self, folder: str | Path, overwrite: bool = False) -> None:
+        """Write the model into a folder that `from_pretrained` loads: weights, config.json and a model card.
+
+        Args:
+            folder: made where it is missing.
+            overwrite: also replace files that LatentFace did not write.
+
+        Raises:
+            OutputExists, OutputUnwritable: see core.files.writing.
+        """
+        from core.model.pretrained import save_folder
+
+        save_folder(self, folder, overwrite)
+
+    def push_to_hub(self, repo_id: str, private: bool | None = None, revision: str | None = None,
+                    message: str = "Upload LatentFace model", token: str | None = None) -> str:
+        """Upload what `save_pretrained` writes to the Hugging Face Hub, as one commit.
+
+        Args:
+            repo_id: "user/name"; the repository is made where it is missing.
+            private: whether a repository that is made can be seen by its owner only; None: the owner's default.
+            revision: branch, made where it is missing; None: the main branch.
+            message: of the commit.
+            token: of the user; None: the one of `hf auth login`, or of the environment variable HF_TOKEN.
+
+        Returns:
+            URL of the commit.
+
+        Raises:
+            HubUnavailable: the Hub cannot be reached, or refuses the upload.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return hub.push(Path(folder), repo_id, FILES, private, revision, message, token)
 
     def to(self, device: torch.device | str) -> Self:
         """Move the whole model, diffusion and expression basis included."""

@@ -11,14 +11,17 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from core import hub
 from core.config import ASSETS, DiffusionConfig, FineConfig, ModelConfig, from_dict
-from core.errors import ConfigError, WeightsDamaged, WeightsMismatch, WeightsMissing
+from core.errors import ArgumentInvalid, ConfigError, WeightsDamaged, WeightsMismatch, WeightsMissing
 from core.files import prepare_folder, write_bytes
 from core.model.autoencoder import Autoencoder
 from core.model.diffusion import Diffusion
 from core.model.fine import FineStage
 
 BUNDLED = ASSETS / "weights" / "autoencoder.safetensors"
+FILES = ("autoencoder.safetensors", "diffusion.safetensors", "fine.safetensors")
+"""Names of a saved model's weights; the first is always there."""
 VARIABLE = "LATENTFACE_WEIGHTS"
 SCALE = ".row_scale"
 """Suffix of the names of scales."""
@@ -28,17 +31,32 @@ LEAST_SCALE = 2.0**-14
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def weights_path(path: str | Path | None = None) -> Path:
-    """Where the weights are: the given path, else the environment variable LATENTFACE_WEIGHTS, else the bundled file.
+def weights_path(source: str | Path | None = None, revision: str | None = None) -> Path:
+    """The autoencoder's file: of `source`, else of the environment variable LATENTFACE_WEIGHTS, else the bundled one.
+
+    Args:
+        source: a file, a folder of `LatentFace.save_pretrained`, or, as a text, the name "user/name" of a model of the
+            Hugging Face Hub. A path that exists wins over such a name; a Path is never one. Only names use the network.
+        revision: branch, tag or commit of the Hub's model.
 
     Raises:
-        WeightsMissing: there is no such file.
+        WeightsMissing: there is no such file or model, or the Hub cannot be reached.
+        WeightsDamaged, WeightsMismatch: the folder's files are not those that its config.json lists.
+        ArgumentInvalid: a revision of something that is not on the Hub.
     """
-    chosen = Path(path or os.environ.get(VARIABLE) or BUNDLED)
-    if not chosen.is_file():
-        raise WeightsMissing(f"There are no weights at {chosen}: fetch the repository again, or name a file with "
+    chosen = source or os.environ.get(VARIABLE) or BUNDLED
+    path = Path(chosen)
+    if isinstance(chosen, str) and not path.exists() and hub.is_hub_name(chosen):
+        path = hub.download(chosen, FILES, revision)
+    elif revision is not None:
+        raise ArgumentInvalid(f"revision belongs to a model of the Hub, and {chosen} is a path: leave it out.")
+    if path.is_dir():
+        hub.check_folder(path, FILES)
+        path /= BUNDLED.name
+    if not path.is_file():
+        raise WeightsMissing(f"There are no weights at {path}: fetch the repository again, or name a file with "
                              f"--weights or the environment variable {VARIABLE}.")
-    return chosen
+    return path
 
 
 def diffusion_path(path: str | Path) -> Path:
@@ -106,11 +124,22 @@ def save_weights(path: str | Path, state: dict[str, Tensor], config: ModelConfig
 
     The folder is made where it is missing; `overwrite` and errors as of `core.files.writing`.
     """
-    from safetensors.torch import save
-
     path = Path(path)
     prepare_folder(path.parent)
-    write_bytes(path, save(quantize(state), {"config": json.dumps(config.to_dict()), **metadata}), overwrite)
+    write_bytes(path, pack_weights(state, config, metadata), overwrite)
+
+
+def pack_weights(state: dict[str, Tensor], config: ModelConfig | DiffusionConfig | FineConfig,
+                 metadata: dict[str, str]) -> bytes:
+    """The content of a weights file, the same for the same weights and metadata; arguments as of `save_weights`."""
+    from safetensors.torch import save
+
+    content = save(quantize(state))
+    end = 8 + int.from_bytes(content[:8], "little")
+    described = {"config": json.dumps(config.to_dict()), **metadata}  # the library would write it in random order
+    header = json.dumps({"__metadata__": dict(sorted(described.items())), **json.loads(content[8:end])}).encode()
+    header += b" " * (-len(header) % 8)  # tensors begin at multiples of 8 bytes
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def load_weights(path: str | Path) -> tuple[ModelConfig, dict[str, Tensor]]:

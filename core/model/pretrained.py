@@ -1,0 +1,71 @@
+"""Saved models: the folder that `FaceModel.save_pretrained` writes, and its model card."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core import hub
+from core.errors import OutputExists
+from core.files import prepare_folder, writing
+from core.model.weights import BUNDLED, FILES, autoencoder_fingerprint, model_fingerprint, pack_weights
+
+if TYPE_CHECKING:
+    from core.model.face_model import FaceModel
+
+BUNDLED_CARD = BUNDLED.with_name(hub.CARD)
+ABOUT_THE_BUNDLED = ("Training", "Measured")
+"""Sections of the bundled card that hold for the bundled weights only."""
+UNMEASURED = """## Training and figures
+
+These weights are not the ones that come with LatentFace. Nothing is published about their training or accuracy:
+whoever shares them says so here, and measures them with `python -m training.evaluate`.
+"""
+
+
+def save_folder(model: FaceModel, folder: str | Path, overwrite: bool = False) -> None:
+    """Write weights, config.json and card; arguments and errors as of `FaceModel.save_pretrained`."""
+    folder = Path(folder)
+    weights = pack_model(model)
+    others = [name for name in FILES if name not in weights and (folder / name).exists()]
+    if others:
+        raise OutputExists(f"{folder} holds {others[0]} of another model: choose another folder, or move it away.")
+    networks = zip(FILES, (model.autoencoder, model.diffusion, model.fine), strict=True)
+    settings = {Path(name).stem: network.config.to_dict() for name, network in networks if network}
+    contents = weights | {hub.CARD: model_card(model).encode(), hub.CONFIG: hub.describe(weights, settings)}
+    prepare_folder(folder, contents, overwrite)
+    with ExitStack() as files:
+        for name, content in contents.items():
+            files.enter_context(writing(folder / name, overwrite)).write_bytes(content)
+
+
+def pack_model(model: FaceModel) -> dict[str, bytes]:
+    """The content of each of the model's weights files, by name."""
+    state = model.autoencoder.state_dict()
+    belongs = {"autoencoder": autoencoder_fingerprint(state)}
+    contents = {FILES[0]: pack_weights(state, model.autoencoder.config, model.metadata.get(FILES[0], {}))}
+    for name, network in zip(FILES[1:], (model.diffusion, model.fine), strict=True):
+        if network:
+            metadata = model.metadata.get(name, {}) | belongs
+            contents[name] = pack_weights(network.state_dict(), network.config, metadata)
+    return contents
+
+
+def model_card(model: FaceModel) -> str:
+    """The model card in the Hub's form. Only the bundled weights get the bundled card's figures."""
+    text = BUNDLED_CARD.read_text(encoding="utf-8")
+    if _is_bundled(model):
+        return text
+    text = re.sub(r"^model-index:\n(?: .*\n)*", "", text, flags=re.M)
+    first, *sections = re.split(r"^(?=## )", text, flags=re.M)
+    kept = [section for section in sections if section[3:].partition("\n")[0] not in ABOUT_THE_BUNDLED]
+    return "".join([first, UNMEASURED, "\n", *kept])
+
+
+def _is_bundled(model: FaceModel) -> bool:
+    """Whether these are the networks of the bundled weights, all of them."""
+    bundled = type(model).from_pretrained(BUNDLED)
+    ours, theirs = ((one.autoencoder, one.diffusion, one.fine) for one in (model, bundled))
+    return model_fingerprint(*ours) == model_fingerprint(*theirs)
