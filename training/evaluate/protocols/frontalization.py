@@ -53,7 +53,7 @@ HIDDEN_BEHIND = 0.003
 PART = 16
 """Images that are analyzed and rendered at once."""
 
-NAMES = {"decoded": "decoded", "detail": "with detail", "nothing": "turned image", "mirror": "mirrored half"}
+NAMES = {"decoded": "codes alone", "fine": "fine stage", "detail": "with detail", "nothing": "turned image", "mirror": "mirrored half"}
 BANDS = {f"{low}-{high}": (low, high) for low, high in YAW_BANDS}
 FIGURES = {"visible": Row("L1 where visible", 4, "low"), "hidden": Row("L1 where hidden", 4, "low"),
            "distance": Row("descriptor distance", 3, "low"), "rank1": Row("rank-1 by descriptor", 2)}
@@ -165,17 +165,19 @@ def _seen(render: RigSample) -> Tensor:
 
 def _with_factors(model: LatentFace, images: Tensor) -> Iterator[tuple[Factors, Tensor]]:
     """Factors of crops (B, 3, N, N) and the crops, a few at a time."""
-    return ((model.analyze(F.avg_pool2d(part, STEP)), part) for part in images.split(PART))
+    size = (model.fine or model).config.image_size
+    return ((model.analyze(F.interpolate(part, (size, size), mode="area")), part) for part in images.split(PART))
 
 
 def frontalizations(model: LatentFace, heads: Turned) -> dict[str, Tensor]:
     """(B, 3, N, N) frontal images by the ways of `NAMES`."""
-    size, decoded, detail = heads.image.shape[-1], [], []
+    size, decoded, fine, detail = heads.image.shape[-1], [], [], []
     for factors, part in _with_factors(model, heads.image):
-        decoded.append(model.render(factors, View.of(), size=size))
+        decoded.append(model.render(factors.of_codes, View.of(), size=size))
+        fine.append(model.render(factors, View.of(), size=size))
         detail.append(model.render(texture_from_photo(factors, part), View.of(), size=size))
-    return {"decoded": torch.cat(decoded), "detail": torch.cat(detail), "nothing": heads.image,
-            "mirror": mirrored(heads.image, heads.yaw)}
+    return {"decoded": torch.cat(decoded), "fine": torch.cat(fine), "detail": torch.cat(detail),
+            "nothing": heads.image, "mirror": mirrored(heads.image, heads.yaw)}
 
 
 def mirrored(images: Tensor, yaw: Tensor) -> Tensor:
@@ -237,7 +239,7 @@ def albedo_under_lights(model: LatentFace, people: int) -> dict[str, dict[str, f
     images, face = _faces_under_lights(people, model.config.image_size)
     decoded, detail = [], []
     for factors, part in _with_factors(model, images):
-        decoded.append(factors.canon_albedo)
+        decoded.append(factors.of_codes.canon_albedo)
         texture = bake_texture(texture_from_photo(factors, part), _render_size(model.config.image_size))[1]
         detail.append(F.avg_pool2d(texture, STEP, padding=1, count_include_pad=False))
     ways = {"decoded": torch.cat(decoded), "detail": torch.cat(detail), "nothing": F.avg_pool2d(images, STEP)}
@@ -270,12 +272,12 @@ def _faces_under_lights(people: int, model_size: int) -> tuple[Tensor, Tensor]:
 def sheet(ways: dict[str, Tensor], heads: Turned) -> Image.Image:
     """Best, middle and worst case of each band by the error of the image with detail.
 
-    Columns: turned image, mirrored half, decoded, with detail, truth, truth with its hidden parts in red.
+    Columns: turned image, mirrored half, fine stage, with detail, truth, truth with its hidden parts in red.
     """
     error = _error(ways["detail"], heads.truth, heads.visible | heads.hidden)
     red = torch.tensor([1.0, 0.2, 0.2])[:, None, None]
     marked = torch.where(heads.hidden[:, None], 0.5 * heads.truth + 0.5 * red, heads.truth)
-    columns = torch.cat([ways["nothing"], ways["mirror"], ways["decoded"], ways["detail"], heads.truth, marked], -1)
+    columns = torch.cat([ways["nothing"], ways["mirror"], ways["fine"], ways["detail"], heads.truth, marked], -1)
     rows = []
     for _, chosen in _bands(heads.yaw):
         order = chosen.nonzero()[:, 0][error[chosen].argsort()]
