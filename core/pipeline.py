@@ -24,6 +24,7 @@ from torch import Tensor
 
 from core.arguments import (
     check_background,
+    check_boolean,
     check_expressions,
     check_faces,
     check_same_count,
@@ -63,7 +64,7 @@ class LatentFace(FaceModel):
         """
         from core.faces import find_faces
 
-        return find_faces(photo, self.config.image_size, check_size(full_size), quick)
+        return find_faces(photo, self.config.image_size, check_size(full_size), check_boolean("quick", quick))
 
     def face_from_crop(self, photo: Any, crop: Crop) -> Face:
         """Cut out a face where the user says it is; errors as of `find_faces`, and ConfigError for an unusable crop."""

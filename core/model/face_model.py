@@ -17,6 +17,7 @@ from torch import Tensor
 
 from core import hub
 from core.arguments import (
+    check_boolean,
     check_choice,
     check_images,
     check_integer,
@@ -191,6 +192,7 @@ class FaceModel:
         Returns:
             Factors of the B photos, float32.
         """
+        refine, fine = check_boolean("refine", refine), check_boolean("fine", fine)
         find = functools.partial(refine_factors, self.autoencoder) if refine else self.autoencoder
         factors = Factors.cat([find(part) for part in self._batches(images)])
         photos = self._detailed(images) if fine else None

@@ -382,6 +382,9 @@ def test_one_face_instead_of_a_list_is_refused(model, faces, factors):
     (lambda model, f: model.reenact(model.texture(f), 3), "donor"),
     (lambda model, f: model.reenact(model.texture(f), {}, strength=-1), "strength"),
     (lambda model, f: model.sample_identities(f.codes, 0), "count"),
+    (lambda model, f: model.analyze(small_images(), refine=1), "refine"),
+    (lambda model, f: model.analyze(small_images(), fine="no"), "fine"),
+    (lambda model, f: model.find_faces(np.zeros((64, 64, 3), np.uint8), quick="yes"), "quick"),
 ])
 def test_wrong_arguments_are_refused_in_one_way(small, call, named):
     with pytest.raises(ArgumentInvalid, match=named) as refusal:
