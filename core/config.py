@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, ConfigDict, StrictInt, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -137,5 +137,25 @@ class FineConfig:
         if self.image_size % 2**self.levels or self.image_size < self.coarse_size:
             raise ConfigError(f"image_size must be a multiple of {2**self.levels} and {self.coarse_size} at least, got "
                               f"{self.image_size}.")
+
+    to_dict = asdict
+
+
+@dataclass(frozen=True, config=VALIDATED)
+class SemanticsConfig:
+    """Directions of `core.model.semantics`, by name."""
+
+    code_size: StrictInt = 256
+    """Length of each code."""
+    image_size: StrictInt = 64
+    """Side of the influence maps, pixels."""
+    names: tuple[str, ...] = ()
+    """Of the directions."""
+    parts: tuple[Literal["identity", "expression"], ...] = ()
+    """Of the directions, in the order of `names`."""
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.parts) or len(set(self.names)) != len(self.names):
+            raise ConfigError("Each semantic needs a name of its own and a part.")
 
     to_dict = asdict

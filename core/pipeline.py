@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from core.faces import Crop, Face
     from core.latent_map.map import LatentMap
     from core.rendering.reenactment import Reenactment
+
+
+Edited = TypeVar("Edited", Factors, TexturedFace)
 
 
 class LatentFace(FaceModel):
@@ -161,6 +164,44 @@ class LatentFace(FaceModel):
         weights = target / basis.gain - own
         change = Reenactment(basis.displace(weights, face.landmarks), basis.displace(-own, face.landmarks), closing)
         return basis.code_change(weights), change
+
+    @inference
+    def edit(self, face: Edited, amounts: Mapping[str, float], identity_locked: bool = True) -> Edited:
+        """Faces changed by named amounts, in their own pose and light.
+
+        Args:
+            face: B faces of `texture`, changed at full resolution: expressions as `reenact` does, identity by the
+                optical flow between the decoded maps and by the change that the flow does not explain; or factors, see
+                `FaceModel.edit`.
+            amounts: by name (`semantics`): sigma of found directions, weights of expressions; added to the face's own.
+            identity_locked: changes of the expression leave the identity coordinates of the codes as they are.
+
+        Raises:
+            ArgumentInvalid: an unknown name (the nearest ones are named), or an amount beyond the semantic's limit.
+        """
+        if isinstance(face, Factors):
+            return super().edit(face, amounts, identity_locked)
+        from core.rendering import reenactment
+
+        identity, expression, weights = self.code_changes(amounts, identity_locked)
+        if any(part.any() for part in identity.tensors()):
+            after = self.decode(Codes.of(face.factors.codes.pair + identity), face.factors)
+            face = reenactment.reenact(face, after, None)
+        if any(part.any() for part in expression.tensors()):
+            after = self.decode(Codes.of(face.factors.codes.pair + expression), face.factors)
+            face = reenactment.reenact(face, after, self._added_expression(face, weights))
+        return face
+
+    def _added_expression(self, face: TexturedFace, weights: Tensor) -> Reenactment | None:
+        """How predicted weights (1, 57), added to those of B faces, move them; None without an expression basis."""
+        from core.rendering.reenactment import Reenactment
+
+        basis = self._basis
+        if basis is None:
+            return None
+        own, weights = basis.read(face.factors.codes.pair), weights.expand(len(face), -1)
+        closing = [(weights * basis.gain)[:, index:index + 1].clamp(0, 1) for index in BLINKS]
+        return Reenactment(basis.displace(weights, face.landmarks), basis.displace(-own, face.landmarks), closing)
 
     @inference
     def render(self, face: TexturedFace | Factors, view: View | None = None, light: Light | None = None,

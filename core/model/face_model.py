@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, ParamSpec, Self, TypeVar, cast
 
@@ -26,7 +26,7 @@ from core.arguments import (
     check_seed,
     check_strength,
 )
-from core.config import BATCH, ModelConfig
+from core.config import BATCH, ModelConfig, SemanticsConfig
 from core.errors import WeightsMissing
 from core.geometry.camera import depth_to_normal
 from core.geometry.displacement import motion_flow
@@ -40,6 +40,13 @@ from core.model.expression_basis import EXPRESSION_NAMES, ExpressionBasis
 from core.model.fine import FineStage, move_detail
 from core.model.networks import channels_last
 from core.model.refine import refine as refine_factors
+from core.model.semantics import (
+    Semantic,
+    SemanticBasis,
+    check_amounts,
+    code_changes,
+    expression_semantics,
+)
 from core.model.weights import (
     FILES,
     diffusion_path,
@@ -47,8 +54,10 @@ from core.model.weights import (
     load_autoencoder,
     load_diffusion,
     load_fine,
+    load_semantics,
     model_fingerprint,
     read_metadata,
+    semantics_path,
     weights_path,
 )
 from core.types import CodePair, Codes, ExpressionWeights, Factors, Light, SplitCodes, Uncertainty
@@ -81,6 +90,7 @@ class FaceModel:
         self.autoencoder = autoencoder.eval().requires_grad_(False)
         self.diffusion = diffusion and diffusion.eval().requires_grad_(False)
         self.fine = fine and fine.eval().requires_grad_(False)
+        self.semantic_basis: SemanticBasis | None = None
         self.rasterizer = rasterizer or current_rasterizer()
         self.metadata: dict[str, dict[str, str]] = {}
         """How the weights of each file were made (`core.model.weights.read_metadata`), by the file's name."""
@@ -90,8 +100,9 @@ class FaceModel:
                         revision: str | None = None) -> Self:
         """Load weights: `source`, else the environment variable LATENTFACE_WEIGHTS, else the bundled ones.
 
-        Two files beside them are loaded too: `diffusion.safetensors`, without which codes cannot be split, and
-        `fine.safetensors`, without which factors have the autoencoder's resolution.
+        Three files beside them are loaded too: `diffusion.safetensors`, without which codes cannot be split,
+        `fine.safetensors`, without which factors have the autoencoder's resolution, and `semantics.safetensors`,
+        without which no found directions can be edited.
 
         Args:
             source: file of the autoencoder, a folder of `save_pretrained`, or the name "user/name" of a model of the
@@ -116,6 +127,8 @@ class FaceModel:
         model = cls(channels_last(autoencoder), diffusion, fine, rasterizer)
         model.metadata = {name: read_metadata(file) for name, file in zip(FILES, (path, beside, detail), strict=True)
                           if file.is_file()}
+        if semantics_path(path).is_file():
+            model.semantic_basis = load_semantics(semantics_path(path), autoencoder)
         return model
 
     def save_pretrained(self, folder: str | Path, overwrite: bool = False) -> None:
@@ -156,7 +169,7 @@ class FaceModel:
     def to(self, device: torch.device | str) -> Self:
         """Move the whole model, diffusion and expression basis included."""
         self.autoencoder.to(device)
-        for network in filter(None, (self.diffusion, self.fine)):
+        for network in filter(None, (self.diffusion, self.fine, self.semantic_basis)):
             network.to(device)
         return self
 
@@ -344,6 +357,44 @@ class FaceModel:
     def neutral(self, factors: Factors, seed: int = SEED) -> Factors:
         """The faces without their expression, decoded from the identity alone; seed and errors as of `split`."""
         return self.decode(Codes.of(self.split(factors.codes, seed).identity), factors)
+
+    # --- Edits by name ------------------------------------------------------------------------------------------------
+
+    @lazy_property
+    def semantics(self) -> tuple[Semantic, ...]:
+        """What a face can be edited by: found directions, then expression weights; each family where there is one."""
+        found = self.semantic_basis.list() if self.semantic_basis else []
+        return (*found, *(expression_semantics(self._basis) if self._basis else []))
+
+    @inference
+    def edit(self, factors: Factors, amounts: Mapping[str, float], identity_locked: bool = True) -> Factors:
+        """Faces changed by named amounts, decoded, in their own pose and light.
+
+        Args:
+            factors: of B faces.
+            amounts: by name (`semantics`): sigma of found directions, weights of expressions; added to the face's own.
+            identity_locked: changes of the expression leave the identity coordinates of the codes as they are.
+
+        Returns:
+            Factors of the B faces; the fine stage's detail moves with the expression.
+
+        Raises:
+            ArgumentInvalid: an unknown name (the nearest ones are named), or an amount beyond the semantic's limit.
+        """
+        identity, expression, weights = self.code_changes(amounts, identity_locked)
+        after = self.decode(Codes.of(factors.codes.pair + identity + expression), factors)
+        if factors.coarse is None:
+            return after
+        motion = self._basis.displace(weights) if self._basis else torch.zeros_like(factors.canon_normal).movedim(-1, 1)
+        motion = motion.expand(len(factors), -1, -1, -1)
+        return move_detail(factors, after, motion_flow(factors.coarse.canon_depth, motion))
+
+    def code_changes(self, amounts: Mapping[str, float],
+                     identity_locked: bool) -> tuple[CodePair, CodePair, Tensor]:
+        """What `edit` changes of the codes: identity, expression, and the expression as weights (1, 57)."""
+        amounts, locked = check_amounts(amounts, self.semantics), check_boolean("identity_locked", identity_locked)
+        found = self.semantic_basis or SemanticBasis(SemanticsConfig(self.config.code_size)).to(self.device)
+        return code_changes(amounts, found, self._basis, self.diffusion if locked else None)
 
     # --- Inside -------------------------------------------------------------------------------------------------------
 

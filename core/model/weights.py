@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from core import hub
-from core.config import ASSETS, DiffusionConfig, FineConfig, ModelConfig, from_dict
+from core.config import ASSETS, DiffusionConfig, FineConfig, ModelConfig, SemanticsConfig, from_dict
 from core.errors import ArgumentInvalid, ConfigError, WeightsDamaged, WeightsMismatch, WeightsMissing
 from core.files import prepare_folder, write_bytes
 from core.model.autoencoder import Autoencoder
 from core.model.diffusion import Diffusion
 from core.model.fine import FineStage
+from core.model.semantics import SemanticBasis
 
 BUNDLED = ASSETS / "weights" / "autoencoder.safetensors"
 FILES = ("autoencoder.safetensors", "diffusion.safetensors", "fine.safetensors")
@@ -29,6 +30,7 @@ LEAST_SCALE = 2.0**-14
 """Half precision has fewer bits below it: a scale would not be stored the same again after it was read."""
 
 Network = TypeVar("Network", bound=nn.Module)
+AnyConfig = ModelConfig | DiffusionConfig | FineConfig | SemanticsConfig
 
 
 def weights_path(source: str | Path | None = None, revision: str | None = None) -> Path:
@@ -108,6 +110,20 @@ def load_fine(path: str | Path, autoencoder: Autoencoder) -> FineStage:
     return _filled(FineStage(config), state, path)
 
 
+def semantics_path(path: str | Path) -> Path:
+    """Where the semantics of an autoencoder are: beside it."""
+    return Path(path).with_name("semantics.safetensors")
+
+
+def load_semantics(path: str | Path, autoencoder: Autoencoder) -> SemanticBasis:
+    """The found semantics of a file; errors as of `load_fine`."""
+    config, state, metadata = _read(path, SemanticsConfig)
+    if metadata.get("autoencoder") != autoencoder_fingerprint(autoencoder.state_dict()):
+        raise WeightsMismatch(f"The semantics {path} were found for another autoencoder: fetch both files together, or "
+                              "find them again with `python -m training.fit_semantics`.")
+    return _filled(SemanticBasis(config), state, path)
+
+
 def _filled(network: Network, state: dict[str, Tensor], path: str | Path) -> Network:
     """The network with the weights of a file, float32 whatever torch's default dtype is."""
     try:
@@ -118,7 +134,7 @@ def _filled(network: Network, state: dict[str, Tensor], path: str | Path) -> Net
     return network
 
 
-def save_weights(path: str | Path, state: dict[str, Tensor], config: ModelConfig | DiffusionConfig | FineConfig,
+def save_weights(path: str | Path, state: dict[str, Tensor], config: AnyConfig,
                  metadata: dict[str, str], overwrite: bool = False) -> None:
     """Write weights with their configuration and `metadata` (how they were trained).
 
@@ -129,7 +145,7 @@ def save_weights(path: str | Path, state: dict[str, Tensor], config: ModelConfig
     write_bytes(path, pack_weights(state, config, metadata), overwrite)
 
 
-def pack_weights(state: dict[str, Tensor], config: ModelConfig | DiffusionConfig | FineConfig,
+def pack_weights(state: dict[str, Tensor], config: AnyConfig,
                  metadata: dict[str, str]) -> bytes:
     """The content of a weights file, the same for the same weights and metadata; arguments as of `save_weights`."""
     from safetensors.torch import save
