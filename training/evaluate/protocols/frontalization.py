@@ -53,7 +53,8 @@ HIDDEN_BEHIND = 0.003
 PART = 16
 """Images that are analyzed and rendered at once."""
 
-NAMES = {"decoded": "codes alone", "fine": "fine stage", "detail": "with detail", "nothing": "turned image", "mirror": "mirrored half"}
+NAMES = {"decoded": "codes alone", "fine": "fine stage", "detail": "with detail",
+         "nothing": "turned image", "mirror": "mirrored half"}
 BANDS = {f"{low}-{high}": (low, high) for low, high in YAW_BANDS}
 FIGURES = {"visible": Row("L1 where visible", 4, "low"), "hidden": Row("L1 where hidden", 4, "low"),
            "distance": Row("descriptor distance", 3, "low"), "rank1": Row("rank-1 by descriptor", 2)}
