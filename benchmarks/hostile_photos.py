@@ -74,7 +74,8 @@ def tiff_of_size(side: int) -> bytes:
 
 def pages(*images: Image.Image) -> bytes:
     """A TIFF of several pages."""
-    return encoded(images[0], "TIFF", save_all=True, append_images=images[1:])
+    first, *others = (image.copy() for image in images)  # Pillow keeps the settings of the last encoder with an image
+    return encoded(first, "TIFF", save_all=True, append_images=others)
 
 
 def raw() -> bytes:
