@@ -13,7 +13,7 @@ Factors, codes, swap and interpolation at the networks' own size are in the base
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -27,20 +27,31 @@ from core.arguments import (
     check_boolean,
     check_expressions,
     check_faces,
+    check_number,
     check_same_count,
+    check_seed,
     check_size,
     check_strength,
 )
 from core.errors import ArgumentInvalid
+from core.model.diffusion import SEED
 from core.model.expression_basis import BLINKS, EXPRESSION_NAMES
 from core.model.face_model import FaceModel, inference
+from core.model.shared_identity import SharedIdentity, shared_identity
 from core.types import CodePair, Codes, Factors, Light, TexturedFace, View
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from core.export.mesh import Mesh
     from core.faces import Crop, Face
     from core.latent_map.map import LatentMap
     from core.rendering.reenactment import Reenactment
+    from core.video.reader import Frame
+    from core.video.track import Track
+
+PREVIEW_SIZE = 256
+"""Side in pixels of the largest renders for which `LatentFace.preview` is enough."""
 
 
 Edited = TypeVar("Edited", Factors, TexturedFace)
@@ -239,6 +250,72 @@ class LatentFace(FaceModel):
         face = self.texture(face) if isinstance(face, Factors) else face
         depth, texture, mask = bake_texture(face[:1], check_size(texture_size))
         return face_mesh(depth[0], texture[0], mask[0])
+
+    # --- Over time ----------------------------------------------------------------------------------------------------
+
+    @inference
+    def identity(self, images: Tensor | np.ndarray | Sequence[Face], seed: int = SEED) -> SharedIdentity:
+        """The one identity of several photos of a person, and how far each photo is from it (paper section 3.2).
+
+        Args:
+            images: of one person, as in `analyze`.
+            seed: as in `split`; errors as there.
+        """
+        return shared_identity(self._require_diffusion(), self.encode(images), check_seed(seed))
+
+    @inference
+    def track(self, film: str | Path | Iterable[Frame], face: int = 1, seed: int = SEED) -> Track:
+        """Follow one face through a film: its pose, light and expression over time, and its one identity.
+
+        Args:
+            film: path of a film (core.video.reader.read_film), or frames with rising times.
+            face: number of the face in the first frame that shows any; 1 is the largest.
+            seed: as in `split`.
+
+        Raises:
+            FilmUnreadable, FilmTooLarge: with a sentence that says what to do.
+            FaceNotFound: no frame shows a face, or the first one with faces has none of this number.
+            WeightsMissing: the model has no diffusion weights, or they hold no expression basis.
+        """
+        from core.video.reader import read_film
+        from core.video.track import track_face
+
+        self.require_basis()
+        frames = read_film(film) if isinstance(film, str | Path) else film
+        return track_face(frames, self, self._require_diffusion(), face, check_seed(seed))
+
+    def drive(self, face: TexturedFace, track: Track, relative: bool = True, expression: float = 1.0,
+              pose: float = 1.0, light: float = 0.0, size: int = 256) -> Iterator[Frame]:
+        """A photo follows a film; `core.video.driving.write_film` writes the frames as MP4 or GIF.
+
+        Args:
+            face: one face of `texture`.
+            track: of `track`; of any person.
+            relative: the face changes as the track changes from its neutral frame (`Track.neutral`); False: it takes
+                the track's expression, pose and light as they are, and so a part of the other's resting face.
+            expression: how much of the expression is applied, 0 to 1.5.
+            pose: how much of the turning, 0 to 1.
+            light: how much of the light, 0 to 1.
+            size: side of the frames in pixels.
+
+        Returns:
+            Iterator over a frame for each of the track's, (size, size, 3) uint8; each is rendered when it is asked for.
+
+        Raises:
+            WeightsMissing: as of `track`.
+        """
+        from core.video.driving import Amounts, drive_face
+
+        basis, size = self.require_basis(), check_size(size)
+        check_boolean("relative", relative)
+        amounts = Amounts(check_strength("expression", expression), check_number("pose", pose, 0, 1),
+                          check_number("light", light, 0, 1))
+        if len(face) != 1:
+            raise ArgumentInvalid(f"face must be one face, got {len(face)}: choose one by its index.")
+        face = self.preview(face) if size <= PREVIEW_SIZE else face
+        frames = drive_face(self, basis, face, track, relative, amounts, size)
+        step = inference(lambda model: next(frames, None))
+        return iter(lambda: step(self), None)
 
     def map(self, path: str | Path | None = None) -> LatentMap:
         """A latent map, the bundled one by default.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +28,10 @@ ROUNDS = 3
 """Rounds of a video, which does not repeat by itself."""
 QUALITY = 18
 """x264's constant rate factor: no difference is visible."""
+MAX_GIF_FRAMES = 300
+"""Most frames of a GIF: they are held in memory together."""
+MILLISECOND = Fraction(1, 1000)
+"""Unit of the times in an MP4."""
 NOTE = f"LatentFace, synthetic: {SYNTHETIC['note']}"
 """Comment in the files."""
 COLORS = 255
@@ -52,7 +58,7 @@ def turntable(face: TexturedFace, light: Light, size: int,
 
 
 def write_gif(frames: list[Image.Image], path: str | Path, overwrite: bool = False) -> None:
-    """Write frames as an endless GIF, marked as synthetic in its comment.
+    """Write the frames of a round as an endless GIF, marked as synthetic in its comment.
 
     Args:
         frames: RGB, all of one size.
@@ -61,20 +67,37 @@ def write_gif(frames: list[Image.Image], path: str | Path, overwrite: bool = Fal
     Raises:
         ArgumentInvalid: other frames, or none.
     """
-    _check_frames(frames)
-    few = frames[::6]
+    write_timed_gif(((index * SECONDS / FRAMES, frame) for index, frame in enumerate(frames)), path, overwrite)
+
+
+def write_timed_gif(frames: Iterable[tuple[float, Image.Image]], path: str | Path, overwrite: bool = False) -> None:
+    """`write_gif` for frames at rising times, seconds.
+
+    Raises:
+        ArgumentInvalid: as of `write_gif`, or more than `MAX_GIF_FRAMES`.
+    """
+    times, images = [], []
+    for time, frame in islice(frames, MAX_GIF_FRAMES + 1):
+        times.append(time)
+        images.append(frame)
+    if len(images) > MAX_GIF_FRAMES:
+        raise ArgumentInvalid(f"A GIF holds at most {MAX_GIF_FRAMES} frames here: write an MP4, or a shorter part.")
+    _check_frames(images)
+    few = images[::6]
     sheet = Image.new("RGB", (few[0].width, few[0].height * len(few)))
     for index, frame in enumerate(few):
         sheet.paste(frame, (0, few[0].height * index))
     palette = sheet.quantize(COLORS, Image.Quantize.MEDIANCUT)
-    first, *rest = (frame.quantize(palette=palette) for frame in frames)
+    first, *rest = (frame.quantize(palette=palette) for frame in images)
+    # Each frame stays until the next one; the file counts in steps of 10 ms.
+    ticks = [round(time * 100) for time in (*times, times[-1] + (times[-1] - times[0]) / max(1, len(times) - 1))]
+    lengths = [10 * max(2, after - before) for before, after in pairwise(ticks)]
     with writing(path, overwrite) as part:
-        first.save(part, "GIF", save_all=True, append_images=rest, duration=round(SECONDS / FRAMES * 1000), loop=0,
-                   comment=NOTE.encode())
+        first.save(part, "GIF", save_all=True, append_images=rest, duration=lengths, loop=0, comment=NOTE.encode())
 
 
 def write_mp4(frames: list[Image.Image], path: str | Path, overwrite: bool = False) -> None:
-    """Write frames as a video (MP4, H.264) of `ROUNDS` rounds, marked as synthetic in its comment.
+    """Write the frames of a round as a video (MP4, H.264) of `ROUNDS` rounds, marked as synthetic in its comment.
 
     Args:
         frames: RGB, all of one size, with even sides.
@@ -83,16 +106,30 @@ def write_mp4(frames: list[Image.Image], path: str | Path, overwrite: bool = Fal
     Raises:
         ArgumentInvalid: other frames, or none.
     """
+    _check_frames(frames, step=2)
+    timed = ((index * SECONDS / FRAMES, frame) for index, frame in enumerate(frames * ROUNDS))
+    write_timed_mp4(timed, path, overwrite)
+
+
+def write_timed_mp4(frames: Iterable[tuple[float, Image.Image]], path: str | Path, overwrite: bool = False) -> None:
+    """`write_mp4` for frames at rising times, seconds, of which one is held at a time; errors as there."""
     import av
 
-    _check_frames(frames, step=2)
+    frames = iter(frames)
+    first = next(frames, None)
+    _check_frames([] if first is None else [first[1]], step=2)
+    assert first is not None
     with writing(path, overwrite) as part, \
             av.open(str(part), "w", format="mp4", options={"movflags": "faststart"}) as video:
         video.metadata["comment"] = NOTE
         stream = video.add_stream("libx264", rate=round(FRAMES / SECONDS), options={"crf": str(QUALITY)})
-        stream.width, stream.height, stream.pix_fmt = *frames[0].size, "yuv420p"
-        for frame in frames * ROUNDS:
-            video.mux(stream.encode(av.VideoFrame.from_image(frame)))
+        stream.width, stream.height, stream.pix_fmt = *first[1].size, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = MILLISECOND
+        for time, image in chain([first], frames):
+            _check_frames([first[1], image], step=2)
+            frame = av.VideoFrame.from_image(image)
+            frame.pts, frame.time_base = round((time - first[0]) / MILLISECOND), MILLISECOND
+            video.mux(stream.encode(frame))
         video.mux(stream.encode(None))
 
 

@@ -32,6 +32,8 @@ PADDED_WINDOW = 2.0
 """Side of the window around the whole photo in `_detect_padded`, as a multiple of the photo's long side."""
 REFINE_WINDOW = 2.5
 """Side of the window in which a detection is refined, as a multiple of the side of its crop."""
+NEAR_WINDOW = 1.8
+"""The same where a face is followed (`locate_near`): of a face that fills the photo few reflections are seen."""
 TILE_LEVELS = (0.6, 0.3, 0.15)
 """Side of the tiles of each search level, as a fraction of the photo's long side. The detector finds faces whose crop
 is at least 0.14 of a tile; the pass over the whole photo finds those of at least 0.2 of the long side."""
@@ -111,13 +113,13 @@ def find_faces(photo: PhotoSource, image_size: int = 64, full_size: int = 512, q
     """
     pixels = read_photo(photo)
     faces = _detect_full(pixels) if quick else locate(pixels)
-    return [_cut_out(pixels, face, image_size, full_size) for face in _require_faces(faces)]
+    return [cut_out(pixels, face, image_size, full_size) for face in _require_faces(faces)]
 
 
 def find_face(photo: PhotoSource, image_size: int = 64, full_size: int = 512) -> Face:
     """Find and align the largest face, without the search for smaller ones. Arguments and errors as `find_faces`."""
     pixels = read_photo(photo)
-    return _cut_out(pixels, _require_faces(locate(pixels, others=False))[0], image_size, full_size)
+    return cut_out(pixels, _require_faces(locate(pixels, others=False))[0], image_size, full_size)
 
 
 def face_from_crop(photo: PhotoSource, crop: Crop, image_size: int = 64, full_size: int = 512) -> Face:
@@ -152,6 +154,19 @@ def locate(pixels: np.ndarray, others: bool = True) -> list[Detection]:
     return [face.within(frame, upright.shape[1]).within(*enlarge) for face in found]
 
 
+def locate_near(pixels: np.ndarray, crop: Crop) -> Detection | None:
+    """Detect a face again that was at `crop` in the frame before; None where it has moved farther than half a crop.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        crop: of the face in the frame before.
+    """
+    window = Crop(crop.centre, NEAR_WINDOW * crop.side, round(crop.roll / (math.pi / 2)) * math.pi / 2)
+    found = [face for face in _deduplicate(_detect_in_window(pixels, window, MIN_SHORT_SIDE), pixels)
+             if face.crop.same_face(crop)]
+    return min(found, key=lambda face: math.dist(face.crop.centre, crop.centre), default=None)
+
+
 def _require_faces(found: list[Detection]) -> list[Detection]:
     """Return the faces; raise FaceNotFound if there are none."""
     if not found:
@@ -160,7 +175,7 @@ def _require_faces(found: list[Detection]) -> list[Detection]:
     return found
 
 
-def _cut_out(pixels: np.ndarray, found: Detection, image_size: int, full_size: int) -> Face:
+def cut_out(pixels: np.ndarray, found: Detection, image_size: int, full_size: int) -> Face:
     """The aligned images of a face, and its landmarks in them."""
     xy = found.landmarks[:, :2]
     (left, top), (right, bottom) = xy.min(0).tolist(), xy.max(0).tolist()

@@ -59,6 +59,8 @@ class Reenactment:
     """(B, 1) for each eye, the one on the image's left first: how far its lid comes down, 0 to 1."""
     donor: TexturedFace | None = None
     """The face whose mouth is imitated; None: the mouth opens as the motion says, and its interior is dark."""
+    keep_interior: bool = False
+    """Whether a mouth that is open in the photo keeps its own teeth and tongue, also at full strength."""
 
 
 def reenact(face: TexturedFace, after: Factors, change: Reenactment | None, strength: float = 1.0) -> TexturedFace:
@@ -92,17 +94,21 @@ def reenact(face: TexturedFace, after: Factors, change: Reenactment | None, stre
     texture = (texture * upsample(_remaining_change(face, after, depth, normal, on_face, decoded_flow, flow),
                                   texture.shape[-1])).clamp(0, 1)
     if mouth and landmarks is not None:
-        texture = _with_interior(texture, mouth, landmarks, donor, strength)
+        keep = 1.0 if change and change.keep_interior else max(0.0, 1 - strength)
+        texture = _with_interior(texture, mouth, landmarks, donor, strength, keep)
     return replace(face, factors=factors, texture=texture, depth=depth, normal=normal,
                    landmarks=None if landmarks is None else warp_points(landmarks, flow))
 
 
 def _with_interior(texture: Tensor, mouth: Contours, landmarks: Tensor, donor: TexturedFace | None,
-                   strength: float) -> Tensor:
-    """The texture with what lies between the lips: the donor's teeth and tongue, or darkness."""
+                   strength: float, keep: float) -> Tensor:
+    """The texture with what lies between the lips: the donor's teeth and tongue, or darkness.
+
+    keep: part of the photo's own interior that stays in a mouth that was open, 0 to 1.
+    """
     was_open = Contours.mouth(landmarks).openness
     if donor is not None and donor.landmarks is not None:
-        return blend_mouth_interior(texture, mouth, donor, donor.landmarks, 1 - was_open * max(0, 1 - strength))
+        return blend_mouth_interior(texture, mouth, donor, donor.landmarks, 1 - was_open * keep)
     return darken_mouth_interior(texture, mouth, mouth.openness * (1 - was_open) * min(1, strength))
 
 

@@ -103,7 +103,7 @@ def texture_from_photo(factors: Factors, photo: Tensor, landmarks: Tensor | None
     coordinates, mask, _ = canonical_coordinates(depth, tangent, factors.view, GRID)
     blurred = _blurred_background(photo, _alpha_in_view(alpha, coordinates, mask))
     if landmarks is not None:
-        landmarks = _landmarks_in_canonical(landmarks.to(photo), photo.shape[-1], coordinates)
+        landmarks = landmarks_in_canonical(landmarks.to(photo), photo.shape[-1], coordinates)
     return TexturedFace(factors, texture, alpha, _periphery(distance), depth, normal, photo, blurred, tangent,
                         landmarks)
 
@@ -210,7 +210,7 @@ def _alpha_in_view(alpha: Tensor, coordinates: Tensor, mask: Tensor) -> Tensor:
     return F.grid_sample(alpha, coordinates, align_corners=False) * mask
 
 
-def _landmarks_in_canonical(landmarks: Tensor, size: int, coordinates: Tensor) -> Tensor:
+def landmarks_in_canonical(landmarks: Tensor, size: int, coordinates: Tensor) -> Tensor:
     """Landmarks (B, K, 2) in crop coordinates of the canonical frame.
 
     Args:
