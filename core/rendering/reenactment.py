@@ -80,7 +80,7 @@ def reenact(face: TexturedFace, after: Factors, change: Reenactment | None, stre
     on_face = face.alpha * (1 - face.periphery)
     if landmarks is not None:
         on_face = on_face * (1 - glasses(face, landmarks))
-    decoded_flow = optical_flow(before.canon_albedo, after.canon_albedo)
+    decoded_flow = optical_flow(before.canon_albedo, same_colors(after.canon_albedo, before.canon_albedo))
     texture, mouth = face.texture, None
     donor = change and change.donor
     if change and landmarks is not None and (donor is None or donor.landmarks is not None):
@@ -188,6 +188,11 @@ def optical_flow(before: Tensor, after: Tensor) -> Tensor:
             step = torch.cat([yy * x - xy * y, xx * y - xy * x], 1) / (xx * yy - xy * xy)
             flow = blur(flow + step * (2 / level), 1)
     return flow
+
+
+def same_colors(maps: Tensor, like: Tensor) -> Tensor:
+    """Maps (B, 3, h, h) with the mean colours of others: optical flow would take a lighter skin for motion."""
+    return maps * (like.mean((2, 3), keepdim=True) / maps.mean((2, 3), keepdim=True).clamp(min=1e-3))
 
 
 def warp(maps: Tensor, flow: Tensor) -> Tensor:

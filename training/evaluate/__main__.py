@@ -3,6 +3,7 @@
     python -m training.evaluate geometry --renders rig_val.npz --photos fairface --london london --out report.json
     python -m training.evaluate limits --renders rig_val.npz --photos fairface
     python -m training.evaluate disentanglement --renders rig_val.npz --london london --figures sheets
+    python -m training.evaluate semantics --renders rig_val.npz --london london
     python -m training.evaluate fine --fine runs/0003-fine/fine.safetensors --renders packs/heldout128.npz
     python -m training.evaluate verification --root lfw --pairs lfw/pairs.txt --cache cache
     python -m training.evaluate expression --root RAF-DB --epochs 10 --cache cache
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     _add_frontalization(commands)
     _add_fine(commands)
     _add_disentanglement(commands)
+    _add_semantics(commands)
     _add_verification(commands)
     _add_expression(commands)
     for command in commands.choices.values():
@@ -127,6 +129,20 @@ def _add_disentanglement(commands) -> None:
     add("--descriptor", type=Path, metavar="FILE",
         help="recognition network (npm pack @vladmandic/face-api@1.7.15): whose face is it after a swap?")
     add("--figures", type=Path, metavar="FOLDER", help="folder for sheets of swaps, from --london")
+
+
+def _add_semantics(commands) -> None:
+    about = "Found directions beside PCA of codes, the decoders' first layers and random directions."
+    command = commands.add_parser("semantics", help=about, description=about)
+    add = command.add_argument
+    add("--weights", type=Path, metavar="FILE", help="autoencoder, with diffusion and semantics beside it (default: "
+        "the bundled weights)")
+    add("--renders", type=Path, required=True, metavar="FILE", help="npz of renders of held-out people")
+    add("--london", type=Path, metavar="FOLDER", help="folder with london.csv and aligned512/: pose and identity kept")
+    add("--people", type=int, default=41, metavar="N", help="held-out people of it who are edited (default: 41)")
+    add("--descriptor", type=Path, metavar="FILE",
+        help="recognition network (npm pack @vladmandic/face-api@1.7.15): whose face is it after an edit?")
+    add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
 
 
 def _add_verification(commands) -> None:

@@ -12,7 +12,7 @@ from core.geometry.displacement import limit_strain, strain
 from core.geometry.rasterizer import rasterize_depth
 from core.geometry.shading import shade
 from core.rendering.compositor import composite
-from core.rendering.reenactment import Reenactment, optical_flow, reenact, warp, warp_points
+from core.rendering.reenactment import Reenactment, optical_flow, reenact, same_colors, warp, warp_points
 from core.rendering.texture_transfer import texture_from_photo
 from core.types import Codes, Factors, Light, View
 
@@ -119,3 +119,9 @@ def test_a_motion_that_ends_at_the_edge_of_the_face_does_not_fold():
         assert strain(flow).max() > 1 > strain(found).max()
     gentle = 0.1 * axis.expand(1, 2, size, size)
     assert torch.equal(limit_strain(gentle), gentle)
+
+
+def test_a_lighter_skin_is_not_taken_for_motion():
+    before = (0.2 + 0.3 * blob(0, 0)).expand(1, 3, -1, -1)
+    after = before * torch.tensor([1.8, 1.6, 1.5])[:, None, None]
+    assert optical_flow(before, same_colors(after, before)).abs().max() < 1e-3 < optical_flow(before, after).abs().max()
