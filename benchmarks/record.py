@@ -25,12 +25,12 @@ from core.files import prepare_folder, writing
 OUT = Path(__file__).parents[1] / "assets" / "readme.gif"
 WIDTH, HEIGHT = 1280, 820
 """Pixels of the browser's window; the recording has half the size."""
-MOST_BYTES = 4 * 2**20
+MOST_BYTES = 2 * 2**20
 COLORS = 255
 """Palette that all frames of a tab share: with one each, colors would flicker."""
 HOLD, STEP = 1400, 110
 """Duration of a frame at rest and of one in a movement, milliseconds."""
-SUBJECT, DONOR = 3, 1
+SUBJECT, DONOR = 3, 6
 """Examples that give the face and the expression."""
 FLAGS = ("--no-sandbox", "--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
          "--disable-dev-shm-usage")
