@@ -244,7 +244,7 @@ def test_the_work_of_a_search_is_bounded(monkeypatch):
     monkeypatch.setattr(detect, "run_detector", lambda pixels: looks.append(pixels.shape) or [])
     monkeypatch.setattr(detect, "run_landmarker", lambda pixels: [])
     assert detect.locate(np.zeros((2048, 2048, 3), np.uint8)) == []
-    assert len(looks) == 4 + 4 + 25 + 100  # the turns of the photo, then three levels of tiles
+    assert len(looks) == 8 + 4 + 25 + 100  # the eighths of a turn, then three levels of tiles
 
 
 @pytest.mark.parametrize("first", [OTHER, None])
