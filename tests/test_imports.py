@@ -100,7 +100,8 @@ def test_importing_core_loads_nothing_heavy():
     assert not loaded & HEAVY
 
 
-@pytest.mark.parametrize("program", [["-m", "core"], ["app.py"]], ids=["core", "app"])
+@pytest.mark.parametrize("program", [["-m", "core"], ["-m", "core", "encode"], ["app.py"]],
+                         ids=["core", "encode", "app"])
 def test_help_answers_without_the_heavy_libraries(program):
     log = run("-X", "importtime", *program, "--help")
     timings = [line for line in log.splitlines() if line.startswith("import time:")]

@@ -18,7 +18,7 @@ class Encode(SharedOptions):
     out: Path
     """Parquet file of the rows; the same command continues an interrupted run"""
     aligned: bool = False
-    """the photos are aligned crops, as `python -m training.prepare` cuts them: no face is searched"""
+    """the photos are aligned crops, such as analyze's full.png: each is taken whole, and no face is searched"""
 
     workers: int = 1
     """processes that share the work; each takes about 1 GB of memory"""
