@@ -29,7 +29,7 @@ def slider(low: float, high: float, value: float, step: float, label: str, elem_
 
 def pose_sliders() -> list[gr.Slider]:
     """Yaw, pitch, roll."""
-    labels = {"yaw": "Yaw, left °", "pitch": "Pitch, down °", "roll": "Roll °"}
+    labels = {"yaw": "Yaw, left °", "pitch": "Pitch, down °", "roll": "Roll, right °"}
     return [slider(-end, end, 0, 1, labels[name], name) for name, end in MAX_ANGLES.items()]
 
 

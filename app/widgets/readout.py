@@ -16,11 +16,10 @@ def readout(session: Session) -> str:
     pose = report.pose_in_photo(session.factors, session.face)
     quality = measure(session.factors, session.face.full[None])
     rows = {
-        "Yaw": f"{pose['yaw']:+.0f}°",
-        "Pitch": f"{pose['pitch']:+.0f}°",
-        "Roll": f"{pose['roll']:+.0f}°",
-        "Light from": f"{abs(light.across):.0f}° {'right' if light.across > 0 else 'left'}, "
-                      f"{abs(light.above):.0f}° {'above' if light.above >= 0 else 'below'}",
+        "Yaw": _angle(pose["yaw"], "left", "right"),
+        "Pitch": _angle(pose["pitch"], "down", "up"),
+        "Roll": _angle(pose["roll"], "right", "left"),
+        "Light from": f"{_angle(light.across, 'right', 'left')}, {_angle(light.above, 'above', 'below')}",
         "Ambient": f"{light.ambient:.2f}",
         "Diffuse": f"{light.diffuse:.2f}",
         "Confidence": f"{quality.confidence.item():.0%}",
@@ -29,6 +28,11 @@ def readout(session: Session) -> str:
         "Face in photo": f"{session.face.crop.side:.0f} px",
     }
     return "<dl>" + "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows.items()) + "</dl>"
+
+
+def _angle(degrees: float, positive: str, negative: str) -> str:
+    """An angle with the word for its sign, in the image's directions as on the sliders."""
+    return f"{abs(degrees):.0f}° {positive if degrees > 0 else negative}" if round(degrees) else "0°"
 
 
 def warnings(session: Session) -> str:

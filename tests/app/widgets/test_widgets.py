@@ -115,11 +115,11 @@ def test_the_page_warns(found, words):
     assert words in readout.warnings(found)
 
 
-def test_the_readout_shows_the_roll_in_the_photo():
+def test_the_readout_shows_the_pose_in_the_photo_in_words():
     upright = session(pose=Pose(12, -7, 3))
     turned = replace(upright.face, crop=replace(upright.face.crop, roll=math.radians(35)))
     text = readout.readout(replace(upright, faces=[turned]))
-    assert "+38°" in text and "+12°" in text and "-7°" in text
+    assert "38° right" in text and "12° left" in text and "7° up" in text
 
 
 def test_a_pose_in_range_needs_no_warning():
