@@ -125,10 +125,10 @@ class FaceModel:
             diffusion = load_diffusion(beside, autoencoder) if beside.is_file() else None
             fine = channels_last(load_fine(detail, autoencoder)) if detail.is_file() else None
         model = cls(channels_last(autoencoder), diffusion, fine, rasterizer)
-        model.metadata = {name: read_metadata(file) for name, file in zip(FILES, (path, beside, detail), strict=True)
-                          if file.is_file()}
-        if semantics_path(path).is_file():
-            model.semantic_basis = load_semantics(semantics_path(path), autoencoder)
+        if (found := semantics_path(path)).is_file():
+            model.semantic_basis = load_semantics(found, autoencoder)
+        files = zip(FILES, (path, beside, detail, found), strict=True)
+        model.metadata = {name: read_metadata(file) for name, file in files if file.is_file()}
         return model
 
     def save_pretrained(self, folder: str | Path, overwrite: bool = False) -> None:

@@ -13,7 +13,11 @@ from core.files import prepare_folder, writing
 from core.model.weights import BUNDLED, FILES, autoencoder_fingerprint, model_fingerprint, pack_weights
 
 if TYPE_CHECKING:
+    from core.model.autoencoder import Autoencoder
+    from core.model.diffusion import Diffusion
     from core.model.face_model import FaceModel
+    from core.model.fine import FineStage
+    from core.model.semantics import SemanticBasis
 
 BUNDLED_CARD = BUNDLED.with_name(hub.CARD)
 ABOUT_THE_BUNDLED = ("Training", "Measured")
@@ -32,8 +36,7 @@ def save_folder(model: FaceModel, folder: str | Path, overwrite: bool = False) -
     others = [name for name in FILES if name not in weights and (folder / name).exists()]
     if others:
         raise OutputExists(f"{folder} holds {others[0]} of another model: choose another folder, or move it away.")
-    networks = zip(FILES, (model.autoencoder, model.diffusion, model.fine), strict=True)
-    settings = {Path(name).stem: network.config.to_dict() for name, network in networks if network}
+    settings = {Path(name).stem: network.config.to_dict() for name, network in _networks(model).items()}
     contents = weights | {hub.CARD: model_card(model).encode(), hub.CONFIG: hub.describe(weights, settings)}
     prepare_folder(folder, contents, overwrite)
     with ExitStack() as files:
@@ -43,14 +46,10 @@ def save_folder(model: FaceModel, folder: str | Path, overwrite: bool = False) -
 
 def pack_model(model: FaceModel) -> dict[str, bytes]:
     """The content of each of the model's weights files, by name."""
-    state = model.autoencoder.state_dict()
-    belongs = {"autoencoder": autoencoder_fingerprint(state)}
-    contents = {FILES[0]: pack_weights(state, model.autoencoder.config, model.metadata.get(FILES[0], {}))}
-    for name, network in zip(FILES[1:], (model.diffusion, model.fine), strict=True):
-        if network:
-            metadata = model.metadata.get(name, {}) | belongs
-            contents[name] = pack_weights(network.state_dict(), network.config, metadata)
-    return contents
+    belongs = {"autoencoder": autoencoder_fingerprint(model.autoencoder.state_dict())}
+    return {name: pack_weights(network.state_dict(), network.config,
+                               model.metadata.get(name, {}) | (belongs if name != FILES[0] else {}))
+            for name, network in _networks(model).items()}
 
 
 def model_card(model: FaceModel) -> str:
@@ -67,5 +66,11 @@ def model_card(model: FaceModel) -> str:
 def _is_bundled(model: FaceModel) -> bool:
     """Whether these are the networks of the bundled weights, all of them."""
     bundled = type(model).from_pretrained(BUNDLED)
-    ours, theirs = ((one.autoencoder, one.diffusion, one.fine) for one in (model, bundled))
-    return model_fingerprint(*ours) == model_fingerprint(*theirs)
+    ours, theirs = (model_fingerprint(*_networks(one).values()) for one in (model, bundled))
+    return ours == theirs
+
+
+def _networks(model: FaceModel) -> dict[str, Autoencoder | Diffusion | FineStage | SemanticBasis]:
+    """The model's networks by the names of their files."""
+    networks = model.autoencoder, model.diffusion, model.fine, model.semantic_basis
+    return {name: network for name, network in zip(FILES, networks, strict=True) if network}

@@ -21,7 +21,7 @@ from core.model.fine import FineStage
 from core.model.semantics import SemanticBasis
 
 BUNDLED = ASSETS / "weights" / "autoencoder.safetensors"
-FILES = ("autoencoder.safetensors", "diffusion.safetensors", "fine.safetensors")
+FILES = ("autoencoder.safetensors", "diffusion.safetensors", "fine.safetensors", "semantics.safetensors")
 """Names of a saved model's weights; the first is always there."""
 VARIABLE = "LATENTFACE_WEIGHTS"
 SCALE = ".row_scale"

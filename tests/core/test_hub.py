@@ -11,11 +11,12 @@ import torch
 from huggingface_hub import ModelCard
 
 from core import hub
-from core.config import DiffusionConfig, FineConfig, ModelConfig
+from core.config import DiffusionConfig, FineConfig, ModelConfig, SemanticsConfig
 from core.errors import ArgumentInvalid, OutputExists, WeightsDamaged, WeightsMismatch, WeightsMissing
 from core.model.autoencoder import Autoencoder
 from core.model.diffusion import Diffusion
 from core.model.fine import FineStage
+from core.model.semantics import SemanticBasis
 from core.model.weights import BUNDLED, FILES
 from core.pipeline import LatentFace
 from tests.hub_server import TOKEN, local_hub
@@ -30,11 +31,13 @@ PUSH = f"from pathlib import Path; from core import hub; print(hub.push(Path({{!
 
 @pytest.fixture(scope="module")
 def small():
-    """A small model of random weights, with all three networks."""
+    """A small model of random weights, with all four files."""
     torch.manual_seed(0)
     autoencoder = Autoencoder(ModelConfig(image_size=32, width=8, pose_width=8))
     model = LatentFace(autoencoder, Diffusion(DiffusionConfig(width=32, blocks=1, image_size=32)),
                        FineStage(FineConfig(image_size=64, coarse_size=32, width=8, levels=2)))
+    found = SemanticsConfig(image_size=32, names=("a", "b"), parts=("identity", "expression"))
+    model.semantic_basis = SemanticBasis(found)
     model.metadata = {FILES[0]: {"steps": "7"}}
     return model
 
@@ -89,6 +92,7 @@ def test_a_saved_model_is_loaded_as_it_was(small, saved):
     assert loaded.config == small.config and loaded.metadata[FILES[0]] == {"steps": "7"}
     again = LatentFace.from_pretrained(str(saved / FILES[0]))
     assert again.fingerprint == loaded.fingerprint and again.fine and loaded.fine
+    assert [one.name for one in loaded.semantics if one.unit == "sigma"] == ["a", "b"]
     images = torch.rand(2, 3, 64, 64)
     torch.testing.assert_close(loaded.analyze(images).canon_depth, small.analyze(images).canon_depth, atol=2e-3, rtol=0)
 
