@@ -129,5 +129,5 @@ def test_a_pose_in_range_needs_no_warning():
 
 def test_the_readout_names_every_number():
     text = readout.readout(session(pose=Pose(12, -7, 3)))
-    for words in ("+12°", "-7°", "+3°", "0.50", "95%", "0.000", "300 px"):
+    for words in ("12° left", "7° up", "3° right", "0.50", "95%", "0.000", "300 px"):
         assert words in text
