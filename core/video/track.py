@@ -40,7 +40,7 @@ RETURNS = 0.6
 POSE_FILTER = 1.0, 20.0
 """Cutoff and beta of the filter of pose; speeds are radians a second."""
 LIGHT_FILTER = 0.5, 1.0
-EXPRESSION_FILTER = 3.0, 5.0
+EXPRESSION_FILTER = 2.0, 4.0
 """The same of expression weights; speeds are weights a second."""
 
 

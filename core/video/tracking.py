@@ -24,7 +24,7 @@ SEARCH_SECONDS = 0.2
 """A face that is absent is searched for at this interval."""
 DESCRIBE_SECONDS = 0.5
 """Interval at which the appearance of the followed face is learnt."""
-CROP_FILTER = 1.0, 8.0
+CROP_FILTER = 2.0, 40.0
 """Cutoff and beta of the crop's filter; speeds are sides of the crop, or radians, a second."""
 LANDMARK_FILTER = 3.0, 40.0
 """Cutoff and beta of the landmarks' filter; speeds are sides of the crop a second."""

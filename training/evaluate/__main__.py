@@ -7,6 +7,7 @@
     python -m training.evaluate fine --fine runs/0003-fine/fine.safetensors --renders packs/heldout128.npz
     python -m training.evaluate verification --root lfw --pairs lfw/pairs.txt --cache cache
     python -m training.evaluate expression --root RAF-DB --epochs 10 --cache cache
+    python -m training.evaluate time --people 30 --out time.json
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     _add_semantics(commands)
     _add_verification(commands)
     _add_expression(commands)
+    _add_time(commands)
     for command in commands.choices.values():
         command.add_argument("--overwrite", action="store_true", help="also replace files LatentFace did not write")
     return result
@@ -164,6 +166,17 @@ def _add_expression(commands) -> None:
     add("--split", metavar="NAME", help="part to test on (default: test, or the data set's own name for it)")
     add("--epochs", type=int, default=0, metavar="N", help="of fine-tuning (default: 0, no fine-tuning)")
     add("--aligned", action="store_true", help="the photos are cut as LatentFace cuts them: look for no faces")
+
+
+def _add_time(commands) -> None:
+    about = "A face followed through rendered films with known expression and pose, and identity from several renders."
+    command = commands.add_parser("time", help=about, description=about)
+    add = command.add_argument
+    add("--weights", type=Path, metavar="FILE", help="safetensors file (default: the bundled weights)")
+    add("--people", type=int, default=30, metavar="N", help="films, each of another person (default: 30)")
+    add("--seconds", type=float, default=5, metavar="S", help="length of a film (default: 5)")
+    add("--identities", type=int, default=134, metavar="N", help="people of whom identities are found (default: 134)")
+    add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
 
 
 def _add_encoders(command) -> None:
