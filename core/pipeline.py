@@ -34,6 +34,7 @@ from core.arguments import (
     check_strength,
 )
 from core.errors import ArgumentInvalid
+from core.lazy import lazy_property
 from core.model.diffusion import SEED
 from core.model.expression_basis import BLINKS, EXPRESSION_NAMES
 from core.model.face_model import FaceModel, inference
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 
     from core.export.mesh import Mesh
     from core.faces import Crop, Face
+    from core.head.fit import Front
+    from core.head.head import Head
+    from core.head.regression import HeadRegression
     from core.latent_map.map import LatentMap
     from core.rendering.reenactment import Reenactment
     from core.video.reader import Frame
@@ -316,6 +320,35 @@ class LatentFace(FaceModel):
         frames = drive_face(self, basis, face, track, relative, amounts, size)
         step = inference(lambda model: next(frames, None))
         return iter(lambda: step(self), None)
+
+    @inference
+    def head(self, face: TexturedFace | Factors) -> Head:
+        """The first face as a whole head with named expressions, life size; `Head.write` saves it as .glb or .zip.
+
+        What the photo does not show is an estimate: ears, back and neck are those of a rig, and there is no hair.
+
+        Args:
+            face: of `texture` with photos, whose landmarks make the fit closer; or factors alone.
+
+        Raises:
+            WeightsMissing, WeightsDamaged, WeightsMismatch: head.safetensors beside the weights, see
+                `core.head.regression.load_regression`.
+        """
+        from core.head.head import make_head
+
+        face = self.texture(face) if isinstance(face, Factors) else face
+        regression, front = self.head_fit
+        expression = self.expressions(face.factors[:1]).values[0].clamp(0, 1).cpu().numpy() if self._basis else None
+        return make_head(face[:1], front, regression, expression)
+
+    @lazy_property
+    def head_fit(self) -> tuple[HeadRegression, Front]:
+        """What `head` needs beside the model: read and prepared at its first use; errors as there."""
+        from core.head.fit import make_front
+        from core.head.regression import BUNDLED, head_path, load_regression
+
+        regression = load_regression(head_path(self.weights_file) if self.weights_file else BUNDLED, self.autoencoder)
+        return regression, make_front(regression)
 
     def map(self, path: str | Path | None = None) -> LatentMap:
         """A latent map, the bundled one by default.

@@ -92,6 +92,8 @@ class FaceModel:
         self.fine = fine and fine.eval().requires_grad_(False)
         self.semantic_basis: SemanticBasis | None = None
         self.rasterizer = rasterizer or current_rasterizer()
+        self.weights_file: Path | None = None
+        """File of the autoencoder, beside which others are found."""
         self.metadata: dict[str, dict[str, str]] = {}
         """How the weights of each file were made (`core.model.weights.read_metadata`), by the file's name."""
 
@@ -125,6 +127,7 @@ class FaceModel:
             diffusion = load_diffusion(beside, autoencoder) if beside.is_file() else None
             fine = channels_last(load_fine(detail, autoencoder)) if detail.is_file() else None
         model = cls(channels_last(autoencoder), diffusion, fine, rasterizer)
+        model.weights_file = path
         if (found := semantics_path(path)).is_file():
             model.semantic_basis = load_semantics(found, autoencoder)
         files = zip(FILES, (path, beside, detail, found), strict=True)

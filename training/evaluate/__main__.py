@@ -5,6 +5,7 @@
     python -m training.evaluate disentanglement --renders rig_val.npz --london london --figures sheets
     python -m training.evaluate semantics --renders rig_val.npz --london london
     python -m training.evaluate fine --fine runs/0003-fine/fine.safetensors --renders packs/heldout128.npz
+    python -m training.evaluate head --people 60
     python -m training.evaluate verification --root lfw --pairs lfw/pairs.txt --cache cache
     python -m training.evaluate expression --root RAF-DB --epochs 10 --cache cache
     python -m training.evaluate time --people 30 --out time.json
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     _add_collapse(commands)
     _add_frontalization(commands)
     _add_fine(commands)
+    _add_head(commands)
     _add_disentanglement(commands)
     _add_semantics(commands)
     _add_verification(commands)
@@ -113,6 +115,16 @@ def _add_fine(commands) -> None:
     add("--london", type=Path, metavar="FOLDER", help="folder with london.csv and aligned512/, for --figures")
     add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
     add("--figures", type=Path, metavar="FOLDER", help="folder for a sheet of held-out people of --london")
+
+
+def _add_head(commands) -> None:
+    about = "The rig's head against the truth: renders of people whom training never sees."
+    command = commands.add_parser("head", help=about, description=about)
+    add = command.add_argument
+    add("--weights", type=Path, metavar="FILE", help="safetensors file (default: the bundled weights)")
+    add("--people", type=int, default=60, metavar="N", help="people, rendered without and with an expression "
+        "(default: 60)")
+    add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
 
 
 def _add_disentanglement(commands) -> None:

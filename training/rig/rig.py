@@ -21,6 +21,7 @@ from PIL import Image
 from core.config import ASSETS
 from core.geometry.camera import intrinsics
 from core.geometry.rasterizer import BACKGROUND
+from core.head.rig import DEPTH_ORIGIN, IDENTITY_MODES, PIVOT_CM, SCALE
 from training.rig.accessories import Accessories, AccessorySampler
 from training.rig.rasterizer import (
     LAYERS,
@@ -34,10 +35,6 @@ from training.rig.rasterizer import (
 )
 
 RIG_FOLDER = ASSETS / "rig"
-IDENTITY_MODES = 100
-PIVOT_CM = np.array([0.0, -0.57, 0.0], np.float32)  # lands on the optical axis
-SCALE = 0.0875 / 7.08  # camera units per cm: the alignment crop's half side is 7.08 cm at distance 1
-DEPTH_ORIGIN = 1.127  # depth of the rig's origin, before each person's own correction
 MEAN_DEPTH, FAR_DEPTH = 1.0172, 1.07  # a neutral head's mean visible depth; the neck counts as at most 1.07
 PHOTO_SIZE = 0.96
 """Size of the heads in FairFace photos, by MediaPipe's landmarks, relative to the rig's."""

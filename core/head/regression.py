@@ -1,0 +1,75 @@
+"""The linear regression from codes to the rig's coefficients, and where MediaPipe's landmarks lie on the rig."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.config import ASSETS
+from core.errors import WeightsDamaged, WeightsMismatch, WeightsMissing
+from core.files import write_bytes
+from core.head.rig import IDENTITY_MODES
+from core.model.autoencoder import Autoencoder
+from core.model.weights import autoencoder_fingerprint, read_safetensors
+from core.types import Codes
+
+BUNDLED = ASSETS / "weights" / "head.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class HeadRegression:
+    """Fitted by training.fitting.head for one autoencoder."""
+
+    regressor: Tensor
+    """(2 · code_size, 157) from [depth, albedo] codes to 100 identity coefficients and 57 expression weights."""
+    bias: Tensor
+    """(157,)."""
+    landmarks: Tensor
+    """(478,) int32 vertex of the rig at each of MediaPipe's landmarks."""
+
+    def predict(self, codes: Codes) -> tuple[np.ndarray, np.ndarray]:
+        """Identity coefficients (B, 100) and expression weights (B, 57), [0, 1], of B faces."""
+        found = torch.cat([codes.depth_code, codes.albedo_code], 1).cpu().float() @ self.regressor + self.bias
+        found = found.numpy()
+        return found[:, :IDENTITY_MODES], found[:, IDENTITY_MODES:].clip(0, 1)
+
+    def write(self, path: str | Path, autoencoder: Autoencoder, overwrite: bool = False) -> None:
+        """Save for one autoencoder, in half precision; arguments and errors as of `core.files.writing`."""
+        from safetensors.torch import save
+
+        state = {name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous() for name, tensor in
+                 asdict(self).items()}
+        write_bytes(path, save(state, {"autoencoder": autoencoder_fingerprint(autoencoder.state_dict())}), overwrite)
+
+
+def head_path(path: str | Path) -> Path:
+    """Where the regression of an autoencoder is: beside its weights."""
+    return Path(path).with_name(BUNDLED.name)
+
+
+def load_regression(path: str | Path, autoencoder: Autoencoder) -> HeadRegression:
+    """The regression of a file.
+
+    Raises:
+        WeightsMissing: there is no such file.
+        WeightsDamaged: it cannot be read.
+        WeightsMismatch: it was fitted for another autoencoder.
+    """
+    from safetensors import SafetensorError
+
+    if not Path(path).is_file():
+        raise WeightsMissing(f"There is no {path}, which heads are read with: fit it with `python -m "
+                             "training.fit_head`, or use the bundled weights.")
+    try:
+        tensors, metadata = read_safetensors(path)
+        found = HeadRegression(tensors["regressor"].float(), tensors["bias"].float(), tensors["landmarks"])
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise WeightsDamaged(f"{path} cannot be read ({error}): fetch the one that comes with this version.") from error
+    if metadata.get("autoencoder") != autoencoder_fingerprint(autoencoder.state_dict()):
+        raise WeightsMismatch(f"{path} was made for another autoencoder: fit it again with `python -m "
+                              "training.fit_head`, or use the bundled weights.")
+    return found

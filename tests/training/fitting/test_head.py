@@ -1,0 +1,16 @@
+"""The regression that reads a head from codes."""
+
+import torch
+
+from core.types import Codes
+from training.fitting.head import fit_regression
+
+
+def test_coefficients_that_depend_linearly_on_codes_are_found():
+    codes, effect = torch.randn(2000, 8), torch.randn(8, 157)
+    coefficients = codes @ effect * 0.05 + 0.5
+    regression = fit_regression(codes, coefficients, torch.zeros(478, dtype=torch.int32))
+    identity, expression = regression.predict(Codes(codes[:, :4], codes[:, 4:]))
+    found = torch.cat([torch.from_numpy(identity), torch.from_numpy(expression)], 1)
+    # The ridge shrinks by about a tenth.
+    assert (found - coefficients.clamp(0, 1).where(torch.arange(157) >= 100, coefficients)).abs().max() < 0.12
