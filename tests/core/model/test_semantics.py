@@ -121,3 +121,15 @@ def test_from_pretrained_reads_the_semantics_beside_the_weights(model, tmp_path)
 def test_names_of_semantics_are_unique():
     with pytest.raises(ConfigError, match="name"):
         SemanticsConfig(names=("a", "a"), parts=("identity", "identity"))
+
+
+def test_the_bundled_directions_edit_a_photo(request):
+    bundled = LatentFace.from_pretrained()
+    face = bundled.find_faces(request.config.rootpath / "assets/examples/045_neutral.jpg", 256)[:1]
+    textured = bundled.texture(bundled.analyze(face), face)
+    found = [one for one in bundled.semantics if one.unit == "sigma"]
+    assert len(found) == 12 and {one.part for one in found} == {"identity", "expression"}
+    lighter, darker = (bundled.edit(textured, {"skin brightness": amount}).texture.mean() for amount in (1, -1))
+    assert darker < textured.texture.mean() < lighter
+    change = (bundled.edit(textured, {"mouth open": 2}).texture - textured.texture).abs().mean((0, 1, 3))
+    assert change[len(change) // 2:].mean() > 2 * change[: len(change) // 2].mean()
