@@ -59,7 +59,7 @@ def preview(hint: str) -> gr.HTML:
 
 
 def side_panel(elem_id: str, css_class: str | None = None, script: str | None = None) -> gr.HTML:
-    """A place beside the plots for HTML: `description(…)`, `neighbours(…)`, or progress and then `left_out(…)`."""
+    """A panel beside the plots for HTML: `description(…)`, `neighbours(…)`, or progress and then `left_out(…)`."""
     return gr.HTML(elem_id=elem_id, elem_classes=css_class, apply_default_css=False,
                    js_on_load=script and read_script(script), css_template=read_style("map_side"))
 
@@ -163,7 +163,7 @@ def _cell(value: str | float) -> str:
 def _column(name: str, values: np.ndarray) -> dict[str, Any]:
     if values.dtype.kind == "U":
         words, index = np.unique(values, return_inverse=True)
-        # Place 0 is for unknown values.
+        # Index 0 stands for unknown values.
         words, index = (["", *words.tolist()], (index + 1).tolist()) if words[0] else (words.tolist(), index.tolist())
         return {"label": label(name), "words": words, "index": index}
     return {"label": label(name), "numbers": [round(v, 4) if np.isfinite(v) else None for v in values.tolist()]}
