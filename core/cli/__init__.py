@@ -5,6 +5,7 @@
     python -m core render photo.jpg --out folder/ --yaw 30
     python -m core swap photo.jpg --donor other.jpg --out folder/
     python -m core export photos/ --out folder/ --kind glb
+    python -m core head photo.jpg --out folder/                 # a rigged head, as GLB
     python -m core encode photos/ --out codes.parquet           # one row for each face
     python -m core map photos/ --out map.npz
 
@@ -20,6 +21,7 @@ from core.cli.analyze import Analyze
 from core.cli.encode import Encode
 from core.cli.export import Export
 from core.cli.frontalize import Frontalize
+from core.cli.head import MakeHead
 from core.cli.map import MakeMap
 from core.cli.render import Render
 from core.cli.swap import Swap
@@ -27,7 +29,7 @@ from core.environment import escape_output
 from core.errors import LatentFaceError
 
 VERBS = {"analyze": Analyze, "frontalize": Frontalize, "render": Render, "swap": Swap, "encode": Encode,
-         "map": MakeMap, "export": Export}
+         "map": MakeMap, "export": Export, "head": MakeHead}
 """Name to options; their method `run` does the work and returns the exit code."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
@@ -47,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _parse(arguments: list[str] | None) -> Analyze | Encode | Export | Frontalize | MakeMap | Render | Swap:
+def _parse(arguments: list[str] | None) -> Analyze | Encode | Export | Frontalize | MakeHead | MakeMap | Render | Swap:
     import tyro
 
     return tyro.extras.subcommand_cli_from_dict(

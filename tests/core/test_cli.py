@@ -288,6 +288,11 @@ def test_export_writes_every_kind(kind, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {FILE_NAMES[kind], MANIFEST}
 
 
+def test_head_is_a_glb_with_named_expressions(tmp_path):
+    assert run("head", PHOTO, "--out", tmp_path) == 0
+    assert b'"mouthSmile_L"' in (tmp_path / "head.glb").read_bytes()
+
+
 @pytest.mark.parametrize("wrong", [("--yaw", MAX_ANGLES["yaw"] + 1), ("--ambient", -0.1), ("--size", 8),
                                    ("--light-from-above", "nan"), ("--workers", 0)], ids=lambda wrong: wrong[0])
 def test_numbers_out_of_range_are_one_sentence(wrong, tmp_path, capsys):
