@@ -18,6 +18,9 @@ from core.model.weights import autoencoder_fingerprint, read_safetensors
 from core.types import Codes
 
 BUNDLED = ASSETS / "weights" / "head.safetensors"
+LARGEST = 1.5
+"""Distance from the mean person, in standard deviations of the rig's people, that identity coefficients approach. Codes
+of photos lie beyond those of renders: without a limit the regression would extrapolate to caricatures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +31,19 @@ class HeadRegression:
     """(2 · code_size, 157) from [depth, albedo] codes to 100 identity coefficients and 57 expression weights."""
     bias: Tensor
     """(157,)."""
+    mean: Tensor
+    """(100,) identity coefficients of the rig's mean person."""
+    spread: Tensor
+    """(100,) standard deviation of the coefficients over the rig's people."""
     landmarks: Tensor
     """(478,) int32 vertex of the rig at each of MediaPipe's landmarks."""
 
     def predict(self, codes: Codes) -> tuple[np.ndarray, np.ndarray]:
         """Identity coefficients (B, 100) and expression weights (B, 57), [0, 1], of B faces."""
         found = torch.cat([codes.depth_code, codes.albedo_code], 1).cpu().float() @ self.regressor + self.bias
-        found = found.numpy()
-        return found[:, :IDENTITY_MODES], found[:, IDENTITY_MODES:].clip(0, 1)
+        identity, expression = found.split([IDENTITY_MODES, len(self.bias) - IDENTITY_MODES], 1)
+        identity = self.mean + LARGEST * self.spread * ((identity - self.mean) / (LARGEST * self.spread)).tanh()
+        return identity.numpy(), expression.clamp(0, 1).numpy()
 
     def write(self, path: str | Path, autoencoder: Autoencoder, overwrite: bool = False) -> None:
         """Save for one autoencoder, in half precision; arguments and errors as of `core.files.writing`."""
@@ -66,7 +74,8 @@ def load_regression(path: str | Path, autoencoder: Autoencoder) -> HeadRegressio
                              "training.fit_head`, or use the bundled weights.")
     try:
         tensors, metadata = read_safetensors(path)
-        found = HeadRegression(tensors["regressor"].float(), tensors["bias"].float(), tensors["landmarks"])
+        found = HeadRegression(tensors["regressor"].float(), tensors["bias"].float(), tensors["mean"].float(),
+                               tensors["spread"].float(), tensors["landmarks"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise WeightsDamaged(f"{path} cannot be read ({error}): fetch the one that comes with this version.") from error
     if metadata.get("autoencoder") != autoencoder_fingerprint(autoencoder.state_dict()):

@@ -16,7 +16,7 @@ from core.geometry.camera import crop_tangent
 from core.geometry.landmark_warp import LANDMARKS
 from core.head.fit import front_weight
 from core.head.regression import HeadRegression
-from core.head.rig import HeadRig
+from core.head.rig import IDENTITY_MODES, HeadRig
 from core.model.autoencoder import Autoencoder
 from training.data.expression_motion import mean_heads, mean_landmarks
 from training.data.renders import RenderPack, read_shard, shade_and_composite
@@ -40,7 +40,8 @@ def fit_regression(codes: Tensor, coefficients: Tensor, landmarks: Tensor) -> He
     inputs, target = (codes - mean) / spread, coefficients.mean(0)
     gram = inputs.T @ inputs + RIDGE * len(codes) * torch.eye(codes.shape[1])
     regressor = torch.linalg.solve(gram, inputs.T @ (coefficients - target)) / spread[:, None]
-    return HeadRegression(regressor, target - mean @ regressor, landmarks)
+    people = coefficients[:, :IDENTITY_MODES]
+    return HeadRegression(regressor, target - mean @ regressor, people.mean(0), people.std(0), landmarks)
 
 
 @torch.inference_mode()
