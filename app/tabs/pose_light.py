@@ -15,7 +15,7 @@ from app.widgets.event_options import LIVE, PRIVATE
 from app.widgets.images import jpeg_url, png_url
 from app.widgets.light import ball_url, light_control
 from app.widgets.readout import pose_warning
-from app.widgets.render import FINAL, Drawn, live_render, redrawn
+from app.widgets.render import FINAL, Drawn, live_render, redrawn, settle_event
 from core.export.visualize import to_uint8
 
 RESET = "Double-click a slider, or press Delete on it, to reset it to the estimated value."
@@ -62,8 +62,9 @@ class PoseLight:
         inputs = [self.session, *self.settings, self.drawn]
         shared.session.change(self.show, [shared.session, *inputs[:-1]], [self.session, *self.settings, *shown],
                               show_progress_on=self.render, **PRIVATE)
-        gr.on([control.input for control in self.settings], self.redraw, inputs, shown, **LIVE)
-        self.render.settle(self.redraw, inputs, shown, **LIVE)
+        # One event for both, so that a page has one redraw at a time: answers could overtake each other otherwise.
+        redraws = [*(control.input for control in self.settings), settle_event(self.render)]
+        gr.on(redraws, self.redraw, inputs, shown, **LIVE)
         self.render.save(self.save_render, inputs[:-1], self.render, **LIVE)
 
     @handle_errors

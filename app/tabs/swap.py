@@ -35,7 +35,7 @@ from app.widgets import swap as widget
 from app.widgets.controls import detail_choice, slider
 from app.widgets.event_options import LIVE, PRIVATE, QUIET
 from app.widgets.images import jpeg_url, png_url
-from app.widgets.render import FINAL, Drawn, redrawn
+from app.widgets.render import FINAL, Drawn, redrawn, settle_event
 from app.widgets.uploads import uploaded_path
 from core.arguments import MAX_STRENGTH
 from core.export.visualize import to_uint8
@@ -117,8 +117,9 @@ class SwapTab:
         gr.on([session.change, donor.change, self.seed.input], self.follow, inputs, shown,
               show_progress_on=self.render, trigger_mode="always_last", **PRIVATE)
         drawn = [self.pair, self.drawn, *self.settings]
-        gr.on([control.input for control in self.settings], self.redraw, drawn, render, **LIVE)
-        self.render.settle(self.redraw, drawn, render, **LIVE)
+        # One event for both, see PoseLight.
+        redraws = [*(control.input for control in self.settings), settle_event(self.render)]
+        gr.on(redraws, self.redraw, drawn, render, **LIVE)
         self.detail.change(self.offer_controls, self.detail, [self.depth, self.strength, self.what, self.decoded_only],
                            **LIVE)
         self.render.save(self.save_render, [self.pair, *self.settings], self.render, **LIVE)

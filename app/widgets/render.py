@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -45,6 +46,12 @@ class Drawn:
 
 
 _answers = itertools.count(1)
+
+
+def settle_event(render: gr.HTML) -> Any:
+    """The event `settle` of a live render as a trigger of `gr.on`, which takes no custom event as it is."""
+    return SimpleNamespace(__self__=render, has_trigger=True, event_name="settle", callback=None, connection="sse",
+                           event_specific_args=None)
 
 
 def redrawn(url: str) -> dict:
