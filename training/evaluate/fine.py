@@ -17,7 +17,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from core.errors import ConfigError
-from core.geometry.camera import backproject, project, sample, transform
 from core.model.autoencoder import Autoencoder
 from core.model.fine import FineStage
 from core.model.networks import channels_last
@@ -25,8 +24,8 @@ from core.types import Factors, Light, View
 from training.data.face_pack import FacePack
 from training.data.fine_batches import as_crop
 from training.data.renders import sensor_noise
-from training.evaluate.metrics import albedo_error, erode, mad, masked_mean, side, ssim
-from training.evaluate.protocols.frontalization import AMBIENT, DIFFUSE, LIGHTS, SEED, lit_render
+from training.evaluate.metrics import erode, light_in_albedo, mad, masked_mean, side, ssim
+from training.evaluate.protocols.frontalization import AMBIENT, DIFFUSE, LIGHTS, SEED, lit_render, seen_points
 from training.evaluate.renders import EROSION, NECK_DEPTH
 from training.rig.rig import FAR_DEPTH, Rig
 
@@ -34,8 +33,6 @@ VALIDATED = 96
 """Renders that a training is measured on as it goes."""
 PART = 16
 """Photos that are analysed at once."""
-HIDDEN_BEHIND = 0.003
-"""Depth by which a point lies behind the visible surface when it is hidden, camera-distance units (2.4 mm)."""
 
 Figures = dict[str, dict[str, float]]
 
@@ -64,7 +61,7 @@ def renders(autoencoder: Autoencoder, model: FineStage, path: Path, limit: int |
     photos = as_crop(image, model.config.coarse_size).clamp(0, 1)
     depth, albedo = truth["cd"].float(), truth["ca"].movedim(-1, 1).float() / 255
     face, head = erode(truth["cm"] & (depth < NECK_DEPTH), EROSION), erode(truth["cm"], EROSION)
-    visible = _seen(depth, truth["zin"].float(), View(truth["view"][:, :3], truth["view"][:, 3:]))
+    visible = seen_points(depth, truth["zin"].float(), View(truth["view"][:, :3], truth["view"][:, 3:]))
     maps: dict[str, list] = {}
     for found in analyze(autoencoder, model, photos):
         for name, factors in found.items():
@@ -79,14 +76,6 @@ def renders(autoencoder: Autoencoder, model: FineStage, path: Path, limit: int |
         for key, value in values.items():
             result.setdefault(f"fine.{key}", {})[name] = value
     return result
-
-
-def _seen(canon_depth: Tensor, depth: Tensor, view: View) -> Tensor:
-    """(B, H, W) bool, canonical points that a view shows, of depth (B, H, W) in both frames."""
-    points, size = transform(backproject(canon_depth), view), depth.shape[-1]
-    at = project(points, size)
-    nearest = sample(depth[:, None], at)[:, 0]
-    return (points[..., 2] < nearest + HIDDEN_BEHIND) & ((at >= 0) & (at <= size - 1)).all(-1)
 
 
 def _albedo_errors(albedo: Tensor, truth: Tensor, head: Tensor, visible: Tensor) -> tuple[float, float]:
@@ -142,12 +131,8 @@ def lamps(autoencoder: Autoencoder, model: FineStage, people: int) -> Figures:
             maps.setdefault(name, []).append(factors.canon_albedo)
     result: Figures = {}
     for name, parts in maps.items():
-        lit = torch.cat(parts).unflatten(0, (people, len(LIGHTS))).unbind(1)
-        across = np.mean([albedo_error(one, other, face) for one in lit for other in lit if one is not other])
-        both = face & face.roll(1, 0)
-        between = np.mean([albedo_error(one, one.roll(1, 0), both) for one in lit])
-        for key, value in (("lights", across), ("people", between), ("ratio", across / between)):
-            result.setdefault(f"fine.{key}", {})[name] = float(value)
+        for key, value in light_in_albedo(torch.cat(parts), face).items():
+            result.setdefault(f"fine.{key}", {})[name] = value
     return result
 
 

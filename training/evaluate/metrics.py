@@ -109,6 +109,24 @@ def albedo_error(albedo: Tensor, truth: Tensor, mask: Tensor) -> float:
     return masked_mean((gain[:, None, None, None] * albedo - truth).abs(), mask).nanmean().item()
 
 
+def light_in_albedo(albedos: Tensor, face: Tensor) -> dict[str, float]:
+    """How much albedos of the same faces differ between lights.
+
+    Args:
+        albedos: (B · L, 3, H, W) of B faces under L lights each, face by face.
+        face: (B, H, W) bool, where each is compared.
+
+    Returns:
+        Mean L1, up to gain: between lights of one face ("lights"), between faces under one light ("people"), and the
+        former as a share of the latter ("ratio").
+    """
+    lit = albedos.unflatten(0, (len(face), -1)).unbind(1)
+    lights = np.mean([albedo_error(one, other, face) for one in lit for other in lit if one is not other])
+    both = face & face.roll(1, 0)
+    people = np.mean([albedo_error(one, one.roll(1, 0), both) for one in lit])
+    return {"lights": float(lights), "people": float(people), "ratio": float(lights / people)}
+
+
 def correlation(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     """Correlation of `first` with `second`, and the slope of its regression on `second`."""
     covariance = np.cov(first, second)

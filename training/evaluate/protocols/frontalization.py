@@ -34,7 +34,7 @@ from training.data.renders import random_light, sensor_noise
 from training.evaluate import plots
 from training.evaluate.comparison import Row, show, table, write_report
 from training.evaluate.descriptor import Descriptor
-from training.evaluate.metrics import albedo_error, erode, masked_mean
+from training.evaluate.metrics import erode, light_in_albedo, masked_mean
 from training.evaluate.renders import EROSION, NECK_DEPTH
 from training.rig.rig import Rig, RigSample
 
@@ -158,9 +158,14 @@ def _face(render: RigSample, erosion: int) -> Tensor:
 def _seen(render: RigSample) -> Tensor:
     """(1, n, n) bool, points of the frontal image that the turned one shows."""
     view = View(*torch.from_numpy(render.view)[None].split((3, 2), 1))
-    points = transform(backproject(torch.from_numpy(render.canon_depth)[None]), view)
-    at, size = project(points, len(render.depth)), len(render.depth)
-    nearest = sample(torch.from_numpy(render.depth)[None, None], at)[:, 0]
+    return seen_points(torch.from_numpy(render.canon_depth)[None], torch.from_numpy(render.depth)[None], view)
+
+
+def seen_points(canon_depth: Tensor, depth: Tensor, view: View) -> Tensor:
+    """(B, H, W) bool, canonical points that a view shows, of depth (B, H, W) in both frames."""
+    points, size = transform(backproject(canon_depth), view), depth.shape[-1]
+    at = project(points, size)
+    nearest = sample(depth[:, None], at)[:, 0]
     return (points[..., 2] < nearest + HIDDEN_BEHIND) & ((at >= 0) & (at <= size - 1)).all(-1)
 
 
@@ -246,12 +251,8 @@ def albedo_under_lights(model: LatentFace, people: int) -> dict[str, dict[str, f
     ways = {"decoded": torch.cat(decoded), "detail": torch.cat(detail), "nothing": F.avg_pool2d(images, STEP)}
     figures: dict[str, dict[str, float]] = {}
     for name, maps in ways.items():
-        lit = maps.unflatten(0, (people, len(LIGHTS))).unbind(1)
-        lights = np.mean([albedo_error(one, other, face) for one in lit for other in lit if one is not other])
-        both = face & face.roll(1, 0)
-        faces = np.mean([albedo_error(one, one.roll(1, 0), both) for one in lit])
-        for key, value in (("lights", lights), ("people", faces), ("ratio", lights / faces)):
-            figures.setdefault(f"albedo.{key}", {})[name] = float(value)
+        for key, value in light_in_albedo(maps, face).items():
+            figures.setdefault(f"albedo.{key}", {})[name] = value
     return figures
 
 
