@@ -84,10 +84,9 @@ def load_diffusion(path: str | Path, autoencoder: Autoencoder) -> Diffusion:
         WeightsMismatch: it was made for another autoencoder.
     """
     config, state, metadata = _read(path, DiffusionConfig)
-    if metadata.get("autoencoder") != autoencoder_fingerprint(autoencoder.state_dict()):
-        raise WeightsMismatch(f"The diffusion weights {path} were made for another autoencoder: fetch both files "
-                              "together, train them again with `python -m training.train_diffusion`, or move this file "
-                              "away to go on without identity and expression.")
+    _check_autoencoder(metadata, autoencoder, f"The diffusion weights {path} were made for another autoencoder: fetch "
+                       "both files together, train them again with `python -m training.train_diffusion`, or move this "
+                       "file away to go on without identity and expression.")
     return _filled(Diffusion(config), state, path)
 
 
@@ -104,9 +103,8 @@ def load_fine(path: str | Path, autoencoder: Autoencoder) -> FineStage:
         WeightsMismatch: it was made for another autoencoder.
     """
     config, state, metadata = _read(path, FineConfig)
-    if metadata.get("autoencoder") != autoencoder_fingerprint(autoencoder.state_dict()):
-        raise WeightsMismatch(f"The fine stage {path} was made for another autoencoder: fetch both files together, or "
-                              "train it again with `python -m training.train_fine`.")
+    _check_autoencoder(metadata, autoencoder, f"The fine stage {path} was made for another autoencoder: fetch both "
+                       "files together, or train it again with `python -m training.train_fine`.")
     return _filled(FineStage(config), state, path)
 
 
@@ -118,10 +116,15 @@ def semantics_path(path: str | Path) -> Path:
 def load_semantics(path: str | Path, autoencoder: Autoencoder) -> SemanticBasis:
     """The found semantics of a file; errors as of `load_fine`."""
     config, state, metadata = _read(path, SemanticsConfig)
-    if metadata.get("autoencoder") != autoencoder_fingerprint(autoencoder.state_dict()):
-        raise WeightsMismatch(f"The semantics {path} were found for another autoencoder: fetch both files together, or "
-                              "find them again with `python -m training.fit_semantics`.")
+    _check_autoencoder(metadata, autoencoder, f"The semantics {path} were found for another autoencoder: fetch both "
+                       "files together, or find them again with `python -m training.fit_semantics`.")
     return _filled(SemanticBasis(config), state, path)
+
+
+def _check_autoencoder(metadata: dict[str, str], autoencoder: Autoencoder, sentence: str) -> None:
+    """Raise WeightsMismatch with a sentence where a file was not made for this autoencoder."""
+    if metadata.get("autoencoder") != autoencoder_fingerprint(autoencoder.state_dict()):
+        raise WeightsMismatch(sentence)
 
 
 def _filled(network: Network, state: dict[str, Tensor], path: str | Path) -> Network:
