@@ -64,7 +64,9 @@ class ModelConfig:
     image_size: StrictInt = 64
     """Side of the input image and of every map, pixels: a power of two, 32 at least."""
     code_size: StrictInt = 256
-    """Length of the depth code and of the albedo code."""
+    """Length of the depth code and of the albedo code's first part."""
+    detail_size: StrictInt = 0
+    """Length of the albedo code's second part (core.model.detail_coder); 0: none."""
     width: StrictInt = 32
     """Channels of the first convolution of the depth and albedo networks; doubled at each halving up to 8 ×."""
     pose_width: StrictInt = 16
@@ -90,13 +92,20 @@ class ModelConfig:
 
     to_dict = asdict
 
+    @property
+    def albedo_code_size(self) -> int:
+        """Length of the albedo code."""
+        return self.code_size + self.detail_size
+
 
 @dataclass(frozen=True, config=VALIDATED)
 class DiffusionConfig:
     """Sizes of the denoisers, and the noise schedule (paper section 3.2)."""
 
     code_size: StrictInt = 256
-    """Length of each code."""
+    """Length of the depth code."""
+    albedo_code_size: StrictInt = 256
+    """Length of the albedo code (ModelConfig.albedo_code_size)."""
     identity_size: StrictInt = 96
     """Dimensions of a code's identity subspace; in all other directions a code is expression."""
     width: StrictInt = 256
@@ -114,6 +123,10 @@ class DiffusionConfig:
 
     to_dict = asdict
 
+    @property
+    def code_sizes(self) -> tuple[int, int]:
+        """Lengths of the depth and the albedo code."""
+        return self.code_size, self.albedo_code_size
 
 @dataclass(frozen=True, config=VALIDATED)
 class FineConfig:

@@ -145,9 +145,9 @@ class CodePair(TensorDataclass):
     """A vector for depth and one for albedo: both codes of a face, or their identity part or expression part."""
 
     depth: Tensor
-    """(B, 256)."""
+    """(B, ModelConfig.code_size)."""
     albedo: Tensor
-    """(B, 256)."""
+    """(B, ModelConfig.albedo_code_size)."""
 
     def __add__(self, other: CodePair) -> CodePair:
         return CodePair(self.depth + other.depth, self.albedo + other.albedo)
@@ -165,9 +165,9 @@ class Codes(TensorDataclass):
     """Latent codes of B faces (paper section 3.1)."""
 
     depth_code: Tensor
-    """(B, 256)."""
+    """(B, ModelConfig.code_size)."""
     albedo_code: Tensor
-    """(B, 256)."""
+    """(B, ModelConfig.albedo_code_size)."""
 
     @classmethod
     def of(cls, pair: CodePair) -> Codes:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -134,7 +135,7 @@ def set_up(config: AutoencoderTraining, state: dict[str, Any] | None) -> Setup:
 
     from core.model.autoencoder import Autoencoder
     from training.data.batches import Batches
-    from training.fitting.eigenfaces import fit_eigenfaces
+    from training.fitting.eigenfaces import fit_detail, fit_eigenfaces
     from training.objective.autoencoder import Objective
 
     torch.set_num_threads(config.threads)
@@ -145,7 +146,8 @@ def set_up(config: AutoencoderTraining, state: dict[str, Any] | None) -> Setup:
     model = Autoencoder(config.model).to(config.device)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
     if not state and config.start_from:
-        _load_weights(model, config)
+        if _load_weights(model, config):
+            fit_detail(model, batches.photos().to(config.device))
     elif not state:
         fit_eigenfaces(model.albedo_decoder, batches.faces())
     for name, parameter in model.named_parameters():
@@ -164,8 +166,11 @@ def set_up(config: AutoencoderTraining, state: dict[str, Any] | None) -> Setup:
     return Setup(accelerator, batches, objective, model, averaged, optimizer, state["step"] if state else 0)
 
 
-def _load_weights(model: Autoencoder, config: AutoencoderTraining) -> None:
+def _load_weights(model: Autoencoder, config: AutoencoderTraining) -> bool:
     """Give a model the weights to start from.
+
+    Returns:
+        Whether the model has a detail coder and the weights have none.
 
     Raises:
         ConfigError: they are of a model of other sizes or ranges.
@@ -175,11 +180,14 @@ def _load_weights(model: Autoencoder, config: AutoencoderTraining) -> None:
     from core.model.weights import load_weights, weights_path
 
     found, weights = load_weights(weights_path(config.start_from))
-    if found != config.model:
+    adds_detail = config.model.detail_size > 0 and found.detail_size == 0
+    if found != (replace(config.model, detail_size=0) if adds_detail else config.model):
         raise ConfigError(f"The weights {config.start_from} are of another model: {found}.")
-    model.load_state_dict(weights)
-    # Published codes are whitened; training uses the codes as the encoders give them.
-    model.depth_basis, model.albedo_basis = (CodeBasis(found.code_size).to(config.device) for _ in range(2))
+    model.load_state_dict(weights, strict=not adds_detail)
+    if not config.only:
+        # Published codes are whitened; training uses the codes as the encoders give them.
+        model.depth_basis, model.albedo_basis = (CodeBasis(found.code_size).to(config.device) for _ in range(2))
+    return adds_detail
 
 
 def _time_invariance(config: AutoencoderTraining) -> TimeInvariance:

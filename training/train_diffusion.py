@@ -112,8 +112,9 @@ def set_up(config: DiffusionTraining, run: Path, state: dict[str, Any] | None) -
     frames = all_codes(config, run)
     batches = CodeBatches(frames, config)
     torch.manual_seed(config.seed)
-    size = load_weights(run / AUTOENCODER)[0].image_size
-    diffusion = Diffusion(replace(config.model, image_size=size))
+    found = load_weights(run / AUTOENCODER)[0]
+    diffusion = Diffusion(replace(config.model, image_size=found.image_size, code_size=found.code_size,
+                                  albedo_code_size=found.albedo_code_size))
     if not state:
         _fit(diffusion, frames, batches)
     optimizer = torch.optim.AdamW(diffusion.parameters(), config.lr, (0.9, 0.99), weight_decay=config.weight_decay,

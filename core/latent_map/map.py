@@ -139,7 +139,7 @@ class LatentMap:
                 for name, kind in (("whole", "code"), ("identity", "identity")) if kind in self.positions}
         with writing(path, overwrite) as part, open(part, "wb") as file:
             np.savez_compressed(
-                file, names=self.names, **rows,
+                file, names=self.names, depth_size=np.array(select(self.codes, "code").depth.shape[1]), **rows,
                 **{f"positions.{kind}": positions for kind, positions in self.positions.items()},
                 **{f"columns.{name}": column for name, column in self.columns.items()},
                 pictures=np.frombuffer(b"".join(self.thumbnails), np.uint8),
@@ -184,11 +184,14 @@ def code_rows(codes: Codes | SplitCodes, kind: Kind) -> np.ndarray:
 
 def _codes(arrays: dict[str, np.ndarray]) -> Codes | SplitCodes:
     """Codes out of a map's file."""
-    halves = {name: CodePair(*torch.from_numpy(arrays[name]).float().chunk(2, 1)) for name in ("whole", "identity")
-              if name in arrays}
-    if "identity" not in halves:
-        return Codes.of(halves["whole"])
-    return SplitCodes(halves["identity"], halves["whole"] - halves["identity"])
+    pairs = {}
+    for name in {"whole", "identity"} & set(arrays):
+        rows = torch.from_numpy(arrays[name]).float()
+        pairs[name] = CodePair(*rows.tensor_split([int(arrays["depth_size"]) if "depth_size" in arrays
+                                                   else rows.shape[1] // 2], 1))
+    if "identity" not in pairs:
+        return Codes.of(pairs["whole"])
+    return SplitCodes(pairs["identity"], pairs["whole"] - pairs["identity"])
 
 
 class Space:

@@ -12,6 +12,7 @@ from core.config import ModelConfig
 from core.geometry.camera import backproject, canonical_pixels, depth_to_normal, project, sample, transform
 from core.geometry.rasterizer import rasterize_depth
 from core.geometry.shading import shade
+from core.model.detail_coder import DetailCoder
 from core.model.networks import CodeBasis, Decoder, Encoder, EncoderDecoder, PCADecoder
 from core.types import Codes, Factors, Light, View, light_direction
 
@@ -27,6 +28,8 @@ CORRECTION_INPUT_CHANNELS = 16
 """Channels of the correction encoder's input; see `_correction_input`."""
 MIN_SHADING = 0.2
 """Least shading that the photo is divided by: in deeper shadow there is only noise."""
+HIDDEN_BEHIND = 0.003
+"""Depth by which a point lies behind the visible surface when it is hidden, camera-distance units (2.4 mm)."""
 
 
 class Autoencoder(nn.Module):
@@ -35,7 +38,8 @@ class Autoencoder(nn.Module):
     Depth, light and view are encoded from the photo. Albedo is encoded from the photo unwarped to the canonical frame
     and divided by its shading, where all faces have their eyes and mouth in the same place. That is the initial
     estimate. A correction encoder then compares the photo with what the estimate renders to, and adds a correction
-    (iterative error feedback, Carreira et al. 2016).
+    (iterative error feedback, Carreira et al. 2016). Where `config.detail_size` says so, the albedo code has a second
+    part, for what the first leaves out of the photo (core.model.detail_coder).
     """
 
     def __init__(self, config: ModelConfig):
@@ -52,6 +56,7 @@ class Autoencoder(nn.Module):
         self.confidence_net = EncoderDecoder(size, config.pose_width, 2)
         self.correction_encoder = Encoder(size, config.width, 2 * code + LIGHT_SIZE + VIEW_SIZE,
                                           CORRECTION_INPUT_CHANNELS)
+        self.detail_coder = DetailCoder(size, config.detail_size) if config.detail_size else None
         # The correction starts at zero: at first there is nothing sensible to compare with.
         nn.init.zeros_(self.correction_encoder.head.weight)
         nn.init.zeros_(self.correction_encoder.head.bias)
@@ -75,6 +80,11 @@ class Autoencoder(nn.Module):
         confidence = 1 / (1 + sigmas[:, :1])
         return self.render(image, codes, canon_depth, canon_albedo, light, view, confidence), sigmas
 
+    @property
+    def code_bases(self) -> list[CodeBasis]:
+        """The bases of the depth code and of the albedo code's parts, in the order of their numbers."""
+        return [self.depth_basis, self.albedo_basis, *([self.detail_coder.basis] if self.detail_coder else [])]
+
     @staticmethod
     def render(image: Tensor, codes: Codes, canon_depth: Tensor, canon_albedo: Tensor, light: Light, view: View,
                confidence: Tensor) -> Factors:
@@ -88,14 +98,30 @@ class Autoencoder(nn.Module):
                        recon_mask[:, None].to(image.dtype), recon_image, confidence, light, view, codes)
 
     def encode_raw(self, image: Tensor) -> tuple[Codes, Light, View]:
-        """Depth and albedo codes (B, 256), light and view: initial estimate plus correction."""
+        """Codes, light and view: initial estimate plus correction, then the albedo code's second part."""
         estimate, rendered = self._initial_estimate(image)
         correction = self.correction_encoder(_correction_input(image, rendered)).float()
-        return self._split_heads(estimate + correction)
+        codes, light, view = self._split_heads(estimate + correction)
+        if self.detail_coder is not None:
+            detail = self.detail_coder(*self.detail_input(image, codes, light, view))
+            codes = Codes(codes.depth_code, torch.cat([codes.albedo_code, detail], 1))
+        return codes, light, view
 
     def encode(self, image: Tensor) -> Codes:
-        """Depth and albedo codes (B, 256)."""
+        """Codes of aligned photos."""
         return self.encode_raw(image)[0]
+
+    @torch.no_grad()
+    def detail_input(self, image: Tensor, codes: Codes, light: Light, view: View) -> tuple[Tensor, ...]:
+        """Arguments of `DetailCoder.forward` of photos (B, 3, H, W) whose codes have the first part alone."""
+        canon_depth = self.decode_depth(codes.depth_code)
+        shading = shade(depth_to_normal(canon_depth), light)
+        points = transform(backproject(canon_depth), view)
+        at, size = project(points, image.shape[-1]), image.shape[-1]
+        nearest = sample(rasterize_depth(points, size)[0][:, None], at)[:, 0]
+        visible = (points[..., 2] < nearest + HIDDEN_BEHIND) & ((at >= 0) & (at <= size - 1)).all(-1)
+        unlit = sample(image, at) / shading.clamp(min=MIN_SHADING)
+        return self._first_albedo(codes.albedo_code), unlit, visible[:, None].float(), shading
 
     def _initial_estimate(self, image: Tensor) -> tuple[Tensor, Factors]:
         """Initial estimate of the encoders, and its render.
@@ -112,7 +138,7 @@ class Autoencoder(nn.Module):
 
         estimate = torch.cat([depth, albedo, light, view], 1)
         codes, light, view = self._split_heads(estimate)
-        canon_albedo = self.decode_albedo(codes.albedo_code)
+        canon_albedo = self._first_albedo(codes.albedo_code)
         return estimate, self.render(image, codes, canon_depth, canon_albedo, light, view,
                                      torch.zeros_like(image[:, :1]))
 
@@ -153,8 +179,16 @@ class Autoencoder(nn.Module):
         return F.pad(depth[..., columns:-columns], (columns, columns), value=self.config.border_depth)
 
     def decode_albedo(self, albedo_code: Tensor) -> Tensor:
-        """Albedo (B, 3, H, W), [0, 1], of albedo codes (B, 256)."""
-        return self.albedo_decoder(self.albedo_basis.decode(albedo_code)).float().sigmoid()
+        """Albedo (B, 3, H, W), [0, 1], of albedo codes (B, albedo_code_size)."""
+        first, detail = albedo_code.split((self.config.code_size, self.config.detail_size), 1)
+        albedo = self._first_albedo(first)
+        if self.detail_coder is not None:
+            albedo = (albedo + self.detail_coder.decode(detail)).clamp(0, 1)
+        return albedo
+
+    def _first_albedo(self, first: Tensor) -> Tensor:
+        """The albedo (B, 3, H, W), [0, 1], that the first part (B, 256) of albedo codes holds."""
+        return self.albedo_decoder(self.albedo_basis.decode(first)).float().sigmoid()
 
     def sigmas(self, image: Tensor) -> Tensor:
         """Expected absolute error of each pixel (B, 2, H, W): of the reconstruction and of its mirrored twin."""

@@ -96,9 +96,9 @@ class CodeDiffusion(nn.Module):
     lift: Tensor
     """(identity_size, code_size) from identity coordinates back to codes."""
 
-    def __init__(self, config: DiffusionConfig):
+    def __init__(self, config: DiffusionConfig, code: int):
         super().__init__()
-        code, identity = config.code_size, config.identity_size
+        identity = config.identity_size
         self.denoiser = Denoiser(config)
         self.register_buffer("mean", torch.zeros(code))
         self.register_buffer("basis", torch.eye(code, identity))
@@ -130,7 +130,7 @@ class Diffusion(nn.Module):
     def __init__(self, config: DiffusionConfig):
         super().__init__()
         self.config = config
-        self.depth, self.albedo = CodeDiffusion(config), CodeDiffusion(config)
+        self.depth, self.albedo = (CodeDiffusion(config, size) for size in config.code_sizes)
         self.expression_basis = ExpressionBasis(config)
 
     def identity(self, codes: Codes, seed: int = SEED,
@@ -150,7 +150,7 @@ class Diffusion(nn.Module):
 
     def sample(self, codes: Codes, count: int, seed: int = SEED,
                callback: Callable[[int, CodePair], None] | None = None) -> CodePair:
-        """Samples (count, B, 256) of the time-invariant codes; `callback` gets all samples after each step."""
+        """Samples (count, B, code) of the time-invariant codes; `callback` gets all samples after each step."""
         generator = torch.Generator().manual_seed(seed)
         conditions = [(part, part.coordinates(code).expand(count, -1, -1))
                       for part, code in ((self.depth, codes.depth_code), (self.albedo, codes.albedo_code))]

@@ -37,13 +37,13 @@ class ExpressionBasis(nn.Module):
     """
 
     regressor: Tensor
-    """(2 · code_size, 57) linear regression from a change of [depth, albedo] codes to expression weights."""
+    """(code sizes together, 57) linear regression from a change of [depth, albedo] codes to expression weights."""
     gain: Tensor
     """(57,) factor that undoes the shrinkage of the regressed weights."""
     origin: Tensor
     """(57,) regressed weights of faces without expression, the mean over photos (training.fit_neutral)."""
     directions: Tensor
-    """(57, 2 · code_size) change of the codes by each expression at full strength."""
+    """(57, code sizes together) change of the codes by each expression at full strength."""
     displacement: Tensor
     """(57, 3, H, W) motion of the canonical points by each expression at full strength, camera-distance units."""
     landmarks: Tensor
@@ -51,7 +51,8 @@ class ExpressionBasis(nn.Module):
 
     def __init__(self, config: DiffusionConfig):
         super().__init__()
-        weights, codes, size = len(EXPRESSION_NAMES), 2 * config.code_size, config.image_size
+        self.code_sizes = config.code_sizes
+        weights, codes, size = len(EXPRESSION_NAMES), sum(config.code_sizes), config.image_size
         self.register_buffer("regressor", torch.zeros(codes, weights))
         self.register_buffer("gain", torch.ones(weights))
         self.register_buffer("origin", torch.zeros(weights))
@@ -84,7 +85,7 @@ class ExpressionBasis(nn.Module):
 
     def code_change(self, weights: Tensor) -> CodePair:
         """Change of the codes by expression weights (B, 57)."""
-        return CodePair(*(weights @ self.directions).chunk(2, 1))
+        return CodePair(*(weights @ self.directions).split(self.code_sizes, 1))
 
     def project(self, change: CodePair) -> CodePair:
         """The part of changes of codes that is due to expressions."""

@@ -103,6 +103,20 @@ def test_a_run_starts_from_weights(config, tmp_path):
         train(replace(still, model=replace(config.model, width=16)), second)
 
 
+def test_the_second_part_of_the_albedo_code_is_added_to_trained_weights(config, tmp_path):
+    first = checkpoint.new_run(tmp_path, "hybrid", config.to_dict())
+    train(config, first)
+    weights = first / "model.safetensors"
+    added = replace(config, start_from=str(weights), only="detail_coder.cleaner", steps=2,
+                    model=replace(config.model, detail_size=8))
+    second = checkpoint.new_run(tmp_path, "detail", added.to_dict())
+    train(added, second)
+    (_, before), (found, after) = (load_weights(run / "model.safetensors") for run in (first, second))
+    assert found.detail_size == 8
+    assert not [name for name in before if not torch.equal(before[name], after[name])]
+    assert after["detail_coder.encoder.weight"].any() and after["detail_coder.cleaner.out.weight"].any()
+
+
 def test_the_diffusion_models_loss_fine_tunes_the_encoders(config, split_weights, tmp_path):
     tuned = replace(config, steps=2, start_from=str(split_weights), loss=replace(config.loss, time_invariance=1.0))
     run = checkpoint.new_run(tmp_path, "tuned", tuned.to_dict())

@@ -99,8 +99,12 @@ class Batches:
 
     def faces(self) -> Tensor:
         """(N, 3, H, W) training photos without augmentation, and albedos of renders."""
-        photos = self._shrink(self.pack[: min(EIGENFACES, self.trained)])
+        photos = self.photos()
         return photos if self.render_pack is None else torch.cat([photos, self.render_pack.albedos(EIGENFACES)])
+
+    def photos(self) -> Tensor:
+        """(N, 3, H, W) training photos without augmentation, the first of them."""
+        return self._shrink(self.pack[: min(EIGENFACES, self.trained)])
 
     def held_out(self) -> HeldOut:
         """At most `config.held_out` photos and as many renders, the same at every call, on the training's device."""
@@ -121,9 +125,9 @@ class CodeBatch(NamedTuple):
     """One batch of the diffusion model's training: the last arguments of `denoising_loss`."""
 
     codes: Tensor
-    """(B, 2, code)."""
+    """(B, codes) depth and albedo codes in one row."""
     targets: Tensor
-    """(B, 2, code) time-invariant codes."""
+    """(B, codes) time-invariant codes."""
     noise: Tensor
     """(B, 2, identity) standard normal."""
     timesteps: Tensor
@@ -178,7 +182,7 @@ def held_out_people(person: Tensor, count: int) -> Tensor:
 
 
 def time_invariant(frames: Frames) -> Tensor:
-    """Time-invariant code of each frame (N, 2, code): mean code of the person's other photos (paper section 3.2).
+    """Time-invariant codes of each frame (N, codes): mean code of the person's other photos (paper section 3.2).
 
     The frame's own photo is left out: its expression, which is to be removed, would be part of the mean. A copy of a
     single photo has the other copies instead.
@@ -186,10 +190,10 @@ def time_invariant(frames: Frames) -> Tensor:
     codes = frames.data.float()
 
     def sums(groups: Tensor) -> tuple[Tensor, Tensor]:
-        """Sum of the codes of each frame's group (N, 2, code), and the group's size (N, 1, 1)."""
+        """Sum of the codes of each frame's group (N, codes), and the group's size (N, 1)."""
         _, groups = groups.unique(return_inverse=True)
         total = torch.zeros(int(groups.max()) + 1, *codes.shape[1:]).index_add(0, groups, codes)
-        return total[groups], groups.bincount()[groups][:, None, None]
+        return total[groups], groups.bincount()[groups][:, None]
 
     (person, frames_of_person), (photo, copies) = sums(frames.person), sums(frames.photo_id)
     single = frames_of_person == copies

@@ -39,7 +39,7 @@ class Frames(TensorDataclass):
     """Images of people, or the codes of the images."""
 
     data: Tensor
-    """(N, 3, H, W) images in [0, 1], or (N, 2, code) depth and albedo codes."""
+    """(N, 3, H, W) images in [0, 1], or (N, codes) depth and albedo codes in one row."""
     person: Tensor
     """(N,) person numbers; each single photo counts as a person."""
     photo_id: Tensor
@@ -86,7 +86,7 @@ def encode(autoencoder: Autoencoder, frames: Frames) -> Frames:
     """The frames with codes, float16, in place of images."""
     with autocast(True):
         codes = autoencoder.encode(frames.data.contiguous(memory_format=torch.channels_last))
-    return replace(frames, data=torch.stack([codes.depth_code, codes.albedo_code], 1).half())
+    return replace(frames, data=torch.cat([codes.depth_code, codes.albedo_code], 1).half())
 
 
 def rendered_frames(folder: str, limit: int, lights: int, behind: Tensor,

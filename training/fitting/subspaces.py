@@ -27,16 +27,17 @@ def fit_identity(diffusion: Diffusion, frames: Frames, targets: Tensor) -> None:
     Args:
         diffusion: gets the results.
         frames: codes.
-        targets: (N, 2, code) time-invariant codes.
+        targets: (N, codes) time-invariant codes.
     """
     known = frames.expression.isfinite().all(1)
-    for number, part in enumerate((diffusion.depth, diffusion.albedo)):
-        codes, target = frames.data[:, number].float(), targets[:, number]
+    sizes = diffusion.config.code_sizes
+    splits = frames.data.float().split(sizes, 1), targets.split(sizes, 1)
+    for number, (part, codes, target) in enumerate(zip((diffusion.depth, diffusion.albedo), *splits, strict=True)):
         within, between = scatter(codes, frames.person)
         # An expression changes codes of renders in other directions than codes of photos; both count.
         for source in frames.source[known].unique():
             weights, changes = _within_people(frames[known & (frames.source == source)])
-            effect = weights @ _regression(weights, changes.chunk(2, 1)[number])
+            effect = weights @ _regression(weights, changes.split(sizes, 1)[number])
             within += EXPRESSION_SCATTER * effect.T.cov()
         basis = discriminant_basis(within, between)[:, : diffusion.config.identity_size]
         part.mean.copy_(codes.mean(0))
@@ -77,12 +78,12 @@ def fit_expressions(diffusion: Diffusion, frames: Frames, displacement: Tensor, 
 
 
 def _expressions_and_codes(frames: Frames) -> tuple[Tensor, Tensor]:
-    """Expression weights (N, 57) and both codes (N, 2 D)."""
-    return frames.expression.float(), frames.data.float().flatten(1)
+    """Expression weights (N, 57) and both codes (N, codes)."""
+    return frames.expression.float(), frames.data.float()
 
 
 def _within_people(frames: Frames) -> tuple[Tensor, Tensor]:
-    """Expression weights (N, 57) and both codes (N, 2 D), minus their means over the frames of the person."""
+    """Expression weights (N, 57) and both codes (N, codes), minus their means over the frames of the person."""
     _, person = frames.person.unique(return_inverse=True)
     weights, codes = (rows - person_means(rows, person)[person] for rows in _expressions_and_codes(frames))
     return weights, codes

@@ -33,12 +33,12 @@ def whiten(autoencoder: Autoencoder, frames: Frames) -> Frames:
     Returns:
         The frames with whitened codes.
     """
-    parts = []
-    for number, basis in enumerate((autoencoder.depth_basis, autoencoder.albedo_basis)):
-        raw = basis.decode(frames.data[:, number])
+    parts, bases = [], autoencoder.code_bases
+    for basis, rows in zip(bases, frames.data.split([len(basis.mean) for basis in bases], 1), strict=True):
+        raw = basis.decode(rows)
         basis.set_basis(raw.mean(0), within_person_basis(raw, frames.person))
         parts.append(basis(raw))
-    return replace(frames, data=torch.stack(parts, 1).half())
+    return replace(frames, data=torch.cat(parts, 1).half())
 
 
 def within_person_basis(codes: Tensor, person: Tensor) -> Tensor:

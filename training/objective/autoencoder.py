@@ -32,10 +32,10 @@ class Objective(nn.Module):
                  time_invariance: TimeInvariance | None = None):
         super().__init__()
         self.model, self.time_invariance = model, time_invariance
-        self.contrast = IdentityContrast(model.config.code_size)
+        self.contrast = IdentityContrast(model.config.code_size, model.config.albedo_code_size)
         self.register_buffer("mean_depth", mean_depth, persistent=False)
         if mean_depth is not None:
-            self.expression_head = nn.Linear(2 * model.config.code_size, EXPRESSION_COUNT)
+            self.expression_head = nn.Linear(model.config.code_size + model.config.albedo_code_size, EXPRESSION_COUNT)
             # At zero, the untrained head sends no gradient to the codes.
             nn.init.zeros_(self.expression_head.weight)
 

@@ -21,7 +21,7 @@ class IdentityContrast(nn.Module):
     distinguish people, and the depth code would not have to.
 
     Args:
-        code_size: length of each code.
+        depth_size, albedo_size: length of each code.
         size: length of a head's output.
         memory: number of earlier images kept; random directions fill it at first.
         temperature: of the softmax.
@@ -32,10 +32,10 @@ class IdentityContrast(nn.Module):
     people: Tensor
     """(M,) their people."""
 
-    def __init__(self, code_size: int, size: int = 64, memory: int = 4096, temperature: float = 0.1):
+    def __init__(self, depth_size: int, albedo_size: int, size: int = 64, memory: int = 4096, temperature: float = 0.1):
         super().__init__()
         self.temperature = temperature
-        self.heads = nn.ModuleList(nn.Linear(code_size, size) for _ in range(2))
+        self.heads = nn.ModuleList(nn.Linear(numbers, size) for numbers in (depth_size, albedo_size))
         generator = torch.Generator().manual_seed(0)
         self.register_buffer("memory", F.normalize(torch.randn(memory, 2, size, generator=generator), dim=-1))
         self.register_buffer("people", torch.full((memory,), NOBODY))

@@ -23,19 +23,20 @@ def denoising_loss(diffusion: Diffusion, schedule: DDIMScheduler, codes: Tensor,
     Args:
         diffusion: the denoisers.
         schedule: noise schedule (core.model.diffusion.noise_schedule).
-        codes: (B, 2, code) depth and albedo codes of images.
-        targets: (B, 2, code) their time-invariant codes.
+        codes: (B, codes) depth and albedo codes of images in one row.
+        targets: (B, codes) their time-invariant codes.
         noise: (B, 2, identity) standard normal.
         timesteps: (B,) integers, 0 to `num_train_timesteps` − 1.
 
     Returns:
         A scalar each for "depth" and "albedo".
     """
-    terms = {}
-    for number, name in enumerate(("depth", "albedo")):
+    terms, sizes = {}, diffusion.config.code_sizes
+    for number, (name, code, wanted) in enumerate(zip(("depth", "albedo"), codes.split(sizes, 1),
+                                                      targets.split(sizes, 1), strict=True)):
         part = getattr(diffusion, name)
-        condition = part.coordinates(codes[:, number])
-        target = part.standardize(part.coordinates(targets[:, number]), condition)
+        condition = part.coordinates(code)
+        target = part.standardize(part.coordinates(wanted), condition)
         noisy = schedule.add_noise(target, noise[:, number], timesteps)  # type: ignore[arg-type]  # tensors are meant
         with autocast(True, codes.device.type):
             predicted = part.denoiser(noisy, timesteps, condition)
@@ -57,7 +58,8 @@ class TimeInvariance(nn.Module):
     def __init__(self, diffusion: Diffusion, autoencoder: Autoencoder):
         super().__init__()
         self.diffusion = diffusion.requires_grad_(False)
-        self.bases = nn.ModuleList(deepcopy([autoencoder.depth_basis, autoencoder.albedo_basis]))
+        self.bases = nn.ModuleList(deepcopy(autoencoder.code_bases))
+        self.sizes = [len(basis.mean) for basis in autoencoder.code_bases]
         self.schedule = noise_schedule(diffusion.config)
 
     def forward(self, raw: Codes, generator: torch.Generator) -> Tensor:
@@ -67,8 +69,9 @@ class TimeInvariance(nn.Module):
             raw: codes of B images as encoders give them; the second half shows the faces of the first half.
             generator: of noise and timesteps. Seed it anew for each step, or the codes are fitted to one noise.
         """
-        codes = torch.stack([basis(code) for basis, code in
-                             zip(self.bases, (raw.depth_code, raw.albedo_code), strict=True)], 1)
+        rows = torch.cat([raw.depth_code, raw.albedo_code], 1)
+        parts = rows.split(self.sizes, 1)
+        codes = torch.cat([basis(part) for basis, part in zip(self.bases, parts, strict=True)], 1)
         count, config = len(codes), self.diffusion.config
         noise = torch.randn(count, 2, config.identity_size, generator=generator).to(codes)
         timesteps = torch.randint(config.num_train_timesteps, (count,), generator=generator).to(codes.device)

@@ -1,5 +1,7 @@
 """The autoencoder's shapes, ranges and symmetry."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -29,6 +31,22 @@ def test_shapes_and_ranges(model):
     assert torch.allclose(factors.light.direction.norm(dim=-1), torch.ones(2))
     assert (factors.light.direction[:, 2] > 0).all()
     assert factors.view.rotation.abs().max() <= torch.pi / 3 and factors.view.translation.abs().max() <= 0.1
+
+
+def test_detail_changes_the_albedo_alone():
+    """Beside the second part of the albedo code, everything is as it is without it."""
+    torch.manual_seed(0)
+    plain = Autoencoder(ModelConfig(image_size=32, width=8, pose_width=8)).eval().requires_grad_(False)
+    model = Autoencoder(replace(plain.config, detail_size=12)).eval().requires_grad_(False)
+    model.load_state_dict(plain.state_dict(), strict=False)
+    image = torch.rand(2, 3, 32, 32)
+    before, after = plain(image), model(image)
+    assert after.codes.albedo_code.shape == (2, model.config.albedo_code_size) == (2, 268)
+    assert torch.equal(after.codes.albedo_code[:, :256], before.codes.albedo_code)
+    for name in ("canon_depth", "shading", "recon_depth", "confidence"):
+        assert torch.equal(getattr(after, name), getattr(before, name))
+    assert not torch.equal(after.canon_albedo, before.canon_albedo)
+    assert after.canon_albedo.min() >= 0 and after.canon_albedo.max() <= 1
 
 
 def test_border_columns_are_tied_down(model):

@@ -31,7 +31,7 @@ def made():
     amounts = torch.randn(PEOPLE, 8, generator=generator)[person], torch.randn(count, 8, generator=generator)
     identity, light = (torch.einsum("nk,kcd->ncd", *pair) for pair in zip(amounts, ways, strict=True))
     expressed = torch.einsum("ne,ecd->ncd", expression, effects)
-    frames = rendered_codes(identity + light + expressed, person, torch.arange(count))
+    frames = rendered_codes((identity + light + expressed).flatten(1), person, torch.arange(count))
     frames.expression[:] = expression
     return frames, identity, light, expressed
 
@@ -43,7 +43,7 @@ def test_identity_coordinates_ignore_light_and_expression(made, diffusion):
         who, lit, moved = (((rows[:, number] - rows[:, number].mean(0)) @ part.basis @ part.linear).norm()
                            for rows in (identity, light, expressed))
         assert lit < 0.2 * who and moved < 0.2 * who
-        guess = part.restore(torch.zeros(len(frames.data), 24), part.coordinates(frames.data[:, number]))
+        guess = part.restore(torch.zeros(len(frames.data), 24), part.coordinates(frames.data.chunk(2, 1)[number]))
         # Relative to what frames hold beside identity; its mean over frames, that of expressions too, is in every code.
         missed = guess - guess.mean(0) - identity[:, number] + identity[:, number].mean(0)
         assert missed.norm() < 0.3 * (light + expressed)[:, number].norm()
