@@ -128,6 +128,7 @@ class DiffusionConfig:
         """Lengths of the depth and the albedo code."""
         return self.code_size, self.albedo_code_size
 
+
 @dataclass(frozen=True, config=VALIDATED)
 class FineConfig:
     """Sizes and ranges of the fine stage: a canonical U-Net on a frozen autoencoder."""
@@ -159,7 +160,9 @@ class SemanticsConfig:
     """Directions of `core.model.semantics`, by name."""
 
     code_size: StrictInt = 256
-    """Length of each code."""
+    """Length of the depth code."""
+    albedo_code_size: StrictInt = 256
+    """Length of the albedo code (ModelConfig.albedo_code_size)."""
     image_size: StrictInt = 64
     """Side of the influence maps, pixels."""
     names: tuple[str, ...] = ()

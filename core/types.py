@@ -149,6 +149,16 @@ class CodePair(TensorDataclass):
     albedo: Tensor
     """(B, ModelConfig.albedo_code_size)."""
 
+    @classmethod
+    def of_rows(cls, rows: Tensor, depth_size: int) -> CodePair:
+        """The pair of rows (B, codes) that hold the depth code, `depth_size` numbers, and then the albedo code."""
+        return cls(rows[:, :depth_size], rows[:, depth_size:])
+
+    @property
+    def rows(self) -> Tensor:
+        """(B, codes) the depth code and then the albedo code."""
+        return torch.cat([self.depth, self.albedo], 1)
+
     def __add__(self, other: CodePair) -> CodePair:
         return CodePair(self.depth + other.depth, self.albedo + other.albedo)
 

@@ -67,13 +67,14 @@ def fit(model: LatentFace, photos: Path, renders: Path, count: int, seed: int) -
     """
     import torch
 
-    from core.types import Codes
+    from core.types import CodePair, Codes
     from training.data.code_frames import person_means, rendered_frames
     from training.data.face_pack import FacePack
     from training.fitting.regions import face_mask
     from training.fitting.semantics import fit_directions, project_out, symmetric_maps
 
-    size, generator = model.config.image_size, torch.Generator().manual_seed(seed)
+    size, depth_size = model.config.image_size, model.config.code_size
+    generator = torch.Generator().manual_seed(seed)
     face = face_mask(model.require_basis().landmarks, size)
     images = FacePack(photos, size, limit=count).images.float() / 255
     frames = list(rendered_frames(str(renders), count, 1, images, generator))
@@ -82,7 +83,7 @@ def fit(model: LatentFace, photos: Path, renders: Path, count: int, seed: int) -
     codes, identity, nuisance = (torch.cat(parts) for parts in zip(*faces, strict=True))
 
     def maps(rows: Tensor) -> Tensor:
-        return torch.cat([symmetric_maps(*model.autoencoder.decode(Codes(*part.chunk(2, 1))))
+        return torch.cat([symmetric_maps(*model.autoencoder.decode(Codes.of(CodePair.of_rows(part, depth_size))))
                           for part in rows.split(CHUNK)])
 
     mean = codes.mean(0)
@@ -96,7 +97,7 @@ def fit(model: LatentFace, photos: Path, renders: Path, count: int, seed: int) -
         for part, rows in changes.items():
             left_out = project_out(codes[some], torch.cat([nuisance[some], colors[:, TINT[part]]], 1))
             found[part] = fit_directions(rows @ left_out, mean, maps, face, COUNTS[part], seed, TINT[part],
-                                         joint=part == "expression")
+                                         depth_size, joint=part == "expression")
         return found
 
 
@@ -107,7 +108,7 @@ def _analyzed(model: LatentFace, images: Tensor) -> tuple[Tensor, Tensor, Tensor
     factors = model.analyze(images, fine=False)
     identity = model.split(factors.codes).identity
     light, view = factors.light, factors.view
-    return (torch.cat([*factors.codes.tensors()], 1), torch.cat([*identity.tensors()], 1),
+    return (factors.codes.pair.rows, identity.rows,
             torch.cat([view.rotation, view.translation, light.ambient[:, None], light.diffuse[:, None],
                        light.direction], 1))
 
@@ -166,7 +167,8 @@ def save(path: Path, model: LatentFace, found: dict[Part, Directions], kept: dic
     ranges = [one.ranges[k] if sign > 0 else -one.ranges[k].flip(0) for one, k, sign in rows]
     state = {"directions": torch.stack([one.rows[k] * sign for one, k, sign in rows]),
              "influence": torch.stack([one.influence[k] for one, k, _ in rows]), "ranges": torch.stack(ranges)}
-    config = SemanticsConfig(model.config.code_size, model.config.image_size, tuple(kept),
+    sizes = model.config.code_size, model.config.albedo_code_size, model.config.image_size
+    config = SemanticsConfig(*sizes, tuple(kept),
                              tuple(suggested[name][0] for name, _ in kept.values()))
     fingerprint = autoencoder_fingerprint(model.autoencoder.state_dict())
     save_weights(path, state, config, {"stage": "semantics", "autoencoder": fingerprint}, overwrite)
@@ -185,7 +187,7 @@ def show(model: LatentFace, found: dict[Part, Directions], suggested: dict[str, 
         table.add_column(column)
     for name, (part, k) in suggested.items():
         one = found[part]
-        read = (basis.predict(CodePair(*one.rows[k:k + 1].chunk(2, 1))) * basis.gain)[0]
+        read = (basis.predict(CodePair.of_rows(one.rows[k:k + 1], model.config.code_size)) * basis.gain)[0]
         weights = ", ".join(f"{EXPRESSION_NAMES[j]} {read[j]:.2f}" for j in read.abs().topk(4).indices.tolist())
         low, high = one.ranges[k].tolist()
         table.add_row(name, f"{one.explained[k]:.3f}", f"{one.locality[k]:.2f}", f"{one.overlap[k]:.2f}",

@@ -187,8 +187,8 @@ def _codes(arrays: dict[str, np.ndarray]) -> Codes | SplitCodes:
     pairs = {}
     for name in {"whole", "identity"} & set(arrays):
         rows = torch.from_numpy(arrays[name]).float()
-        pairs[name] = CodePair(*rows.tensor_split([int(arrays["depth_size"]) if "depth_size" in arrays
-                                                   else rows.shape[1] // 2], 1))
+        depth_size = int(arrays["depth_size"]) if "depth_size" in arrays else rows.shape[1] // 2
+        pairs[name] = CodePair.of_rows(rows, depth_size)
     if "identity" not in pairs:
         return Codes.of(pairs["whole"])
     return SplitCodes(pairs["identity"], pairs["whole"] - pairs["identity"])

@@ -51,7 +51,7 @@ class ExpressionBasis(nn.Module):
 
     def __init__(self, config: DiffusionConfig):
         super().__init__()
-        self.code_sizes = config.code_sizes
+        self.depth_size = config.code_size
         weights, codes, size = len(EXPRESSION_NAMES), sum(config.code_sizes), config.image_size
         self.register_buffer("regressor", torch.zeros(codes, weights))
         self.register_buffer("gain", torch.ones(weights))
@@ -77,7 +77,7 @@ class ExpressionBasis(nn.Module):
 
         A weight of 1 is an expression at full strength that the face did not have. Uncertain weights are small.
         """
-        return torch.cat([change.depth, change.albedo], 1) @ self.regressor
+        return change.rows @ self.regressor
 
     def read(self, codes: CodePair) -> Tensor:
         """Expected expression weights (B, 57), ≥ 0, of faces in photos, of their whole codes; without the gain."""
@@ -85,7 +85,7 @@ class ExpressionBasis(nn.Module):
 
     def code_change(self, weights: Tensor) -> CodePair:
         """Change of the codes by expression weights (B, 57)."""
-        return CodePair(*(weights @ self.directions).split(self.code_sizes, 1))
+        return CodePair.of_rows(weights @ self.directions, self.depth_size)
 
     def project(self, change: CodePair) -> CodePair:
         """The part of changes of codes that is due to expressions."""

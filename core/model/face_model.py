@@ -263,7 +263,7 @@ class FaceModel:
         check_choice("kind", kind, code_ops.KINDS)
         codes = self.encode(images)
         if kind == "code":
-            return torch.cat([codes.depth_code, codes.albedo_code], 1)
+            return codes.pair.rows
         part = code_ops.select(self.split(codes, seed), kind)
         return torch.cat([part.depth, codes.depth_code, part.albedo, codes.albedo_code], 1)
 
@@ -396,7 +396,8 @@ class FaceModel:
                      identity_locked: bool) -> tuple[CodePair, CodePair, Tensor]:
         """What `edit` changes of the codes: identity, expression, and the expression as weights (1, 57)."""
         amounts, locked = check_amounts(amounts, self.semantics), check_boolean("identity_locked", identity_locked)
-        found = self.semantic_basis or SemanticBasis(SemanticsConfig(self.config.code_size)).to(self.device)
+        found = self.semantic_basis or SemanticBasis(SemanticsConfig(
+            self.config.code_size, self.config.albedo_code_size)).to(self.device)
         return code_changes(amounts, found, self._basis, self.diffusion if locked else None)
 
     # --- Inside -------------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ class SemanticBasis(nn.Module):
     """The found directions of one autoencoder."""
 
     directions: Tensor
-    """(K, 2 · code_size) change of [depth, albedo] codes by one sigma."""
+    """(K, codes) change of the [depth, albedo] codes by one sigma."""
     influence: Tensor
     """(K, H, W) in [0, 1]."""
     ranges: Tensor
@@ -79,7 +79,7 @@ class SemanticBasis(nn.Module):
         super().__init__()
         self.config = config
         count, size = len(config.names), config.image_size
-        self.register_buffer("directions", torch.zeros(count, 2 * config.code_size))
+        self.register_buffer("directions", torch.zeros(count, config.code_size + config.albedo_code_size))
         self.register_buffer("influence", torch.zeros(count, size, size))
         self.register_buffer("ranges", torch.zeros(count, 2))
 
@@ -89,10 +89,10 @@ class SemanticBasis(nn.Module):
                 for k, (name, part) in enumerate(zip(self.config.names, self.config.parts, strict=True))]
 
     def code_change(self, amounts: Mapping[str, float], part: Part) -> CodePair:
-        """Change (1, code_size) of the codes by those of the amounts, in sigma, that are of a part."""
+        """Change (one row each) of the codes by those of the amounts, in sigma, that are of a part."""
         rows = [amounts.get(name, 0.0) if own == part else 0.0
                 for name, own in zip(self.config.names, self.config.parts, strict=True)]
-        return CodePair(*(self.directions.new_tensor(rows)[None] @ self.directions).chunk(2, 1))
+        return CodePair.of_rows(self.directions.new_tensor(rows)[None] @ self.directions, self.config.code_size)
 
 
 def expression_semantics(basis: ExpressionBasis) -> list[Semantic]:
@@ -143,7 +143,7 @@ def code_changes(amounts: Mapping[str, float], found: SemanticBasis, basis: Expr
         locked_identity: whose identity coordinates the expression leaves as they are; None: it may change them.
 
     Returns:
-        Changes (1, code_size) by identity and by expression, and what the latter is as predicted weights (1, 57).
+        Changes (one row each) by identity and by expression, and what the latter is as predicted weights (1, 57).
     """
     identity, expression = found.code_change(amounts, "identity"), found.code_change(amounts, "expression")
     weights = expression_weights(amounts).to(expression.depth)

@@ -66,8 +66,9 @@ def test_identities_approach_what_frames_of_a_person_share(config, tmp_path, mon
     shared = torch.randn(40, 2, 4, generator=generator)[person]
     passing = torch.randn(320, 2, 4, generator=generator)
     data = torch.zeros(320, 512)
-    for first in (0, 256):
-        data[:, first : first + 4], data[:, first + 4 : first + 8] = shared + passing, passing
+    for part, first in enumerate((0, 256)):
+        data[:, first : first + 4] = shared[:, part] + passing[:, part]
+        data[:, first + 4 : first + 8] = passing[:, part]
     frames = rendered_codes(data, person, torch.arange(320))
     monkeypatch.setattr("training.train_diffusion.all_codes", lambda *_: frames)
     run = checkpoint.new_run(tmp_path, "toy", {})
@@ -79,7 +80,7 @@ def test_identities_approach_what_frames_of_a_person_share(config, tmp_path, mon
 
 
 def test_time_invariant_codes_leave_out_the_own_photo():
-    codes = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0]).view(5, 1, 1)
+    codes = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0]).view(5, 1)
     frames = rendered_codes(codes, torch.tensor([3, 3, 3, 7, 7]), torch.tensor([0, 0, 1, 2, 2]))
     # Another photo of the same person; of a single photo, another copy.
     assert time_invariant(frames).flatten().tolist() == [4.0, 4.0, 1.5, 16.0, 8.0]

@@ -86,7 +86,7 @@ def encode(autoencoder: Autoencoder, frames: Frames) -> Frames:
     """The frames with codes, float16, in place of images."""
     with autocast(True):
         codes = autoencoder.encode(frames.data.contiguous(memory_format=torch.channels_last))
-    return replace(frames, data=torch.cat([codes.depth_code, codes.albedo_code], 1).half())
+    return replace(frames, data=codes.pair.rows.half())
 
 
 def rendered_frames(folder: str, limit: int, lights: int, behind: Tensor,

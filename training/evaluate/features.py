@@ -39,7 +39,7 @@ class OwnCodes(torch.nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         codes = self.autoencoder.encode(image)
-        return torch.cat([codes.depth_code, codes.albedo_code], 1)
+        return codes.pair.rows
 
 
 class Features:

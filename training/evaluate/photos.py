@@ -137,7 +137,7 @@ def _photo_values(model: LatentFace, image: Tensor, large: Tensor,
 
 
 def _joined(factors: Factors) -> Tensor:
-    return torch.cat([factors.codes.depth_code, factors.codes.albedo_code], 1)
+    return factors.codes.pair.rows
 
 
 def move(photos: Tensor, generator: torch.Generator) -> Tensor:

@@ -43,7 +43,7 @@ def features(model: LatentFace, images: Tensor) -> np.ndarray:
     rows = []
     for part in images.split(256):
         codes = model.encode(part.float() / 255 if part.dtype == torch.uint8 else part)
-        rows.append(torch.cat([codes.depth_code, codes.albedo_code], 1))
+        rows.append(codes.pair.rows)
     return torch.cat(rows).cpu().numpy()
 
 
@@ -71,7 +71,7 @@ def measure(model: LatentFace, path: Path, pack: Path | None, count: int) -> Mea
                           f"{model.config.image_size}: make renders of that size.")
     factors = model.analyze(image).to("cpu")
     view = View(truth["view"][:, :3], truth["view"][:, 3:])
-    codes = torch.cat([factors.codes.depth_code, factors.codes.albedo_code], 1).numpy()
+    codes = factors.codes.pair.rows.numpy()
     result = _canonical(factors, truth) | _input_view(factors, truth, view) | _pose_and_light(factors, truth, view)
     pixels, ids = pixel_pca(image, size=image.shape[-1], components=128)[0], truth["id"].numpy()
     result["rig.rank1"] = {name: rank1(rows, rows, ids, ids, same=True)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.geometry.filters import blur
+from core.types import CodePair
 
 SHAPE, ALBEDO = "shape", "albedo"
 CHANNELS = {SHAPE: slice(0, 1), ALBEDO: slice(1, 4)}
@@ -97,7 +98,7 @@ def symmetric_maps(depth: Tensor, albedo: Tensor) -> Tensor:
 
 
 def fit_directions(codes: Tensor, mean: Tensor, decode: Callable[[Tensor], Tensor], face: Tensor,
-                   counts: dict[str, int], seed: int, tint: slice, joint: bool) -> Directions:
+                   counts: dict[str, int], seed: int, tint: slice, depth_size: int, joint: bool) -> Directions:
     """Find the directions of one part of the codes.
 
     Args:
@@ -108,6 +109,7 @@ def fit_directions(codes: Tensor, mean: Tensor, decode: Callable[[Tensor], Tenso
         counts: number of components by kind of map.
         seed: of the decomposition.
         tint: channels of the maps whose mean over the face is left out: light's colour rather than the face's own.
+        depth_size: length of the depth code, which comes first in the codes.
         joint: whether a component changes both codes; else shape the depth code and albedo the albedo code alone.
     """
     maps = decode(mean + codes)
@@ -127,8 +129,8 @@ def fit_directions(codes: Tensor, mean: Tensor, decode: Callable[[Tensor], Tenso
     rows = regression(strengths, codes)
     if not joint:
         shaped = torch.tensor([kind == SHAPE for kind in kinds])[:, None]
-        depth, albedo = rows.chunk(2, 1)
-        rows = torch.cat([depth * shaped, albedo * ~shaped], 1)
+        pair = CodePair.of_rows(rows, depth_size)
+        rows = CodePair(pair.depth * shaped, pair.albedo * ~shaped).rows
     steps = [about_mean(decode(mean + sign * rows)) / spread for sign in (-1, 1)]
     change = (steps[1] - steps[0]) / 2
     own = torch.cat([one.strengths(change[:, CHANNELS[kind]]) for kind, one in fitted.items()], 1).diagonal()

@@ -106,4 +106,4 @@ class Objective(nn.Module):
 
     def _expression(self, found: Factors) -> Tensor:
         """Expression weights (B, 57) that the linear head predicts from the codes."""
-        return self.expression_head(torch.cat([found.codes.depth_code, found.codes.albedo_code], 1))
+        return self.expression_head(found.codes.pair.rows)

@@ -69,7 +69,7 @@ class TimeInvariance(nn.Module):
             raw: codes of B images as encoders give them; the second half shows the faces of the first half.
             generator: of noise and timesteps. Seed it anew for each step, or the codes are fitted to one noise.
         """
-        rows = torch.cat([raw.depth_code, raw.albedo_code], 1)
+        rows = raw.pair.rows
         parts = rows.split(self.sizes, 1)
         codes = torch.cat([basis(part) for basis, part in zip(self.bases, parts, strict=True)], 1)
         count, config = len(codes), self.diffusion.config

@@ -33,7 +33,7 @@ def decode(rows: torch.Tensor) -> torch.Tensor:
 def found():
     codes = torch.randn(400, 2 * CODE, generator=torch.Generator().manual_seed(0))
     return fit_directions(codes, torch.zeros(2 * CODE), decode, torch.ones(SIZE, SIZE), {SHAPE: 2, ALBEDO: 2}, 0, TINT,
-                          joint=False)
+                          CODE, joint=False)
 
 
 def test_each_direction_moves_one_spot_of_one_map(found):
@@ -58,7 +58,7 @@ def test_directions_come_with_their_figures(found):
 def test_the_same_seed_finds_the_same_directions(found):
     codes = torch.randn(400, 2 * CODE, generator=torch.Generator().manual_seed(0))
     again = fit_directions(codes, torch.zeros(2 * CODE), decode, torch.ones(SIZE, SIZE), {SHAPE: 2, ALBEDO: 2}, 0,
-                           TINT, joint=False)
+                           TINT, CODE, joint=False)
     assert torch.equal(found.rows, again.rows)
 
 

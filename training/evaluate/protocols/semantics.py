@@ -26,7 +26,7 @@ from core.model.autoencoder import Autoencoder
 from core.model.expression_basis import EXPRESSION_NAMES
 from core.pipeline import LatentFace
 from core.rendering.texture_transfer import texture_from_photo
-from core.types import Codes, Light
+from core.types import CodePair, Codes, Light
 from training.evaluate import london
 from training.evaluate.comparison import Row, finish
 from training.evaluate.descriptor import Descriptor
@@ -193,7 +193,7 @@ def effects(model: LatentFace, mean: Tensor, found: Tensor) -> dict[str, float]:
     face = face_mask(model.require_basis().landmarks, model.config.image_size)
 
     def decode(rows: Tensor) -> Tensor:
-        depth, albedo = model.autoencoder.decode(Codes(*rows.chunk(2, 1)))
+        depth, albedo = model.autoencoder.decode(Codes.of(CodePair.of_rows(rows, model.config.code_size)))
         return albedo * shade(depth_to_normal(depth), EVENLY_LIT.expand(len(depth))) * face
 
     origin = decode(mean[None])
