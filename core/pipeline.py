@@ -33,7 +33,7 @@ from core.arguments import (
     check_size,
     check_strength,
 )
-from core.errors import ArgumentInvalid
+from core.errors import ArgumentInvalid, WeightsMissing
 from core.lazy import lazy_property
 from core.model.diffusion import SEED
 from core.model.expression_basis import BLINKS, EXPRESSION_NAMES
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from core.faces import Crop, Face
     from core.head.fit import Front
     from core.head.head import Head
-    from core.head.regression import HeadRegression
     from core.latent_map.map import LatentMap
+    from core.model.head_regression import HeadRegression
     from core.rendering.reenactment import Reenactment
     from core.video.reader import Frame
     from core.video.track import Track
@@ -331,8 +331,7 @@ class LatentFace(FaceModel):
             face: of `texture` with photos, whose landmarks make the fit closer; or factors alone.
 
         Raises:
-            WeightsMissing, WeightsDamaged, WeightsMismatch: head.safetensors beside the weights, see
-                `core.head.regression.load_regression`.
+            WeightsMissing: there was no head.safetensors beside the weights.
         """
         from core.head.head import make_head
 
@@ -345,10 +344,11 @@ class LatentFace(FaceModel):
     def head_fit(self) -> tuple[HeadRegression, Front]:
         """What `head` needs beside the model: read and prepared at its first use; errors as there."""
         from core.head.fit import make_front
-        from core.head.regression import BUNDLED, head_path, load_regression
 
-        regression = load_regression(head_path(self.weights_file) if self.weights_file else BUNDLED, self.autoencoder)
-        return regression, make_front(regression)
+        if self.head_regression is None:
+            raise WeightsMissing("There is no head.safetensors beside these autoencoder weights, which heads are read "
+                                 "with: fit it with `python -m training.fit_head`, or use the bundled weights.")
+        return self.head_regression, make_front(self.head_regression)
 
     def map(self, path: str | Path | None = None) -> LatentMap:
         """A latent map, the bundled one by default.

@@ -13,9 +13,8 @@ import torch
 
 from core.errors import LatentFaceError
 from core.files import prepare_folder
-from core.head.regression import BUNDLED
 from core.head.rig import load_rig
-from core.model.weights import load_autoencoder, weights_path
+from core.model.weights import BUNDLED, head_path, load_autoencoder, weights_path
 from training.fitting.head import encode_renders, fit_regression, landmark_vertices
 from training.rig.rig import Rig
 
@@ -29,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rig-pack", type=Path, required=True, help="folder of training.render_pack")
     parser.add_argument("--limit", type=int, default=0, help="number of renders; 0: all")
     parser.add_argument("--seed", type=int, default=0, help="of lights and backgrounds")
-    parser.add_argument("--out", type=Path, default=BUNDLED, help="file to write")
+    parser.add_argument("--out", type=Path, default=head_path(BUNDLED), help="file to write")
     parser.add_argument("--overwrite", action="store_true", help="also replace a file that LatentFace did not write")
     options = parser.parse_args(arguments)
     try:

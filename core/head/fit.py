@@ -26,7 +26,7 @@ from core.geometry.rasterizer import COMPILED, z_buffer
 from core.head.rig import DEPTH_ORIGIN, EYES, MOUTH, SKIN, TEETH, HeadRig, in_camera, load_rig
 
 if TYPE_CHECKING:
-    from core.head.regression import HeadRegression
+    from core.model.head_regression import HeadRegression
     from core.types import TexturedFace
 
 OUTLINE = 12

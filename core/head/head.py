@@ -18,11 +18,11 @@ from core.export.gltf import MorphMesh, Part, write_glb, write_obj
 from core.export.mesh import HALF_WIDTH
 from core.geometry.camera import FIELD_OF_VIEW, PIVOT
 from core.head.fit import Front, fit_points, vertex_normals
-from core.head.regression import HeadRegression
 from core.head.rig import EYES as EYEBALLS
 from core.head.rig import MOUTH, SCALE, SKIN, TEETH, load_rig
 from core.head.texture import Textures, bake, plain_uv
 from core.model.expression_basis import EXPRESSION_NAMES
+from core.model.head_regression import HeadRegression
 from core.types import TexturedFace
 
 METRES = HALF_WIDTH / math.tan(FIELD_OF_VIEW / 2)

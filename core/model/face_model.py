@@ -38,6 +38,7 @@ from core.model.autoencoder import Autoencoder
 from core.model.diffusion import SAMPLES, SEED, Diffusion
 from core.model.expression_basis import EXPRESSION_NAMES, ExpressionBasis
 from core.model.fine import FineStage, move_detail
+from core.model.head_regression import HeadRegression, load_regression
 from core.model.networks import channels_last
 from core.model.refine import refine as refine_factors
 from core.model.semantics import (
@@ -51,6 +52,7 @@ from core.model.weights import (
     FILES,
     diffusion_path,
     fine_path,
+    head_path,
     load_autoencoder,
     load_diffusion,
     load_fine,
@@ -91,9 +93,8 @@ class FaceModel:
         self.diffusion = diffusion and diffusion.eval().requires_grad_(False)
         self.fine = fine and fine.eval().requires_grad_(False)
         self.semantic_basis: SemanticBasis | None = None
+        self.head_regression: HeadRegression | None = None
         self.rasterizer = rasterizer or current_rasterizer()
-        self.weights_file: Path | None = None
-        """File of the autoencoder, beside which others are found."""
         self.metadata: dict[str, dict[str, str]] = {}
         """How the weights of each file were made (`core.model.weights.read_metadata`), by the file's name."""
 
@@ -102,9 +103,9 @@ class FaceModel:
                         revision: str | None = None) -> Self:
         """Load weights: `source`, else the environment variable LATENTFACE_WEIGHTS, else the bundled ones.
 
-        Three files beside them are loaded too: `diffusion.safetensors`, without which codes cannot be split,
-        `fine.safetensors`, without which factors have the autoencoder's resolution, and `semantics.safetensors`,
-        without which no found directions can be edited.
+        Four files beside them are loaded too: `diffusion.safetensors`, without which codes cannot be split,
+        `fine.safetensors`, without which factors have the autoencoder's resolution, `semantics.safetensors`, without
+        which no found directions can be edited, and `head.safetensors`, without which no heads are made.
 
         Args:
             source: file of the autoencoder, a folder of `save_pretrained`, or the name "user/name" of a model of the
@@ -117,7 +118,7 @@ class FaceModel:
         Raises:
             WeightsMissing: there is no such file or model, or the Hub cannot be reached.
             WeightsDamaged: a file cannot be read, was changed, or belongs to another version of the model.
-            WeightsMismatch: the diffusion model or the fine stage was made for another autoencoder.
+            WeightsMismatch: a file beside the autoencoder's was made for another autoencoder.
             BackendMissing: PyTorch3D is not installed.
         """
         with use_rasterizer(rasterizer or current_rasterizer()):  # raises early where it is missing
@@ -127,10 +128,11 @@ class FaceModel:
             diffusion = load_diffusion(beside, autoencoder) if beside.is_file() else None
             fine = channels_last(load_fine(detail, autoencoder)) if detail.is_file() else None
         model = cls(channels_last(autoencoder), diffusion, fine, rasterizer)
-        model.weights_file = path
         if (found := semantics_path(path)).is_file():
             model.semantic_basis = load_semantics(found, autoencoder)
-        files = zip(FILES, (path, beside, detail, found), strict=True)
+        if (head := head_path(path)).is_file():
+            model.head_regression = load_regression(head, autoencoder)
+        files = zip(FILES, (path, beside, detail, found, head), strict=True)
         model.metadata = {name: read_metadata(file) for name, file in files if file.is_file()}
         return model
 

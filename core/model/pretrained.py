@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from core import hub
 from core.errors import OutputExists
 from core.files import prepare_folder, writing
-from core.model.weights import BUNDLED, FILES, autoencoder_fingerprint, model_fingerprint, pack_weights
+from core.model.weights import BUNDLED, FILES, autoencoder_fingerprint, pack_weights
 
 if TYPE_CHECKING:
     from core.model.autoencoder import Autoencoder
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core.model.fine import FineStage
     from core.model.semantics import SemanticBasis
 
+*NETWORKS, HEAD = FILES
 BUNDLED_CARD = BUNDLED.with_name(hub.CARD)
 ABOUT_THE_BUNDLED = ("Training", "Measured")
 """Sections of the bundled card that hold for the bundled weights only."""
@@ -46,10 +47,12 @@ def save_folder(model: FaceModel, folder: str | Path, overwrite: bool = False) -
 
 def pack_model(model: FaceModel) -> dict[str, bytes]:
     """The content of each of the model's weights files, by name."""
-    belongs = {"autoencoder": autoencoder_fingerprint(model.autoencoder.state_dict())}
-    return {name: pack_weights(network.state_dict(), network.config,
-                               model.metadata.get(name, {}) | (belongs if name != FILES[0] else {}))
-            for name, network in _networks(model).items()}
+    fingerprint = autoencoder_fingerprint(model.autoencoder.state_dict())
+    belongs = {"autoencoder": fingerprint}
+    weights = {name: pack_weights(network.state_dict(), network.config,
+                                  model.metadata.get(name, {}) | (belongs if name != FILES[0] else {}))
+               for name, network in _networks(model).items()}
+    return weights | ({HEAD: model.head_regression.pack(fingerprint)} if model.head_regression else {})
 
 
 def model_card(model: FaceModel) -> str:
@@ -64,13 +67,11 @@ def model_card(model: FaceModel) -> str:
 
 
 def _is_bundled(model: FaceModel) -> bool:
-    """Whether these are the networks of the bundled weights, all of them."""
-    bundled = type(model).from_pretrained(BUNDLED)
-    ours, theirs = (model_fingerprint(*_networks(one).values()) for one in (model, bundled))
-    return ours == theirs
+    """Whether these are the bundled weights, all of them."""
+    return pack_model(model) == pack_model(type(model).from_pretrained(BUNDLED))
 
 
 def _networks(model: FaceModel) -> dict[str, Autoencoder | Diffusion | FineStage | SemanticBasis]:
     """The model's networks by the names of their files."""
     networks = model.autoencoder, model.diffusion, model.fine, model.semantic_basis
-    return {name: network for name, network in zip(FILES, networks, strict=True) if network}
+    return {name: network for name, network in zip(NETWORKS, networks, strict=True) if network}

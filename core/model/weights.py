@@ -21,7 +21,8 @@ from core.model.fine import FineStage
 from core.model.semantics import SemanticBasis
 
 BUNDLED = ASSETS / "weights" / "autoencoder.safetensors"
-FILES = ("autoencoder.safetensors", "diffusion.safetensors", "fine.safetensors", "semantics.safetensors")
+FILES = ("autoencoder.safetensors", "diffusion.safetensors", "fine.safetensors", "semantics.safetensors",
+         "head.safetensors")
 """Names of a saved model's weights; the first is always there."""
 VARIABLE = "LATENTFACE_WEIGHTS"
 SCALE = ".row_scale"
@@ -84,7 +85,7 @@ def load_diffusion(path: str | Path, autoencoder: Autoencoder) -> Diffusion:
         WeightsMismatch: it was made for another autoencoder.
     """
     config, state, metadata = _read(path, DiffusionConfig)
-    _check_autoencoder(metadata, autoencoder, f"The diffusion weights {path} were made for another autoencoder: fetch "
+    check_autoencoder(metadata, autoencoder, f"The diffusion weights {path} were made for another autoencoder: fetch "
                        "both files together, train them again with `python -m training.train_diffusion`, or move this "
                        "file away to go on without identity and expression.")
     return _filled(Diffusion(config), state, path)
@@ -103,7 +104,7 @@ def load_fine(path: str | Path, autoencoder: Autoencoder) -> FineStage:
         WeightsMismatch: it was made for another autoencoder.
     """
     config, state, metadata = _read(path, FineConfig)
-    _check_autoencoder(metadata, autoencoder, f"The fine stage {path} was made for another autoencoder: fetch both "
+    check_autoencoder(metadata, autoencoder, f"The fine stage {path} was made for another autoencoder: fetch both "
                        "files together, or train it again with `python -m training.train_fine`.")
     return _filled(FineStage(config), state, path)
 
@@ -116,12 +117,17 @@ def semantics_path(path: str | Path) -> Path:
 def load_semantics(path: str | Path, autoencoder: Autoencoder) -> SemanticBasis:
     """The found semantics of a file; errors as of `load_fine`."""
     config, state, metadata = _read(path, SemanticsConfig)
-    _check_autoencoder(metadata, autoencoder, f"The semantics {path} were found for another autoencoder: fetch both "
+    check_autoencoder(metadata, autoencoder, f"The semantics {path} were found for another autoencoder: fetch both "
                        "files together, or find them again with `python -m training.fit_semantics`.")
     return _filled(SemanticBasis(config), state, path)
 
 
-def _check_autoencoder(metadata: dict[str, str], autoencoder: Autoencoder, sentence: str) -> None:
+def head_path(path: str | Path) -> Path:
+    """Where the regression that reads heads of an autoencoder is: beside it."""
+    return Path(path).with_name("head.safetensors")
+
+
+def check_autoencoder(metadata: dict[str, str], autoencoder: Autoencoder, sentence: str) -> None:
     """Raise WeightsMismatch with a sentence where a file was not made for this autoencoder."""
     if metadata.get("autoencoder") != autoencoder_fingerprint(autoencoder.state_dict()):
         raise WeightsMismatch(sentence)

@@ -16,6 +16,7 @@ from core.errors import ArgumentInvalid, OutputExists, WeightsDamaged, WeightsMi
 from core.model.autoencoder import Autoencoder
 from core.model.diffusion import Diffusion
 from core.model.fine import FineStage
+from core.model.head_regression import HeadRegression
 from core.model.semantics import SemanticBasis
 from core.model.weights import BUNDLED, FILES
 from core.pipeline import LatentFace
@@ -31,13 +32,15 @@ PUSH = f"from pathlib import Path; from core import hub; print(hub.push(Path({{!
 
 @pytest.fixture(scope="module")
 def small():
-    """A small model of random weights, with all four files."""
+    """A small model of random weights, with all files."""
     torch.manual_seed(0)
     autoencoder = Autoencoder(ModelConfig(image_size=32, width=8, pose_width=8))
     model = LatentFace(autoencoder, Diffusion(DiffusionConfig(width=32, blocks=1, image_size=32)),
                        FineStage(FineConfig(image_size=64, coarse_size=32, width=8, levels=2)))
     found = SemanticsConfig(image_size=32, names=("a", "b"), parts=("identity", "expression"))
     model.semantic_basis = SemanticBasis(found)
+    model.head_regression = HeadRegression(torch.rand(512, 157), torch.rand(157), torch.rand(100), torch.rand(100),
+                                           torch.arange(478, dtype=torch.int32))
     model.metadata = {FILES[0]: {"steps": "7"}}
     return model
 
@@ -93,6 +96,7 @@ def test_a_saved_model_is_loaded_as_it_was(small, saved):
     again = LatentFace.from_pretrained(str(saved / FILES[0]))
     assert again.fingerprint == loaded.fingerprint and again.fine and loaded.fine
     assert [one.name for one in loaded.semantics if one.unit == "sigma"] == ["a", "b"]
+    assert loaded.head_regression and torch.equal(loaded.head_regression.landmarks, small.head_regression.landmarks)
     images = torch.rand(2, 3, 64, 64)
     torch.testing.assert_close(loaded.analyze(images).canon_depth, small.analyze(images).canon_depth, atol=2e-3, rtol=0)
 

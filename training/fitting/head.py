@@ -15,9 +15,9 @@ from core.errors import ConfigError
 from core.geometry.camera import crop_tangent
 from core.geometry.landmark_warp import LANDMARKS
 from core.head.fit import front_weight
-from core.head.regression import HeadRegression
 from core.head.rig import IDENTITY_MODES, HeadRig
 from core.model.autoencoder import Autoencoder
+from core.model.head_regression import HeadRegression
 from training.data.expression_motion import mean_heads, mean_landmarks
 from training.data.renders import RenderPack, read_shard, shade_and_composite
 from training.rig.rig import Rig

@@ -13,10 +13,10 @@ from core.errors import WeightsMismatch, WeightsMissing
 from core.export.gltf import glb_bytes
 from core.head.fit import OUTLINE, facing, landmark_pull, vertex_normals
 from core.head.head import METRES, topology
-from core.head.regression import load_regression
 from core.head.rig import EYES, SCALE, in_camera, load_rig
 from core.head.texture import plain_uv
 from core.model.expression_basis import EXPRESSION_NAMES
+from core.model.head_regression import load_regression
 
 PHOTO = ASSETS / "examples" / "038_smiling.jpg"
 
@@ -123,12 +123,10 @@ def test_normals_point_outwards():
     assert (np.sum(normals * (vertices - vertices[skin].mean(0)), 1) > 0)[skin].mean() > 0.8
 
 
-def test_a_regression_of_another_autoencoder_is_refused(model, tmp_path):
+def test_a_regression_of_another_autoencoder_is_refused(model):
     other = LatentFace(type(model.autoencoder)(model.config)).autoencoder
     with pytest.raises(WeightsMismatch, match="fit_head"):
         load_regression(ASSETS / "weights" / "head.safetensors", other)
-    with pytest.raises(WeightsMissing, match="fit_head"):
-        load_regression(tmp_path / "head.safetensors", model.autoencoder)
 
 
 def test_a_regression_is_read_as_it_was_written(model, tmp_path):
@@ -141,5 +139,5 @@ def test_a_regression_is_read_as_it_was_written(model, tmp_path):
 
 def test_heads_look_for_their_file_beside_the_weights(tmp_path):
     shutil.copyfile(ASSETS / "weights" / "autoencoder.safetensors", tmp_path / "autoencoder.safetensors")
-    with pytest.raises(WeightsMissing, match=str(tmp_path)):
+    with pytest.raises(WeightsMissing, match="fit_head"):
         LatentFace.from_pretrained(tmp_path / "autoencoder.safetensors").head_fit  # noqa: B018

@@ -23,8 +23,8 @@ from core.faces.detect import locate
 from core.geometry.camera import FIELD_OF_VIEW, crop_tangent
 from core.head.fit import Front, facing, fit_points, to_pixels
 from core.head.head import METRES
-from core.head.regression import HeadRegression
 from core.head.rig import IDENTITY_MODES, SCALE, in_camera
+from core.model.head_regression import HeadRegression
 from core.pipeline import LatentFace
 from core.rendering.texture_transfer import texture_from_photo
 from core.types import Factors, TexturedFace

@@ -9,15 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.config import ASSETS
-from core.errors import WeightsDamaged, WeightsMismatch, WeightsMissing
+from core.errors import WeightsDamaged
 from core.files import write_bytes
-from core.head.rig import IDENTITY_MODES
 from core.model.autoencoder import Autoencoder
-from core.model.weights import autoencoder_fingerprint, read_safetensors
+from core.model.weights import autoencoder_fingerprint, check_autoencoder, read_safetensors
 from core.types import Codes
 
-BUNDLED = ASSETS / "weights" / "head.safetensors"
 LARGEST = 1.5
 """Distance from the mean person, in standard deviations of the rig's people, that identity coefficients approach. Codes
 of photos lie beyond those of renders: without a limit the regression would extrapolate to caricatures."""
@@ -41,44 +38,38 @@ class HeadRegression:
     def predict(self, codes: Codes) -> tuple[np.ndarray, np.ndarray]:
         """Identity coefficients (B, 100) and expression weights (B, 57), [0, 1], of B faces."""
         found = torch.cat([codes.depth_code, codes.albedo_code], 1).cpu().float() @ self.regressor + self.bias
-        identity, expression = found.split([IDENTITY_MODES, len(self.bias) - IDENTITY_MODES], 1)
+        identity, expression = found.split([len(self.mean), len(self.bias) - len(self.mean)], 1)
         identity = self.mean + LARGEST * self.spread * ((identity - self.mean) / (LARGEST * self.spread)).tanh()
         return identity.numpy(), expression.clamp(0, 1).numpy()
 
-    def write(self, path: str | Path, autoencoder: Autoencoder, overwrite: bool = False) -> None:
-        """Save for one autoencoder, in half precision; arguments and errors as of `core.files.writing`."""
+    def pack(self, autoencoder: str) -> bytes:
+        """The content of the file for the autoencoder of a fingerprint, in half precision."""
         from safetensors.torch import save
 
         state = {name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous() for name, tensor in
                  asdict(self).items()}
-        write_bytes(path, save(state, {"autoencoder": autoencoder_fingerprint(autoencoder.state_dict())}), overwrite)
+        return save(state, {"autoencoder": autoencoder})
 
-
-def head_path(path: str | Path) -> Path:
-    """Where the regression of an autoencoder is: beside its weights."""
-    return Path(path).with_name(BUNDLED.name)
+    def write(self, path: str | Path, autoencoder: Autoencoder, overwrite: bool = False) -> None:
+        """Save for one autoencoder; arguments and errors as of `core.files.writing`."""
+        write_bytes(path, self.pack(autoencoder_fingerprint(autoencoder.state_dict())), overwrite)
 
 
 def load_regression(path: str | Path, autoencoder: Autoencoder) -> HeadRegression:
     """The regression of a file.
 
     Raises:
-        WeightsMissing: there is no such file.
         WeightsDamaged: it cannot be read.
         WeightsMismatch: it was fitted for another autoencoder.
     """
     from safetensors import SafetensorError
 
-    if not Path(path).is_file():
-        raise WeightsMissing(f"There is no {path}, which heads are read with: fit it with `python -m "
-                             "training.fit_head`, or use the bundled weights.")
     try:
         tensors, metadata = read_safetensors(path)
         found = HeadRegression(tensors["regressor"].float(), tensors["bias"].float(), tensors["mean"].float(),
                                tensors["spread"].float(), tensors["landmarks"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise WeightsDamaged(f"{path} cannot be read ({error}): fetch the one that comes with this version.") from error
-    if metadata.get("autoencoder") != autoencoder_fingerprint(autoencoder.state_dict()):
-        raise WeightsMismatch(f"{path} was made for another autoencoder: fit it again with `python -m "
-                              "training.fit_head`, or use the bundled weights.")
+    check_autoencoder(metadata, autoencoder, f"{path} was made for another autoencoder: fit it again with `python -m "
+                      "training.fit_head`, or use the bundled weights.")
     return found
