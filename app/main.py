@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.server import address, offline
+from app.server import address, offline, zero_gpu
 from app.server.cleanup import sweep
 from core.environment import open_streams
 from core.errors import LatentFaceError
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
         address.require_free(options.host, options.port)
         with tempfile.TemporaryDirectory(prefix="latentface-") as folder:
             os.environ["GRADIO_TEMP_DIR"] = os.environ["MPLCONFIGDIR"] = tempfile.tempdir = folder
-            offline.stay_offline(options.host)
+            offline.stay_offline(options.host, *zero_gpu.declare())
             threading.Thread(target=sweep, args=[Path(folder)], name="sweep", daemon=True).start()
             serve(options.host, options.port, options.weights)
     except LatentFaceError as error:

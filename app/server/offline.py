@@ -16,7 +16,7 @@ LOOKING_UP = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyadd
 """Audit events whose first argument is, or begins with, a name or address; of gethostbyname_ex and getfqdn too."""
 
 
-def stay_offline(host: str) -> None:
+def stay_offline(host: str, *others: str) -> None:
     """Refuse, from now on in this process, to look up or reach any address of another machine (PermissionError).
 
     Without this, gradio downloads a URL that a visitor sends in place of a file, and looks its name up. One gap: a name
@@ -24,8 +24,9 @@ def stay_offline(host: str) -> None:
 
     Args:
         host: name or address that the app listens on.
+        others: machines that may be reached.
     """
-    own = {host, "localhost", *(address[0] for *_, address in socket.getaddrinfo(host, None))}
+    own = {"localhost", *(name for one in (host, *others) for name in (one, *_addresses(one)))}
 
     def watch(event: str, arguments: tuple) -> None:
         if event in REACHING:
@@ -39,6 +40,10 @@ def stay_offline(host: str) -> None:
             raise PermissionError(f"{_text(name)} is another machine: the app stays offline.")
 
     sys.addaudithook(watch)
+
+
+def _addresses(host: str) -> list[str]:
+    return [str(address[0]) for *_, address in socket.getaddrinfo(host, None)]
 
 
 def _is_own(name: str, own: set[str]) -> bool:

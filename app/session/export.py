@@ -10,32 +10,23 @@ from typing import Literal, get_args
 
 from gradio.utils import get_upload_folder
 from PIL import Image
-from torch import Tensor
 
 from app.session.session import Session, from_saved_session, model, render_face, to_saved_session
 from app.session.settings import BACKGROUNDS, PHOTO_DETAIL, Settings
 from app.session.swap import Swap
-from core.export import turntable
-from core.export.maps import codes_json, codes_npz, depth16, map_image
-from core.export.provenance import DEPTH16, png_bytes, watermark
+from core.export import kinds, turntable
+from core.export.provenance import png_bytes, watermark
 from core.export.session_file import read_session, write_session
-from core.export.visualize import normal_to_color
 from core.files import write_bytes
 
-Kind = Literal["picture", "turntable", "turntable-mp4", "glb", "obj", "depth", "normals", "albedo", "codes-npz",
-               "codes-json", "session"]
+Kind = Literal["picture", kinds.Kind]
 """Kinds of files. The API takes these names; "picture" is a render."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
-FILE_NAMES: dict[Kind, str] = {
-    "picture": "face.png", "turntable": "turntable.gif", "turntable-mp4": "turntable.mp4", "glb": "face.glb",
-    "obj": "face-obj.zip", "depth": "depth16.png", "normals": "normals.png", "albedo": "albedo.png",
-    "codes-npz": "codes.npz", "codes-json": "codes.json", "session": "session.latentface"}
-RENDER_SIZE, TURNTABLE_SIZE = 512, 384
+FILE_NAMES: dict[Kind, str] = {"picture": "face.png", **kinds.FILE_NAMES}
+RENDER_SIZE = 512
 """Pixels."""
 TEXTURE_SIZE = 1024
 """Pixels of an exported mesh's texture."""
-MAP_SIZE = 256
-"""Pixels of an exported normal or albedo map, upsampled."""
 
 
 def export_file(kind: Kind, session: Session, settings: Settings, mark: bool, folder: Path,
@@ -58,7 +49,7 @@ def export_steps(kind: Kind, session: Session, settings: Settings, mark: bool, f
         texture_size: pixels of the mesh's texture.
         swap: for the session file.
     """
-    path, factors = folder / FILE_NAMES[kind], session.factors
+    path = folder / FILE_NAMES[kind]
     if kind in ("glb", "obj"):
         yield "Making the mesh …"
         mesh = model().mesh(session.textured, texture_size)
@@ -74,16 +65,10 @@ def export_steps(kind: Kind, session: Session, settings: Settings, mark: bool, f
         values, donor = (swap or Swap()).to_saved()
         saved = to_saved_session(session, settings.to_dict() | {"swap": values})
         write_session(replace(saved, donor=donor), path)
+    elif kind == "picture":
+        write_bytes(path, _render_png(session, settings, mark))
     else:
-        write_bytes(path, {
-            "picture": lambda: _render_png(session, settings, mark),
-            "depth": lambda: png_bytes(depth16(factors.canon_depth[0]), DEPTH16),
-            "normals": lambda: _map_png(normal_to_color(factors.canon_normal),
-                                        "canonical normals: red to the right, green up, blue to the camera"),
-            "albedo": lambda: _map_png(factors.canon_albedo, "canonical albedo"),
-            "codes-npz": lambda: codes_npz(factors, session.codes),
-            "codes-json": lambda: codes_json(factors, session.face, session.codes),
-        }[kind]())
+        write_bytes(path, kinds.content(kind, session.factors, session.face, lambda: session.codes))
     yield path
 
 
@@ -108,11 +93,6 @@ def _turntable_frames(session: Session, settings: Settings, mark: bool) -> Itera
     face = session.textured if settings.detail == PHOTO_DETAIL else session.decoded
     background = BACKGROUNDS[settings.background] or (1.0, 1.0, 1.0)  # white: neither GIF nor MP4 has an alpha channel
     light = settings.light.to_light(session.factors.light)
-    for array in turntable.turntable(face, light, TURNTABLE_SIZE, background):
+    for array in turntable.turntable(face, light, kinds.TURNTABLE_SIZE, background):
         image = Image.fromarray(array)
         yield watermark(image) if mark else image
-
-
-def _map_png(maps: Tensor, title: str) -> bytes:
-    """Maps (1, 3, H, W) as an upsampled PNG."""
-    return png_bytes(map_image(maps, MAP_SIZE), title)

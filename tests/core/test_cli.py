@@ -16,9 +16,9 @@ from PIL import Image
 from core.arguments import BACKGROUNDS, MAX_ANGLES
 from core.cli import main
 from core.cli.analyze import FILES
-from core.cli.export import FILE_NAMES
 from core.cli.faces import JOURNAL
 from core.config import ModelConfig
+from core.export.kinds import FILE_NAMES
 from core.files import MANIFEST
 from core.model.autoencoder import Autoencoder
 from core.model.weights import save_weights

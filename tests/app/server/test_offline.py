@@ -7,7 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 PROGRAM = """import socket
 from app.server import offline
-offline.stay_offline("127.0.0.1")
+offline.stay_offline("127.0.0.1", "192.0.2.7")
+socket.getaddrinfo("192.0.2.7", 80)
 here = socket.create_server(("127.0.0.1", 0))
 socket.create_connection(here.getsockname())
 socket.getaddrinfo("localhost", 80), socket.gethostbyname("127.0.0.1"), socket.getnameinfo(("127.0.0.1", 80), 0)
