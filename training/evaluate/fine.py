@@ -20,14 +20,13 @@ from core.errors import ConfigError
 from core.model.autoencoder import Autoencoder
 from core.model.fine import FineStage
 from core.model.networks import channels_last
-from core.types import Factors, Light, View
+from core.types import Factors, View
 from training.data.face_pack import FacePack
 from training.data.fine_batches import as_crop
-from training.data.renders import sensor_noise
 from training.evaluate.metrics import erode, light_in_albedo, mad, masked_mean, side, ssim
-from training.evaluate.protocols.frontalization import AMBIENT, DIFFUSE, LIGHTS, SEED, lit_render, seen_points
+from training.evaluate.protocols.frontalization import faces_under_lights, seen_points
 from training.evaluate.renders import EROSION, NECK_DEPTH
-from training.rig.rig import FAR_DEPTH, Rig
+from training.rig.rig import FAR_DEPTH
 
 VALIDATED = 96
 """Renders that a training is measured on as it goes."""
@@ -123,7 +122,7 @@ def _hull(points: np.ndarray, size: int) -> np.ndarray:
 
 def lamps(autoencoder: Autoencoder, model: FineStage, people: int) -> Figures:
     """How much the albedo of a frontal face changes with the light, beside how much it differs between faces."""
-    images, face = _faces_under_lamps(people, model.config.image_size)
+    images, face = faces_under_lights(people, model.config.image_size, 2 * EROSION)
     crops = as_crop(images, model.config.coarse_size).clamp(0, 1)
     maps: dict[str, list] = {"photo": [images]}
     for found in analyze(autoencoder, model, crops):
@@ -134,16 +133,3 @@ def lamps(autoencoder: Autoencoder, model: FineStage, people: int) -> Figures:
         for key, value in light_in_albedo(torch.cat(parts), face).items():
             result.setdefault(f"fine.{key}", {})[name] = value
     return result
-
-
-def _faces_under_lamps(people: int, size: int) -> tuple[Tensor, Tensor]:
-    """Images (people · lights, 3, size, size) of frontal faces, the camera's, and their faces (people, size, size)."""
-    rng, generator = np.random.default_rng(SEED), torch.Generator().manual_seed(SEED)
-    rig, images, faces = Rig.load(split="heldout"), [], []
-    for _ in range(people):
-        render = rig.render(rig.sample_person(rng), rig.sample_expression(rng), np.zeros(5, np.float32), size)
-        behind = F.interpolate(torch.rand(1, 3, 4, 4, generator=generator), (size, size), mode="bilinear")
-        images += [sensor_noise(lit_render(render.albedo, render.normal, render.mask,
-                                         Light.of(AMBIENT, DIFFUSE, *slope), behind), generator) for slope in LIGHTS]
-        faces.append(erode(torch.from_numpy(render.canon_mask & (render.canon_depth < NECK_DEPTH))[None], 2 * EROSION))
-    return torch.cat(images), torch.cat(faces)

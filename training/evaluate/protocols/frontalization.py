@@ -242,7 +242,8 @@ def albedo_under_lights(model: LatentFace, people: int) -> dict[str, dict[str, f
     All differences are L1 up to gain. The albedo is decoded, or the evenly lit texture that carries the photo's detail
     (core.rendering.compositor.bake_texture), or, for comparison, the image itself.
     """
-    images, face = _faces_under_lights(people, model.config.image_size)
+    images, face = faces_under_lights(people, _render_size(model.config.image_size), STEP * EROSION)
+    images, face = _crop(images), face[:, ::STEP, ::STEP]
     decoded, detail = [], []
     for factors, part in _with_factors(model, images):
         decoded.append(factors.of_codes.canon_albedo)
@@ -256,18 +257,20 @@ def albedo_under_lights(model: LatentFace, people: int) -> dict[str, dict[str, f
     return figures
 
 
-def _faces_under_lights(people: int, model_size: int) -> tuple[Tensor, Tensor]:
-    """Crops (people · lights, 3, N, N) of frontal faces, and their faces (people, n, n) in the model's pixels."""
-    rng, generator, size = np.random.default_rng(SEED), torch.Generator().manual_seed(SEED), _render_size(model_size)
+def faces_under_lights(people: int, size: int, erosion: int) -> tuple[Tensor, Tensor]:
+    """Images (people · `LIGHTS`, 3, size, size) of frontal faces, and their faces (people, size, size) without a rim.
+
+    Light and background are the only difference between the images of one person.
+    """
+    rng, generator = np.random.default_rng(SEED), torch.Generator().manual_seed(SEED)
     rig, images, faces = Rig.load(split="heldout"), [], []
     for _ in range(people):
         render = rig.render(rig.sample_person(rng), rig.sample_expression(rng), np.zeros(5, np.float32), size)
         behind = F.interpolate(torch.rand(1, 3, 4, 4, generator=generator), (size, size), mode="bilinear")
         for slope in LIGHTS:
             light = Light.of(AMBIENT, DIFFUSE, *slope)
-            image = lit_render(render.albedo, render.normal, render.mask, light, behind)
-            images.append(_crop(sensor_noise(image, generator)))
-        faces.append(_face(render, STEP * EROSION)[:, ::STEP, ::STEP])
+            images.append(sensor_noise(lit_render(render.albedo, render.normal, render.mask, light, behind), generator))
+        faces.append(_face(render, erosion))
     return torch.cat(images), torch.cat(faces)
 
 
