@@ -6,16 +6,13 @@ Photos, rendering at display size and export are added by its only subclass, cor
 from __future__ import annotations
 
 import functools
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core import hub
 from core.arguments import (
     check_boolean,
     check_choice,
@@ -26,20 +23,18 @@ from core.arguments import (
     check_seed,
     check_strength,
 )
-from core.config import BATCH, ModelConfig, SemanticsConfig
+from core.config import BATCH, SemanticsConfig
 from core.errors import WeightsMissing
 from core.geometry.camera import depth_to_normal
 from core.geometry.displacement import motion_flow
-from core.geometry.rasterizer import current_rasterizer, use_rasterizer
+from core.geometry.rasterizer import use_rasterizer
 from core.geometry.shading import shade
 from core.lazy import lazy_property
 from core.model import code_ops
-from core.model.autoencoder import Autoencoder
 from core.model.diffusion import SAMPLES, SEED, Diffusion
 from core.model.expression_basis import EXPRESSION_NAMES, ExpressionBasis
-from core.model.fine import FineStage, move_detail
-from core.model.head_regression import HeadRegression, load_regression
-from core.model.networks import channels_last
+from core.model.fine import move_detail
+from core.model.pretrained import PretrainedModel
 from core.model.refine import refine as refine_factors
 from core.model.semantics import (
     Semantic,
@@ -47,20 +42,6 @@ from core.model.semantics import (
     check_amounts,
     code_changes,
     expression_semantics,
-)
-from core.model.weights import (
-    FILES,
-    diffusion_path,
-    fine_path,
-    head_path,
-    load_autoencoder,
-    load_diffusion,
-    load_fine,
-    load_semantics,
-    model_fingerprint,
-    read_metadata,
-    semantics_path,
-    weights_path,
 )
 from core.types import CodePair, Codes, ExpressionWeights, Factors, Light, SplitCodes, Uncertainty
 
@@ -84,114 +65,8 @@ def inference(method: Callable[Parameters, Result]) -> Callable[Parameters, Resu
     return run
 
 
-class FaceModel:
-    """Autoencoder, diffusion model and expression basis. All methods raise ArgumentInvalid for wrong arguments."""
-
-    def __init__(self, autoencoder: Autoencoder, diffusion: Diffusion | None = None, fine: FineStage | None = None,
-                 rasterizer: str | None = None):
-        self.autoencoder = autoencoder.eval().requires_grad_(False)
-        self.diffusion = diffusion and diffusion.eval().requires_grad_(False)
-        self.fine = fine and fine.eval().requires_grad_(False)
-        self.semantic_basis: SemanticBasis | None = None
-        self.head_regression: HeadRegression | None = None
-        self.rasterizer = rasterizer or current_rasterizer()
-        self.metadata: dict[str, dict[str, str]] = {}
-        """How the weights of each file were made (`core.model.weights.read_metadata`), by the file's name."""
-
-    @classmethod
-    def from_pretrained(cls, source: str | Path | None = None, rasterizer: str | None = None,
-                        revision: str | None = None) -> Self:
-        """Load weights: `source`, else the environment variable LATENTFACE_WEIGHTS, else the bundled ones.
-
-        Four files beside them are loaded too: `diffusion.safetensors`, without which codes cannot be split,
-        `fine.safetensors`, without which factors have the autoencoder's resolution, `semantics.safetensors`, without
-        which no found directions can be edited, and `head.safetensors`, without which no heads are made.
-
-        Args:
-            source: file of the autoencoder, a folder of `save_pretrained`, or the name "user/name" of a model of the
-                Hugging Face Hub, as a text. A path that exists wins over a name. Only names use the network, and none
-                with HF_HUB_OFFLINE: then the Hub's cache is read.
-            rasterizer: "grid" (the project's own) or "pytorch3d" (requirements-pytorch3d.txt); None: the one in use
-                (core.geometry.rasterizer.use_rasterizer), which is "grid" by default.
-            revision: branch, tag or commit of the Hub's model; None: its main branch.
-
-        Raises:
-            WeightsMissing: there is no such file or model, or the Hub cannot be reached.
-            WeightsDamaged: a file cannot be read, was changed, or belongs to another version of the model.
-            WeightsMismatch: a file beside the autoencoder's was made for another autoencoder.
-            BackendMissing: PyTorch3D is not installed.
-        """
-        with use_rasterizer(rasterizer or current_rasterizer()):  # raises early where it is missing
-            path = weights_path(source, revision)
-            autoencoder = load_autoencoder(path)
-            beside, detail = diffusion_path(path), fine_path(path)
-            diffusion = load_diffusion(beside, autoencoder) if beside.is_file() else None
-            fine = channels_last(load_fine(detail, autoencoder)) if detail.is_file() else None
-        model = cls(channels_last(autoencoder), diffusion, fine, rasterizer)
-        if (found := semantics_path(path)).is_file():
-            model.semantic_basis = load_semantics(found, autoencoder)
-        if (head := head_path(path)).is_file():
-            model.head_regression = load_regression(head, autoencoder)
-        files = zip(FILES, (path, beside, detail, found, head), strict=True)
-        model.metadata = {name: read_metadata(file) for name, file in files if file.is_file()}
-        return model
-
-    def save_pretrained(self, folder: str | Path, overwrite: bool = False) -> None:
-        """Write the model into a folder that `from_pretrained` loads: weights, config.json and a model card.
-
-        Args:
-            folder: made where it is missing.
-            overwrite: also replace files that LatentFace did not write.
-
-        Raises:
-            OutputExists, OutputUnwritable: see core.files.writing.
-        """
-        from core.model.pretrained import save_folder
-
-        save_folder(self, folder, overwrite)
-
-    def push_to_hub(self, repo_id: str, private: bool | None = None, revision: str | None = None,
-                    message: str = "Upload LatentFace model", token: str | None = None) -> str:
-        """Upload what `save_pretrained` writes to the Hugging Face Hub, as one commit.
-
-        Args:
-            repo_id: "user/name"; the repository is made where it is missing.
-            private: whether a repository that is made can be seen by its owner only; None: the owner's default.
-            revision: branch, made where it is missing; None: the main branch.
-            message: of the commit.
-            token: of the user; None: the one of `hf auth login`, or of the environment variable HF_TOKEN.
-
-        Returns:
-            URL of the commit.
-
-        Raises:
-            HubUnavailable: the Hub cannot be reached, or refuses the upload.
-        """
-        with tempfile.TemporaryDirectory() as folder:
-            self.save_pretrained(folder)
-            return hub.push(Path(folder), repo_id, FILES, private, revision, message, token)
-
-    def to(self, device: torch.device | str) -> Self:
-        """Move the whole model, diffusion and expression basis included."""
-        self.autoencoder.to(device)
-        for network in filter(None, (self.diffusion, self.fine, self.semantic_basis)):
-            network.to(device)
-        return self
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model computes."""
-        return next(self.autoencoder.parameters()).device
-
-    @property
-    def config(self) -> ModelConfig:
-        """Sizes and ranges of the model."""
-        return self.autoencoder.config
-
-    @lazy_property
-    def fingerprint(self) -> str:
-        """Short hash of the weights; maps and session files carry that of the model that made them."""
-        return model_fingerprint(self.autoencoder, self.diffusion)
+class FaceModel(PretrainedModel):
+    """Everything that the networks do with images and codes. All methods raise ArgumentInvalid for wrong arguments."""
 
     # --- From images to factors and codes -----------------------------------------------------------------------------
 

@@ -55,8 +55,8 @@ class HeadRegression:
         write_bytes(path, self.pack(autoencoder_fingerprint(autoencoder.state_dict())), overwrite)
 
 
-def load_regression(path: str | Path, autoencoder: Autoencoder) -> HeadRegression:
-    """The regression of a file.
+def load_regression(path: str | Path, fingerprint: str) -> HeadRegression:
+    """The regression of a file, for the autoencoder with a fingerprint (`autoencoder_fingerprint`).
 
     Raises:
         WeightsDamaged: it cannot be read.
@@ -70,6 +70,6 @@ def load_regression(path: str | Path, autoencoder: Autoencoder) -> HeadRegressio
                                tensors["spread"].float(), tensors["landmarks"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise WeightsDamaged(f"{path} cannot be read ({error}): fetch the one that comes with this version.") from error
-    check_autoencoder(metadata, autoencoder, f"{path} was made for another autoencoder: fit it again with `python -m "
+    check_autoencoder(metadata, fingerprint, f"{path} was made for another autoencoder: fit it again with `python -m "
                       "training.fit_head`, or use the bundled weights.")
     return found

@@ -77,17 +77,17 @@ def load_autoencoder(path: str | Path) -> Autoencoder:
     return _filled(Autoencoder(config), state, path)
 
 
-def load_diffusion(path: str | Path, autoencoder: Autoencoder) -> Diffusion:
-    """The diffusion model of a file.
+def load_diffusion(path: str | Path, fingerprint: str) -> Diffusion:
+    """The diffusion model of a file, for the autoencoder with a fingerprint (`autoencoder_fingerprint`).
 
     Raises:
         WeightsDamaged: the file cannot be read, or belongs to another version of the model.
         WeightsMismatch: it was made for another autoencoder.
     """
     config, state, metadata = _read(path, DiffusionConfig)
-    check_autoencoder(metadata, autoencoder, f"The diffusion weights {path} were made for another autoencoder: fetch "
-                       "both files together, train them again with `python -m training.train_diffusion`, or move this "
-                       "file away to go on without identity and expression.")
+    check_autoencoder(metadata, fingerprint, f"The diffusion weights {path} were made for another autoencoder: fetch "
+                      "both files together, train them again with `python -m training.train_diffusion`, or move this "
+                      "file away to go on without identity and expression.")
     return _filled(Diffusion(config), state, path)
 
 
@@ -96,16 +96,16 @@ def fine_path(path: str | Path) -> Path:
     return Path(path).with_name("fine.safetensors")
 
 
-def load_fine(path: str | Path, autoencoder: Autoencoder) -> FineStage:
-    """The fine stage of a file.
+def load_fine(path: str | Path, fingerprint: str) -> FineStage:
+    """The fine stage of a file, for the autoencoder with a fingerprint (`autoencoder_fingerprint`).
 
     Raises:
         WeightsDamaged: the file cannot be read, or belongs to another version of the model.
         WeightsMismatch: it was made for another autoencoder.
     """
     config, state, metadata = _read(path, FineConfig)
-    check_autoencoder(metadata, autoencoder, f"The fine stage {path} was made for another autoencoder: fetch both "
-                       "files together, or train it again with `python -m training.train_fine`.")
+    check_autoencoder(metadata, fingerprint, f"The fine stage {path} was made for another autoencoder: fetch both "
+                      "files together, or train it again with `python -m training.train_fine`.")
     return _filled(FineStage(config), state, path)
 
 
@@ -114,11 +114,11 @@ def semantics_path(path: str | Path) -> Path:
     return Path(path).with_name("semantics.safetensors")
 
 
-def load_semantics(path: str | Path, autoencoder: Autoencoder) -> SemanticBasis:
-    """The found semantics of a file; errors as of `load_fine`."""
+def load_semantics(path: str | Path, fingerprint: str) -> SemanticBasis:
+    """The found semantics of a file; arguments and errors as of `load_fine`."""
     config, state, metadata = _read(path, SemanticsConfig)
-    check_autoencoder(metadata, autoencoder, f"The semantics {path} were found for another autoencoder: fetch both "
-                       "files together, or find them again with `python -m training.fit_semantics`.")
+    check_autoencoder(metadata, fingerprint, f"The semantics {path} were found for another autoencoder: fetch both "
+                      "files together, or find them again with `python -m training.fit_semantics`.")
     return _filled(SemanticBasis(config), state, path)
 
 
@@ -127,9 +127,9 @@ def head_path(path: str | Path) -> Path:
     return Path(path).with_name("head.safetensors")
 
 
-def check_autoencoder(metadata: dict[str, str], autoencoder: Autoencoder, sentence: str) -> None:
-    """Raise WeightsMismatch with a sentence where a file was not made for this autoencoder."""
-    if metadata.get("autoencoder") != autoencoder_fingerprint(autoencoder.state_dict()):
+def check_autoencoder(metadata: dict[str, str], fingerprint: str, sentence: str) -> None:
+    """Raise WeightsMismatch with a sentence where a file was not made for the autoencoder with a fingerprint."""
+    if metadata.get("autoencoder") != fingerprint:
         raise WeightsMismatch(sentence)
 
 

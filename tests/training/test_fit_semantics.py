@@ -7,7 +7,7 @@ from core.config import DiffusionConfig, ModelConfig
 from core.errors import ConfigError
 from core.model.autoencoder import Autoencoder
 from core.model.diffusion import Diffusion
-from core.model.weights import load_semantics
+from core.model.weights import autoencoder_fingerprint, load_semantics
 from core.pipeline import LatentFace
 from training.fit_semantics import main, read_names, save, suggest_names
 from training.fitting.semantics import Directions
@@ -44,7 +44,8 @@ def test_a_file_of_names_keeps_and_turns_directions(tmp_path):
     model = LatentFace(Autoencoder(ModelConfig(image_size=32, width=8, pose_width=8)),
                        Diffusion(DiffusionConfig(width=32, blocks=1)))
     save(tmp_path / "semantics.safetensors", model, directions, kept, suggested, False)
-    basis = load_semantics(tmp_path / "semantics.safetensors", model.autoencoder)
+    basis = load_semantics(tmp_path / "semantics.safetensors",
+                           autoencoder_fingerprint(model.autoencoder.state_dict()))
     assert torch.allclose(basis.directions, -directions["identity"].rows[:1], atol=2e-3)
     assert [(one.name, one.range) for one in basis.list()] == [("low brow", (-3.0, 1.0))]
 

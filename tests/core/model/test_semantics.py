@@ -101,11 +101,11 @@ def test_the_file_of_semantics_belongs_to_its_autoencoder(model, tmp_path):
     path = semantics_path(tmp_path / "autoencoder.safetensors")
     fingerprint = autoencoder_fingerprint(model.autoencoder.state_dict())
     save_weights(path, model.semantic_basis.state_dict(), NAMES, {"autoencoder": fingerprint})
-    found = load_semantics(path, model.autoencoder)
+    found = load_semantics(path, fingerprint)
     assert found.config == NAMES
     assert torch.allclose(found.directions, model.semantic_basis.directions, atol=1e-2)
     with pytest.raises(WeightsMismatch, match="fit_semantics"):
-        load_semantics(path, Autoencoder(CONFIG))
+        load_semantics(path, autoencoder_fingerprint(Autoencoder(CONFIG).state_dict()))
 
 
 def test_from_pretrained_reads_the_semantics_beside_the_weights(model, tmp_path):

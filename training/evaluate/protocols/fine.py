@@ -20,7 +20,7 @@ from core.export.visualize import normal_to_color, to_uint8
 from core.geometry.shading import shade
 from core.model.autoencoder import Autoencoder
 from core.model.fine import FineStage
-from core.model.weights import fine_path, load_autoencoder, load_fine, weights_path
+from core.model.weights import autoencoder_fingerprint, fine_path, load_autoencoder, load_fine, weights_path
 from core.types import Factors, Light
 from training.evaluate import fine, london, plots
 from training.evaluate.comparison import Row, finish
@@ -54,7 +54,8 @@ def run(options: Namespace) -> dict:
         raise ConfigError("The sheet shows people of the London Set: name its folder with --london.")
     path = weights_path(options.weights)
     autoencoder = load_autoencoder(path).eval()
-    model = load_fine(weights_path(options.fine or fine_path(path)), autoencoder).eval()
+    fingerprint = autoencoder_fingerprint(autoencoder.state_dict())
+    model = load_fine(weights_path(options.fine or fine_path(path)), fingerprint).eval()
     figures = fine.lamps(autoencoder, model, options.people)
     if options.renders:
         figures |= fine.renders(autoencoder, model, options.renders)
