@@ -13,6 +13,7 @@ Factors, codes, swap and interpolation at the networks' own size are in the base
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from core.latent_map.map import LatentMap
     from core.model.head_regression import HeadRegression
     from core.rendering.reenactment import Reenactment
+    from core.video.driving import Amounts
+    from core.video.live import LiveFace
     from core.video.reader import Frame
     from core.video.track import Track
 
@@ -289,7 +292,8 @@ class LatentFace(FaceModel):
         return track_face(frames, self, self._require_diffusion(), face, check_seed(seed))
 
     def drive(self, face: TexturedFace, track: Track, relative: bool = True, expression: float = 1.0,
-              pose: float = 1.0, light: float = 0.0, size: int = 256) -> Iterator[Frame]:
+              pose: float = 1.0, light: float = 0.0, size: int = 256,
+              span: tuple[float, float] = (0, math.inf)) -> Iterator[Frame]:
         """A photo follows a film; `core.video.driving.write_film` writes the frames as MP4 or GIF.
 
         Args:
@@ -301,25 +305,43 @@ class LatentFace(FaceModel):
             pose: how much of the turning, 0 to 1.
             light: how much of the light, 0 to 1.
             size: side of the frames in pixels.
+            span: first and last time, seconds; the track's neutral frame may lie outside.
 
         Returns:
-            Iterator over a frame for each of the track's, (size, size, 3) uint8; each is rendered when it is asked for.
+            Iterator over a frame for each of the track's in the span, (size, size, 3) uint8; each is rendered when it
+            is asked for.
 
         Raises:
             WeightsMissing: as of `track`.
         """
-        from core.video.driving import Amounts, drive_face
+        from core.video.driving import drive_face
 
-        basis, size = self.require_basis(), check_size(size)
         check_boolean("relative", relative)
+        begin, end = (check_number("span", time, 0, math.inf) for time in span)
+        settings = self._driving(face, expression, pose, light, size)
+        frames = drive_face(self, track, relative, (begin, end), *settings)
+        step = inference(lambda model: next(frames, None))
+        return iter(lambda: step(self), None)
+
+    def live(self, face: TexturedFace, expression: float = 1.0, pose: float = 1.0, light: float = 0.0,
+             size: int = 256) -> LiveFace:
+        """A photo that follows a camera, frame by frame; arguments and errors as of `drive`."""
+        from core.video.live import LiveFace
+
+        return LiveFace(self, self._require_diffusion(), *self._driving(face, expression, pose, light, size))
+
+    def _driving(self, face: TexturedFace, expression: float, pose: float, light: float,
+                 size: int) -> tuple[TexturedFace, Amounts, int]:
+        """Checked settings of `drive` and `live`."""
+        from core.video.driving import Amounts
+
+        self.require_basis()
         amounts = Amounts(check_strength("expression", expression), check_number("pose", pose, 0, 1),
                           check_number("light", light, 0, 1))
         if len(face) != 1:
             raise ArgumentInvalid(f"face must be one face, got {len(face)}: choose one by its index.")
-        face = self.preview(face) if size <= PREVIEW_SIZE else face
-        frames = drive_face(self, basis, face, track, relative, amounts, size)
-        step = inference(lambda model: next(frames, None))
-        return iter(lambda: step(self), None)
+        size = check_size(size)
+        return self.preview(face) if size <= PREVIEW_SIZE else face, amounts, size
 
     @inference
     def head(self, face: TexturedFace | Factors) -> Head:

@@ -18,11 +18,11 @@ from core.errors import LatentFaceError, OutputExists
 from core.files import PART, explain_failure
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("app.py", "app", "core", "packages.txt", "LICENSE", "THIRD_PARTY.md", "docs/results.md", "assets/examples",
+PARTS = ("app.py", "app", "core", "packages.txt", "LICENSE", "THIRD_PARTY.md", "docs/results.md", "assets/examples", "assets/film",
          "assets/map", "assets/models", "assets/weights", "assets/rig/rig.npz", "assets/rig/README.md",
          "assets/rig/LICENSE-ICT-FaceKit.txt", "assets/rig/LICENSE-London-CC-BY-4.0.md")
 """Files and folders that are taken from the repository as they are."""
-LARGE = ("*.jpg", "*.npz", "*.safetensors", "*.task")
+LARGE = ("*.jpg", "*.mp4", "*.npz", "*.safetensors", "*.task")
 """Files that are no text: the Hub takes them through large file storage only."""
 CPU_TORCH = "--extra-index-url https://download.pytorch.org/whl/cpu\n"
 """Before the requirements: a Space without a GPU has no use for gigabytes of CUDA."""

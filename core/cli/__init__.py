@@ -6,6 +6,8 @@
     python -m core swap photo.jpg --donor other.jpg --out folder/
     python -m core export photos/ --out folder/ --kind glb
     python -m core head photo.jpg --out folder/                 # a rigged head, as GLB
+    python -m core track film.mp4 --out folder/                 # pose, light and expression over time
+    python -m core drive photo.jpg film.mp4 --out out.mp4       # the photo's face follows the film
     python -m core encode photos/ --out codes.parquet           # one row for each face
     python -m core map photos/ --out map.npz
 
@@ -18,6 +20,7 @@ from __future__ import annotations
 import sys
 
 from core.cli.analyze import Analyze
+from core.cli.drive import Drive
 from core.cli.encode import Encode
 from core.cli.export import Export
 from core.cli.frontalize import Frontalize
@@ -25,11 +28,12 @@ from core.cli.head import MakeHead
 from core.cli.map import MakeMap
 from core.cli.render import Render
 from core.cli.swap import Swap
+from core.cli.track import Follow
 from core.environment import escape_output
 from core.errors import LatentFaceError
 
 VERBS = {"analyze": Analyze, "frontalize": Frontalize, "render": Render, "swap": Swap, "encode": Encode,
-         "map": MakeMap, "export": Export, "head": MakeHead}
+         "map": MakeMap, "export": Export, "head": MakeHead, "track": Follow, "drive": Drive}
 """Name to options; their method `run` does the work and returns the exit code."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
@@ -49,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _parse(arguments: list[str] | None) -> Analyze | Encode | Export | Frontalize | MakeHead | MakeMap | Render | Swap:
+def _parse(arguments: list[str] | None) -> (Analyze | Drive | Encode | Export | Follow | Frontalize | MakeHead | MakeMap
+                                            | Render | Swap):
     import tyro
 
     return tyro.extras.subcommand_cli_from_dict(

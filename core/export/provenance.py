@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 SYNTHETIC = {"synthetic": True, "source": "LatentFace", "note": "A model's estimate from one photo."}
 """What exported files say about themselves."""
+CONSENT = "Make a face move only if the person in the photo has agreed to it, and say that the film is synthetic."
+"""What is said before the first film of a face is written."""
 NEAR, FAR = 0.9, 1.1
 """Depths that 0 and 65535 of a 16-bit image stand for."""
 DEPTH16 = (f"canonical depth, 16 bit: {NEAR} + value / 65535 · {FAR - NEAR:.1f} camera distances, at the model's "

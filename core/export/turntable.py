@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain, islice, pairwise
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -19,6 +19,10 @@ from core.export.visualize import to_uint8
 from core.files import writing
 from core.rendering.compositor import composite
 from core.types import Light, TexturedFace, View
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.container import OutputContainer
 
 YAW, PITCH = math.radians(40), math.radians(8)
 """Farthest turn to either side."""
@@ -111,8 +115,14 @@ def write_mp4(frames: list[Image.Image], path: str | Path, overwrite: bool = Fal
     write_timed_mp4(timed, path, overwrite)
 
 
-def write_timed_mp4(frames: Iterable[tuple[float, Image.Image]], path: str | Path, overwrite: bool = False) -> None:
-    """`write_mp4` for frames at rising times, seconds, of which one is held at a time; errors as there."""
+def write_timed_mp4(frames: Iterable[tuple[float, Image.Image]], path: str | Path, overwrite: bool = False,
+                    sound: Iterable[tuple[float, AudioFrame]] | None = None) -> None:
+    """`write_mp4` for frames at rising times, seconds, of which one is held at a time; errors as there.
+
+    Args:
+        frames, path, overwrite: as there.
+        sound: pieces of sound at their times; what lies before the first frame or after the last is left out.
+    """
     import av
 
     frames = iter(frames)
@@ -125,12 +135,39 @@ def write_timed_mp4(frames: Iterable[tuple[float, Image.Image]], path: str | Pat
         stream = video.add_stream("libx264", rate=round(FRAMES / SECONDS), options={"crf": str(QUALITY)})
         stream.width, stream.height, stream.pix_fmt = *first[1].size, "yuv420p"
         stream.time_base = stream.codec_context.time_base = MILLISECOND
+        heard = None if sound is None else _Sound(video, sound, first[0])
         for time, image in chain([first], frames):
             _check_frames([first[1], image], step=2)
             frame = av.VideoFrame.from_image(image)
             frame.pts, frame.time_base = round((time - first[0]) / MILLISECOND), MILLISECOND
             video.mux(stream.encode(frame))
+            if heard:
+                heard.write(time)
         video.mux(stream.encode(None))
+        if heard:
+            heard.finish()
+
+
+class _Sound:
+    """The sound of a film that is being written: AAC, written up to each frame's time, so that it is interleaved."""
+
+    def __init__(self, video: OutputContainer, pieces: Iterable[tuple[float, AudioFrame]], start: float):
+        self._pieces = ((time - start, piece) for time, piece in pieces if time >= start)
+        self._next, self._start, self._video = next(self._pieces, None), start, video
+        rate, layout = (self._next[1].sample_rate, self._next[1].layout) if self._next else (48000, "mono")
+        self._stream = video.add_stream("aac", rate=rate, layout=layout)
+
+    def write(self, end: float) -> None:
+        """Write the pieces that begin before a time."""
+        while self._next and self._next[0] < end - self._start:
+            time, piece = self._next
+            piece.pts, piece.time_base = round(time * piece.sample_rate), Fraction(1, piece.sample_rate)
+            self._video.mux(self._stream.encode(piece))
+            self._next = next(self._pieces, None)
+
+    def finish(self) -> None:
+        """Write what the encoder still holds."""
+        self._video.mux(self._stream.encode(None))
 
 
 def _check_frames(frames: list[Image.Image], step: int = 1) -> None:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from core.errors import FilmTooLarge, FilmUnreadable
+from core.errors import ArgumentInvalid, FilmTooLarge, FilmUnreadable
 from core.faces.file_kinds import foreign_kind
 
 if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
@@ -59,6 +60,8 @@ class Film:
     """Number of frames."""
     seconds: float
     """From the first frame to the end of the last."""
+    sound: bool
+    """Whether it has sound."""
 
     @property
     def rate(self) -> Fraction:
@@ -81,9 +84,10 @@ def inspect_film(path: str | Path) -> Film:
         (start, _), (last, duration) = min(times), max(times)
         seconds = float(last - start + (duration or (last - start) / max(1, len(times) - 1))) or 1 / 25
         _check_whole(path, container, stream, seconds)
+        sound = bool(container.streams.audio)
     if seconds > MAX_SECONDS:
         raise FilmTooLarge(f"The film is {seconds:.0f} s long, and {MAX_SECONDS:.0f} s is the most: cut out a part.")
-    return Film(len(times), seconds)
+    return Film(len(times), seconds, sound)
 
 
 def _check_whole(path: str | Path, container: InputContainer, stream: VideoStream, seconds: float) -> None:
@@ -128,6 +132,33 @@ def read_film(path: str | Path, max_side: int = MAX_SIDE) -> Iterator[Frame]:
                                  "download it again.") from error
     if start is None:
         raise FilmUnreadable(f"{_name(path)} holds no frame that can be shown: export it again as MP4.")
+
+
+def read_sound(path: str | Path) -> Iterator[tuple[float, AudioFrame]]:
+    """Decode the sound of a film.
+
+    Args:
+        path: as for `read_film`.
+
+    Yields:
+        Seconds since the film's first frame, and the sound from there on, in short pieces.
+
+    Raises:
+        ArgumentInvalid: the film has no sound.
+        FilmUnreadable, FilmTooLarge: as of `read_film`.
+    """
+    from av.error import FFmpegError
+
+    with _opened(path) as (container, stream):
+        if not container.streams.audio:
+            raise ArgumentInvalid(f"{_name(path)} has no sound: leave the sound out.")
+        start = float((stream.start_time or 0) * (stream.time_base or 0))
+        try:
+            for frame in container.decode(container.streams.audio[0]):
+                if frame.time is not None and frame.time >= start:
+                    yield frame.time - start, frame
+        except FFmpegError as error:
+            raise FilmUnreadable(f"The sound of {_name(path)} is damaged: leave the sound out.") from error
 
 
 def _upright(frame: VideoFrame, stream: VideoStream, max_side: int) -> np.ndarray:

@@ -100,14 +100,10 @@ def track_face(frames: Iterable[Frame], model: FaceModel, diffusion: Diffusion, 
     Raises:
         FaceNotFound: no frame shows a face, or the first has none of this number.
     """
-    def describe(face: Face) -> np.ndarray:
-        return coordinates(diffusion, diffusion.identity(model.encode([face]), seed))[0].cpu().numpy()
-
-    tracker = FaceTracker(describe, RETURNS, number, model.config.image_size, FULL_SIZE)
-    sightings = follow(frames, tracker)
+    sightings = follow(frames, face_tracker(model, diffusion, number, seed))
     parts = []
     while batch := list(islice(sightings, BATCH)):
-        parts.append(_analyzed(batch, model))
+        parts.append(analyze_sightings(batch, model))
     found = TrackFrames.cat(parts)
     identity = shared_identity(diffusion, found.codes, seed)
     weights = diffusion.expression_basis.predict(found.codes.pair - identity.codes)
@@ -115,7 +111,15 @@ def track_face(frames: Iterable[Frame], model: FaceModel, diffusion: Diffusion, 
     return Track(found, identity, _neutral(found))
 
 
-def _analyzed(batch: Sequence[Sighting], model: FaceModel) -> TrackFrames:
+def face_tracker(model: FaceModel, diffusion: Diffusion, number: int, seed: int) -> FaceTracker:
+    """What follows a face that returns by its identity; arguments as of `track_face`."""
+    def describe(face: Face) -> np.ndarray:
+        return coordinates(diffusion, diffusion.identity(model.encode([face]), seed))[0].cpu().numpy()
+
+    return FaceTracker(describe, RETURNS, number, model.config.image_size, FULL_SIZE)
+
+
+def analyze_sightings(batch: Sequence[Sighting], model: FaceModel) -> TrackFrames:
     """The frames of a batch; their expression is not known before the identity, and is 0."""
     faces = [sighting.face for sighting in batch]
     factors = model.analyze(faces, fine=False)
@@ -153,14 +157,23 @@ def _in_canonical(factors: Factors, faces: Sequence[Face]) -> tuple[Tensor, Tens
 
 def _smoothed(frames: TrackFrames) -> TrackFrames:
     """Pose, light and expression smoothed over time, from each start anew."""
-    slope = frames.light.direction[:, :2] / frames.light.direction[:, 2:]
-    light = torch.cat([frames.light.ambient[:, None], frames.light.diffuse[:, None], slope], 1)
+    light = light_numbers(frames.light)
     pose = torch.cat([frames.view.rotation, frames.view.translation], 1)
     pose, light, expression = (
         _filtered(rows, frames, *settings) for rows, settings in
         ((pose, POSE_FILTER), (light, LIGHT_FILTER), (frames.expression, EXPRESSION_FILTER)))
-    return replace(frames, view=View(pose[:, :3], pose[:, 3:]), expression=expression,
-                   light=Light(light[:, 0], light[:, 1], light_direction(light[:, 2:])))
+    return replace(frames, view=View(pose[:, :3], pose[:, 3:]), light=light_of(light), expression=expression)
+
+
+def light_numbers(light: Light) -> Tensor:
+    """(T, 4) ambient, diffuse and the slope of the direction: numbers that can be added and smoothed."""
+    return torch.cat([light.ambient[:, None], light.diffuse[:, None], light.direction[:, :2] / light.direction[:, 2:]],
+                     1)
+
+
+def light_of(numbers: Tensor) -> Light:
+    """The light of `light_numbers`."""
+    return Light(numbers[:, 0].clamp(0, 1), numbers[:, 1].clamp(0, 1), light_direction(numbers[:, 2:]))
 
 
 def _filtered(rows: Tensor, frames: TrackFrames, cutoff: float, beta: float) -> Tensor:

@@ -15,13 +15,18 @@ def write_film(path, frames, times=None, pix_fmt="yuv420p", rotation=None, sound
         stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
         if rotation is not None:
             stream.set_display_rotation(*rotation)
-        if sound:
-            film.add_stream("aac", rate=16000)
+        audio = film.add_stream("aac", rate=16000, layout="mono") if sound else None
         for time, pixels in zip(times, frames, strict=True):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
             frame.pts, frame.time_base = round(time * 1000), Fraction(1, 1000)
             film.mux(stream.encode(frame))
         film.mux(stream.encode(None))
+        if audio:
+            tone = np.sin(np.arange(round(16000 * (times[-1] + 0.04)))[None] / 6).astype(np.float32)
+            piece = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
+            piece.sample_rate, piece.pts, piece.time_base = 16000, 0, Fraction(1, 16000)
+            film.mux(audio.encode(piece))
+            film.mux(audio.encode(None))
     return path
 
 
