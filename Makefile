@@ -19,7 +19,7 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	@$(SETUP) system packages.txt packages-dev.txt
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

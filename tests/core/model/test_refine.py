@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from core.geometry.rasterizer import current_rasterizer
 from core.model.refine import VARIABLES
 from core.pipeline import LatentFace
 
 SLACK = 2e-3
 """Rounding: an image alone and in a batch take other paths through the convolutions."""
+POSE_SLACK = 0.01
+"""Share by which the mean pose error of renders may change: a fifth of its standard error (docs/results.md)."""
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +40,12 @@ def refined(model, images):
     return model.analyze(images, refine=True)
 
 
-def test_image_and_pose_come_nearer_the_truth(truth, glance, refined):
+def test_the_image_comes_nearer_the_truth_and_the_pose_keeps_its_accuracy(truth, glance, refined):
     def errors(found):
         image = ((found.recon_image - found.image).abs() * found.recon_mask).sum() / found.recon_mask.sum() / 3
         return torch.stack([image, (found.view.rotation - truth["view"][:, :3]).abs().mean()])
 
-    # Refinement hardly changes the mean pose error of renders, so that it falls by rounding alone: docs/results.md.
-    pose = 1 if current_rasterizer() == "grid" else 1.01
-    assert (errors(refined) < torch.tensor([0.9, pose]) * errors(glance)).all()
+    assert (errors(refined) < torch.tensor([0.9, 1 + POSE_SLACK]) * errors(glance)).all()
 
 
 def test_everything_stays_near_the_first_answer(glance, refined):
