@@ -249,6 +249,37 @@ class LatentFace(FaceModel):
         return composite(face, view, light, size, background)
 
     @inference
+    def paste(self, face: TexturedFace, photo: Any, crop: Crop, view: View | None = None,
+              light: Light | None = None) -> np.ndarray:
+        """A face, edited or not, back in its whole photo at the photo's resolution.
+
+        Where the edit changes nothing the photo keeps its own pixels. Hair, neck and shoulders follow a turn and a new
+        light, the rest of the photo does not change. Suited to moderate turns, about 20 degrees from the photo's pose.
+
+        Args:
+            face: one face of `texture`, `reenact` or `edit`. `Face.full` limits the detail of what is rendered:
+                `core.faces.recut` cuts the photo finer.
+            photo: the whole photo, anything `find_faces` takes.
+            crop: where the face is in it: `Face.crop`.
+            view: by default the photo's.
+            light: by default the photo's.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+
+        Raises:
+            ImageUnreadable, ImageTooLarge, ImageTooSmall: as `find_faces`.
+        """
+        from core.faces.load_image import read_photo
+        from core.rendering.paste import paste
+
+        view = face.view if view is None else view
+        light = face.light if light is None else light
+        if check_same_count(face=face, view=view, light=light) != 1:
+            raise ArgumentInvalid(f"face must be one face, got {len(face)}: choose one by its index.")
+        return paste(face, read_photo(photo), crop, view, light)
+
+    @inference
     def mesh(self, face: TexturedFace | Factors, texture_size: int = 1024) -> Mesh:
         """The first face as a textured triangle mesh, evenly lit; `Mesh.write` saves it as .glb or zipped .obj."""
         from core.export.mesh import face_mesh

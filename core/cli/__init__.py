@@ -4,6 +4,8 @@
     python -m core frontalize photos/ --out folder/ --all       # every face, seen from the front
     python -m core render photo.jpg --out folder/ --yaw 30
     python -m core swap photo.jpg --donor other.jpg --out folder/
+    python -m core edit photo.jpg --set smile=0.8 --out folder/ # the whole photo with an edited face
+    python -m core augment photos/ --along smile --amounts 0.5 1 1.5 --out folder/
     python -m core export photos/ --out folder/ --kind glb
     python -m core head photo.jpg --out folder/                 # a rigged head, as GLB
     python -m core track film.mp4 --out folder/                 # pose, light and expression over time
@@ -20,9 +22,12 @@ from __future__ import annotations
 import sys
 
 from core.cli.analyze import Analyze
+from core.cli.augment import Augment
 from core.cli.drive import Drive
+from core.cli.edit import Edit
 from core.cli.encode import Encode
 from core.cli.export import Export
+from core.cli.faces import FaceVerb
 from core.cli.frontalize import Frontalize
 from core.cli.head import MakeHead
 from core.cli.map import MakeMap
@@ -33,7 +38,8 @@ from core.environment import escape_output
 from core.errors import LatentFaceError
 
 VERBS = {"analyze": Analyze, "frontalize": Frontalize, "render": Render, "swap": Swap, "encode": Encode,
-         "map": MakeMap, "export": Export, "head": MakeHead, "track": Follow, "drive": Drive}
+         "map": MakeMap, "export": Export, "head": MakeHead, "edit": Edit, "augment": Augment, "track": Follow,
+         "drive": Drive}
 """Name to options; their method `run` does the work and returns the exit code."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
@@ -53,8 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _parse(arguments: list[str] | None) -> (Analyze | Drive | Encode | Export | Follow | Frontalize | MakeHead | MakeMap
-                                            | Render | Swap):
+def _parse(arguments: list[str] | None) -> FaceVerb | Drive | Encode | Follow | MakeMap:
     import tyro
 
     return tyro.extras.subcommand_cli_from_dict(

@@ -13,6 +13,7 @@ from core.export.provenance import png_bytes, watermark
 from core.files import write_bytes
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
     from core.faces import Face
@@ -45,16 +46,26 @@ class RenderVerb(FaceVerb):
         return [self.file]
 
     def write(self, model: LatentFace, photo: Path, faces: Sequence[Face], index: int, folder: Path) -> dict[str, Any]:
-        from core.export.maps import map_image
         from core.export.report import report
 
         face = faces[index]
         factors = model.analyze([face])
-        render = self.render(model, factors, face)
-        image = _rgba_image(render) if render.shape[1] == 4 else map_image(render, self.size)
-        content = png_bytes(watermark(image) if self.stamp else image, self.title)
-        write_bytes(folder / self.file, content, self.overwrite)
+        self.save(self.image(model, factors, face, photo), folder / self.file, self.title)
         return {**report(factors, face), "files": [self.file]}
+
+    def image(self, model: LatentFace, factors: Factors, face: Face, photo: Path) -> Image.Image:
+        """What is written: the render."""
+        return self.to_image(self.render(model, factors, face))
+
+    def to_image(self, render: Tensor) -> Image.Image:
+        """A render (1, 3 or 4, size, size) as an image."""
+        from core.export.maps import map_image
+
+        return _rgba_image(render) if render.shape[1] == 4 else map_image(render, self.size)
+
+    def save(self, image: Image.Image, path: Path, title: str) -> None:
+        """Write an image that is marked as synthetic, with the watermark where it is wanted."""
+        write_bytes(path, png_bytes(watermark(image) if self.stamp else image, title), self.overwrite)
 
     def render(self, model: LatentFace, factors: Factors, face: Face) -> Tensor:
         """(1, 3 or 4, size, size) in [0, 1]."""
@@ -99,17 +110,19 @@ class Render(RenderVerb):
     def render(self, model: LatentFace, factors: Factors, face: Face) -> Tensor:
         from core.arguments import BACKGROUNDS
 
-        return model.render(self.textured(model, factors, face), self._view(factors.view), self._light(factors.light),
+        return model.render(self.textured(model, factors, face), self.view(factors.view), self.light(factors.light),
                             self.size, BACKGROUNDS[self.background])
 
-    def _view(self, estimated: View) -> View:
+    def view(self, estimated: View) -> View:
+        """The pose that was chosen."""
         rotation = estimated.rotation.clone()
         for axis, angle in enumerate((self.pitch, self.yaw, self.roll)):
             if angle is not None:
                 rotation[:, axis] = math.radians(angle)
         return replace(estimated, rotation=rotation)
 
-    def _light(self, estimated: Light) -> Light:
+    def light(self, estimated: Light) -> Light:
+        """The light that was chosen."""
         from core.types import Light
 
         if all(value is None for value in (self.light_from_right, self.light_from_above, self.ambient, self.diffuse)):
@@ -125,7 +138,7 @@ class Render(RenderVerb):
         return Light.of(ambient, diffuse, across, above)
 
 
-def _rgba_image(render: Tensor) -> Any:
+def _rgba_image(render: Tensor) -> Image.Image:
     """A render (1, 4, H, W) with alpha as an image."""
     from PIL import Image
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -129,6 +129,14 @@ def face_from_crop(photo: PhotoSource, crop: Crop, image_size: int = 64, full_si
     box = (*corners.min(0).tolist(), *corners.max(0).tolist())
     return Face(align(pixels, crop, image_size), align(pixels, crop, full_size), None, None, None, crop, box,
                 _size(pixels))
+
+
+def recut(photo: PhotoSource, face: Face, full_size: int) -> Face:
+    """The same face of its photo with `full` of another size; raises as `align` does."""
+    size, marks = face.full.shape[-1], face.landmarks
+    if marks is not None:
+        marks = face.crop.from_photo(face.crop.to_photo(marks, size), full_size)
+    return replace(face, full=align(photo, face.crop, full_size), landmarks=marks)
 
 
 def locate(pixels: np.ndarray, others: bool = True) -> list[Detection]:

@@ -40,11 +40,11 @@ def render_layer(face: TexturedFace, view: View, light: Light, size: int) -> tup
     Returns:
         RGB (B, 3, size, size) and alpha (B, 1, size, size), both in [0, 1], colors not multiplied by alpha.
     """
-    color, alpha, _ = _relit_layer(face, view, light, size)
+    color, alpha, _ = relit_layer(face, view, light, size)
     return color, alpha
 
 
-def _relit_layer(face: TexturedFace, view: View, light: Light, size: int) -> tuple[Tensor, Tensor, Tensor]:
+def relit_layer(face: TexturedFace, view: View, light: Light, size: int) -> tuple[Tensor, Tensor, Tensor]:
     """`render_layer`, and the change of shading (B, 1, size, size): new light over the texture's light."""
     coordinates, mask, step = canonical_coordinates(face.depth, face.tangent, view, size)
     ratio = shade(face.normal, light).clamp(min=MIN_SHADING) / shade(face.normal, face.light).clamp(min=MIN_SHADING)
@@ -54,7 +54,7 @@ def _relit_layer(face: TexturedFace, view: View, light: Light, size: int) -> tup
                                  align_corners=False).split(1, 1)
     # Two texels a pixel: bilinear reading is then an average over the pixel.
     color = F.grid_sample(face.reduced("texture", 2 * size), coordinates, padding_mode="border", align_corners=False)
-    layer = torch.cat([_relit(color, ratio), alpha * mask], 1)
+    layer = torch.cat([relight_color(color, ratio), alpha * mask], 1)
     # Where the surface occludes itself, neighbouring pixels show distant points: there the render is smoothed.
     color, alpha = lerp(layer, pool3x3(layer, torch.add) / 9, step).split((3, 1), 1)
     return color, alpha, ratio
@@ -75,7 +75,7 @@ def composite(face: TexturedFace, view: View, light: Light, size: int,
     Returns:
         (B, 3, size, size) in [0, 1].
     """
-    color, alpha, ratio = _relit_layer(face, view, light, size)
+    color, alpha, ratio = relit_layer(face, view, light, size)
     if background == "photo":
         behind = _photo_background(face, view, _spread(ratio, alpha), size)
     else:
@@ -104,11 +104,11 @@ def bake_texture(face: TexturedFace, size: int = 1024) -> tuple[Tensor, Tensor, 
     grid = face.depth.shape[-1]
     mask = face.alpha**3  # cut closer than a render fades: a mesh has no soft edge
     color, ratio = face.reduced("texture", 2 * size), shading.mean((2, 3), keepdim=True) / shading
-    texture = _relit(to_camera(color, size), to_camera(ratio, size))
+    texture = relight_color(to_camera(color, size), to_camera(ratio, size))
     return to_camera(face.depth[:, None], grid)[:, 0], texture, to_camera(mask, grid)[:, 0]
 
 
-def _relit(color: Tensor, ratio: Tensor) -> Tensor:
+def relight_color(color: Tensor, ratio: Tensor) -> Tensor:
     """color × ratio, exactly `color` where the ratio is 1; strong ratios and highlights are compressed."""
     room = MAX_GAIN - 1
     ratio = torch.where(ratio > 1, 1 + room * ((ratio - 1) / room).tanh(), ratio)
@@ -132,13 +132,13 @@ def _photo_background(face: TexturedFace, view: View, ratio: Tensor, size: int) 
     turn = (view.rotation - face.view.rotation).norm(dim=-1).rad2deg()
     shift = (view.translation - face.view.translation).norm(dim=-1) / face.tangent * 50
     still = (-(((turn + shift) / STILL_DEGREES) ** 2)).exp()[:, None, None, None]
-    blurred = upsample(_relit(face.blurred, ratio), size)
+    blurred = upsample(relight_color(face.blurred, ratio), size)
     if still.max() < 0.01:
         return blurred
     sharp = face.reduced("background", size)
     if sharp.shape[-1] < size:
         sharp = F.interpolate(sharp, (size, size), mode="bicubic")
-    return lerp(blurred, _relit(sharp, upsample(ratio, size)), still)
+    return lerp(blurred, relight_color(sharp, upsample(ratio, size)), still)
 
 
 def canonical_coordinates(depth: Tensor, tangent: Tensor, view: View, size: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -321,3 +321,27 @@ def test_encode_writes_a_row_for_each_face_and_names_what_is_left_out(photos, we
 def test_map_asks_for_enough_faces(photos, weights, tmp_path, capsys):
     assert run("map", photos, "--out", tmp_path / "map.npz", "--weights", weights) == 2
     assert "2 faces were found" in capsys.readouterr().err and not (tmp_path / "map.npz").exists()
+
+
+def test_edit_changes_the_face_in_the_whole_photo(tmp_path, capsys):
+    assert run("edit", PHOTO, "--set", "jaw open=1", "--out", tmp_path / "whole", "--no-stamp") == 0
+    image, photo = (np.asarray(Image.open(path).convert("RGB"), int) for path in (tmp_path / "whole/edited.png", PHOTO))
+    changed = np.abs(image - photo).max(2)
+    assert changed.shape == photo.shape[:2] and changed.max() > 60 and (changed == 0).mean() > 0.7
+    assert Image.open(tmp_path / "whole/edited.png").text["Synthetic"]
+    assert run("edit", PHOTO, "--no-whole", "--size", 64, "--yaw", 20, "--out", tmp_path / "face") == 0
+    assert Image.open(tmp_path / "face/edited.png").size == (64, 64)
+    for wrong, sentence in (("smile", "such as smile=0.8"), ("smil=1", "nearest: smile"), ("smile=9", "from -1.5 to")):
+        assert run("edit", PHOTO, "--set", wrong, "--out", tmp_path / "none") == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_augment_writes_marked_renders_for_each_amount_and_leaves_other_files(tmp_path, capsys):
+    arguments = PHOTO, "--along", "smile", "--amounts", 0, 1.5, "--size", 128, "--out", tmp_path
+    assert run("augment", *arguments) == 0
+    names = "smile_+0.png", "smile_+1.5.png"
+    without, full = (np.asarray(Image.open(tmp_path / name), int) for name in names)
+    assert np.abs(full - without)[64:].mean() > 1 and Image.open(tmp_path / names[0]).text["Synthetic"]
+    (tmp_path / names[1]).write_bytes(b"mine")
+    assert run("augment", *arguments) == 2 and "exists" in capsys.readouterr().err
+    assert (tmp_path / names[1]).read_bytes() == b"mine"

@@ -466,3 +466,14 @@ def test_weights_survive_storing_twice(tmp_path):
 def test_bundled_expression_names_are_the_rigs(request):
     with np.load(request.config.rootpath / "assets/rig/rig.npz") as rig:
         assert tuple(rig["expression_names"]) == EXPRESSION_NAMES
+
+
+def test_a_smile_shows_in_the_whole_photo(model, textured, faces, request):
+    """The detector, which knows nothing of the edit, finds the smile in the pasted photo."""
+    path = request.config.rootpath / "assets/examples/045_neutral.jpg"
+    whole = model.paste(model.edit(textured[:1], {"smile": 1.5}), path, faces[0].crop)
+    found = model.find_faces(whole)[0]
+    smiles = [sum(face.blendshapes[f"mouthSmile{side}"] for side in ("Left", "Right")) for face in (faces[0], found)]
+    assert smiles[1] > smiles[0] + 0.3
+    with pytest.raises(ArgumentInvalid, match="one face"):
+        model.paste(textured, path, faces[0].crop)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from core.geometry.camera import backproject, canonical_pixels, depth_to_normal, sample, transform
 from core.geometry.rasterizer import rasterize_depth
 from core.geometry.shading import shade
-from core.rendering.compositor import _relit, bake_texture, composite, render_layer
+from core.rendering.compositor import bake_texture, composite, relight_color, render_layer
 from core.rendering.texture_transfer import texture_from_model, texture_from_photo
 from core.types import Codes, Factors, Light, View
 from training.rig.rig import Rig
@@ -141,10 +141,10 @@ def test_light_from_the_left_brightens_the_left(rig_face):
 
 def test_relighting_neither_explodes_nor_burns_out():
     colour = torch.rand(1, 3, 8, 8)
-    torch.testing.assert_close(_relit(colour, torch.ones(1, 1, 8, 8)), colour)
-    strong = _relit(colour, torch.full((1, 1, 8, 8), 30.0))
+    torch.testing.assert_close(relight_color(colour, torch.ones(1, 1, 8, 8)), colour)
+    strong = relight_color(colour, torch.full((1, 1, 8, 8), 30.0))
     assert strong.max() <= 1 and (strong <= colour * 4 + 1e-5).all()
-    assert (_relit(colour, torch.full((1, 1, 8, 8), 0.5)) - colour / 2).abs().max() < 1e-6
+    assert (relight_color(colour, torch.full((1, 1, 8, 8), 0.5)) - colour / 2).abs().max() < 1e-6
 
 
 def test_decoded_at_the_models_size_is_the_reconstruction(rig_face):
