@@ -257,8 +257,8 @@ class LatentFace(FaceModel):
         light, the rest of the photo does not change. Suited to moderate turns, about 20 degrees from the photo's pose.
 
         Args:
-            face: one face of `texture`, `reenact` or `edit`. `Face.full` limits the detail of what is rendered:
-                `core.faces.recut` cuts the photo finer.
+            face: one face of `texture`, `reenact` or `edit`. `Face.full` limits the detail of what is rendered;
+                `core.faces.recut` gives it the photo's own.
             photo: the whole photo, anything `find_faces` takes.
             crop: where the face is in it: `Face.crop`.
             view: by default the photo's.

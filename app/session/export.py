@@ -17,12 +17,13 @@ from app.session.swap import Swap
 from core.export import kinds, turntable
 from core.export.provenance import png_bytes, watermark
 from core.export.session_file import read_session, write_session
+from core.faces import recut
 from core.files import write_bytes
 
-Kind = Literal["picture", kinds.Kind]
-"""Kinds of files. The API takes these names; "picture" is a render."""
+Kind = Literal["picture", "photo", kinds.Kind]
+"""Kinds of files. The API takes these names; "picture" is a render, "photo" the whole photo with the face in it."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
-FILE_NAMES: dict[Kind, str] = {"picture": "face.png", **kinds.FILE_NAMES}
+FILE_NAMES: dict[Kind, str] = {"picture": "face.png", "photo": "photo.png", **kinds.FILE_NAMES}
 RENDER_SIZE = 512
 """Pixels."""
 TEXTURE_SIZE = 1024
@@ -44,7 +45,7 @@ def export_steps(kind: Kind, session: Session, settings: Settings, mark: bool, f
         kind: one of `KINDS`.
         session: the analyzed face.
         settings: for the render, the turntable and the session file.
-        mark: draw the watermark on the render and the turntable.
+        mark: draw the watermark on the render, the photo and the turntable.
         folder: where to write; the file is created only once all work for it is done.
         texture_size: pixels of the mesh's texture.
         swap: for the session file.
@@ -67,6 +68,9 @@ def export_steps(kind: Kind, session: Session, settings: Settings, mark: bool, f
         write_session(replace(saved, donor=donor), path)
     elif kind == "picture":
         write_bytes(path, _render_png(session, settings, mark))
+    elif kind == "photo":
+        yield "Putting the face back into the photo …"
+        write_bytes(path, _photo_png(session, settings, mark))
     else:
         write_bytes(path, kinds.content(kind, session.factors, session.face, lambda: session.codes))
     yield path
@@ -87,6 +91,14 @@ def new_folder() -> Path:
 def _render_png(session: Session, settings: Settings, mark: bool) -> bytes:
     image = Image.fromarray(render_face(session, settings, RENDER_SIZE))
     return png_bytes(watermark(image) if mark else image, "the face in a chosen pose and light")
+
+
+def _photo_png(session: Session, settings: Settings, mark: bool) -> bytes:
+    factors = session.factors
+    face = session.reenacted or model().texture(factors, [recut(session.photo, session.face)])
+    view, light = settings.pose.to_view(factors.view), settings.light.to_light(factors.light)
+    image = Image.fromarray(model().paste(face, session.photo, session.face.crop, view, light))
+    return png_bytes(watermark(image) if mark else image, "a photo with a face in a chosen pose and light")
 
 
 def _turntable_frames(session: Session, settings: Settings, mark: bool) -> Iterator[Image.Image]:

@@ -22,6 +22,7 @@ from app.widgets.uploads import uploaded_path
 
 MENU: list[tuple[Kind, str, str]] = [
     ("picture", "Render", "PNG, as set in Pose & light"),
+    ("photo", "Whole photo", "PNG, your photo with this face in it"),
     ("turntable", "Turntable", "GIF of the turning head"),
     ("turntable-mp4", "Turntable", "MP4 of the turning head"),
     ("glb", "3-D face", "GLB with texture, for Blender and phones"),

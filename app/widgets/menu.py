@@ -27,6 +27,7 @@ def menu(elem_id: str, title: str, entries: Sequence[tuple[str, str, str]]) -> g
     template = f"""<details class="menu"><summary>{title}</summary><div class="sheet"><p class="subject"></p>{buttons}
 <p class="progress" hidden><output></output> <button type="button">Cancel</button></p>
 <label><input type="checkbox" checked> Watermark on renders</label>
-<p>The metadata of every file says that it is synthetic.</p></div></details>"""
+<p>The metadata of every file says that it is synthetic. Share an edited face only where its person agrees.</p>
+</div></details>"""
     return gr.HTML(value="", html_template=template, file=None, progress="", elem_id=elem_id, apply_default_css=False,
                    js_on_load=read_script("download", "menu"))

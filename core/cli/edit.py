@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,19 +34,17 @@ class Edit(Render):
     def check(self) -> None:
         super().check()
         parse_amounts(self.set)
-        if self.whole and self.background != "Photo":
-            raise ArgumentInvalid("--background needs --no-whole: the whole photo keeps its own.")
+        if self.whole and (self.background, self.detail) != ("Photo", "Photo"):
+            raise ArgumentInvalid("--background and --detail need --no-whole: the whole photo keeps its own.")
 
     def image(self, model: LatentFace, factors: Factors, face: Face, photo: Path) -> Image.Image:
         from PIL import Image
 
         from core.faces import recut
-        from core.rendering.paste import FACE_SIZE
 
         if not self.whole:
             return super().image(model, factors, face, photo)
-        face = recut(photo, face, min(FACE_SIZE, max(face.full.shape[-1], math.ceil(face.crop.side))))
-        edited = self.textured(model, factors, face)
+        edited = self.textured(model, factors, recut(photo, face))
         return Image.fromarray(model.paste(edited, photo, face.crop, self.view(factors.view),
                                            self.light(factors.light)))
 

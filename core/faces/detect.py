@@ -43,6 +43,8 @@ TILE_PIXELS = 256
 """Least side of a tile in pixels; where the photo has more, it is reduced by a whole factor."""
 BOX_TO_CROP = 1.15
 """Side of a face's crop as a multiple of the side of the detector's box, on average."""
+FINEST = 1024
+"""Largest side of `Face.full` that `recut` gives, pixels: a texture of more takes too much memory."""
 CONFIDENT, CONFIDENCE_MARGIN = 0.9, 0.05
 """Detector confidence, 0 to 1. The first accepts the photo as upright; the second is the lead a turned one needs."""
 
@@ -131,9 +133,10 @@ def face_from_crop(photo: PhotoSource, crop: Crop, image_size: int = 64, full_si
                 _size(pixels))
 
 
-def recut(photo: PhotoSource, face: Face, full_size: int) -> Face:
-    """The same face of its photo with `full` of another size; raises as `align` does."""
+def recut(photo: PhotoSource, face: Face) -> Face:
+    """The same face of its photo with `full` at the photo's resolution, up to `FINEST`; raises as `align` does."""
     size, marks = face.full.shape[-1], face.landmarks
+    full_size = max(size, min(FINEST, math.ceil(face.crop.side)))
     if marks is not None:
         marks = face.crop.from_photo(face.crop.to_photo(marks, size), full_size)
     return replace(face, full=align(photo, face.crop, full_size), landmarks=marks)

@@ -21,8 +21,6 @@ from core.geometry.filters import blur, lerp, smoothstep
 from core.rendering.compositor import canonical_coordinates, relight_color, relit_layer
 from core.types import Light, TexturedFace, View
 
-FACE_SIZE = 1024
-"""Largest side, pixels, at which a face is worth being cut out (core.faces.recut): more takes too much memory."""
 CELLS, MARGIN = 64, 28
 """Cells along the side of the crop, and cells of the window beyond each of its sides."""
 WINDOW = 1 + 2 * MARGIN / CELLS

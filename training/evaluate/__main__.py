@@ -4,6 +4,7 @@
     python -m training.evaluate limits --renders rig_val.npz --photos fairface
     python -m training.evaluate disentanglement --renders rig_val.npz --london london --figures sheets
     python -m training.evaluate semantics --renders rig_val.npz --london london
+    python -m training.evaluate augment --photos fairface
     python -m training.evaluate fine --fine runs/0003-fine/fine.safetensors --renders packs/heldout128.npz
     python -m training.evaluate head --people 60
     python -m training.evaluate verification --root lfw --pairs lfw/pairs.txt --cache cache
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     _add_head(commands)
     _add_disentanglement(commands)
     _add_semantics(commands)
+    _add_augment(commands)
     _add_verification(commands)
     _add_expression(commands)
     _add_time(commands)
@@ -156,6 +158,21 @@ def _add_semantics(commands) -> None:
     add("--people", type=int, default=41, metavar="N", help="held-out people of it who are edited (default: 41)")
     add("--descriptor", type=Path, metavar="FILE",
         help="recognition network (npm pack @vladmandic/face-api@1.7.15): whose face is it after an edit?")
+    add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
+
+
+def _add_augment(commands) -> None:
+    about = "Edited faces added to unbalanced data: does a probe for smiles gain by them on other people?"
+    command = commands.add_parser("augment", help=about, description=about)
+    add = command.add_argument
+    add("--weights", type=Path, metavar="FILE", help="autoencoder, with diffusion and semantics beside it (default: "
+        "the bundled weights)")
+    add("--photos", type=Path, required=True, metavar="FOLDER", help="face pack with train, val and blendshapes")
+    add("--along", default="smile", metavar="NAME", help="semantic that is edited (default: smile)")
+    add("--amounts", type=float, nargs="+", default=[0.5, 1.0, 1.5], metavar="X", help="of it (default: 0.5 1 1.5)")
+    add("--count", type=int, default=1000, metavar="N", help="photos that the probe learns from (default: 1000)")
+    add("--edited", type=int, default=60, metavar="N", help="of them, that are edited (default: 60)")
+    add("--draws", type=int, default=5, metavar="N", help="draws of the rare class (default: 5)")
     add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
 
 

@@ -32,8 +32,8 @@ def test_every_kind_is_in_the_menu_and_has_a_file_name():
 
 
 @pytest.mark.parametrize(("kind", "mark"), [
-    ("picture", b"Synthetic"), ("glb", b"synthetic"), ("depth", b"Synthetic"), ("normals", b"Synthetic"),
-    ("albedo", b"Synthetic"), ("codes-json", b"synthetic"), ("session", b"synthetic"), ("turntable", b"synthetic"),
+    ("picture", b"Synthetic"), ("photo", b"Synthetic"), ("glb", b"synthetic"), ("depth", b"Synthetic"),
+    ("normals", b"Synthetic"), ("albedo", b"Synthetic"), ("codes-json", b"synthetic"), ("session", b"synthetic"), ("turntable", b"synthetic"),
     ("turntable-mp4", b"synthetic"),
 ])
 def test_the_metadata_of_every_file_says_that_it_is_synthetic(kind, mark, session, settings, tmp_path, monkeypatch):
@@ -46,6 +46,12 @@ def test_the_watermark_is_on_the_render_where_it_is_wanted(session, settings, tm
                      for mark in (False, True))
     assert (plain[:470] == marked[:470]).all() and (plain != marked).any()
     assert np.array_equal(plain, render_face(session, settings, 512))
+
+
+def test_the_whole_photo_shows_the_face_as_it_is_set(session, settings, tmp_path):
+    image = np.asarray(Image.open(export_file("photo", session, settings, False, tmp_path)), int)
+    changed = np.abs(image - session.photo).max(2)
+    assert image.shape == session.photo.shape and (changed > 20).mean() > 0.05 and not changed[:4].any()
 
 
 def test_a_new_photo_is_not_exported_with_the_controls_of_the_earlier_one(session, settings, tmp_path, monkeypatch):
