@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.server import address, offline, zero_gpu
+from app.server import address, memory, offline, zero_gpu
 from app.server.cleanup import sweep
 from core.environment import open_streams
 from core.errors import LatentFaceError
@@ -43,6 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     for name in (address.NAME, address.PORT):
         os.environ.pop(name, None)  # the options hold them now; gradio would check them again in its own way
     os.environ.update(offline.ENVIRONMENT | NO_ANALYTICS)
+    memory.share_heaps()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the temporary folder is removed then too
 
     try:

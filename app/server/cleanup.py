@@ -1,4 +1,4 @@
-"""Visitors' files are deleted at a fixed age."""
+"""Visitors' files are deleted at a fixed age, and the memory that they needed is returned."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import time
 from pathlib import Path
 
+from app.server.memory import return_freed_memory
+
 MAX_AGE_SECONDS = 600
 """Age at which uploaded and produced files are deleted."""
 SWEEP_SECONDS = 60
@@ -14,10 +16,11 @@ SWEEP_SECONDS = 60
 
 
 def sweep(folder: Path) -> None:
-    """Delete visitors' files periodically; never returns."""
+    """Delete visitors' files and return freed memory periodically; never returns."""
     while True:
         time.sleep(SWEEP_SECONDS)
         delete_old_files(folder, MAX_AGE_SECONDS)
+        return_freed_memory()
 
 
 def delete_old_files(folder: Path, age: float) -> None:

@@ -188,7 +188,7 @@ def _fill_hidden(unwarped: Tensor, seen: Tensor, decoded: Tensor) -> Tensor:
     """Fill what the photo does not show with the decoded face.
 
     Args:
-        unwarped: (B, 3, T, T) the photo, sampled at each canonical point.
+        unwarped: (B, 3, T, T) the photo, sampled at each canonical point; overwritten.
         seen: (B, 1, G, G) how well it shows them.
         decoded: (B, 3, G, G) albedo × shading.
 
@@ -202,7 +202,8 @@ def _fill_hidden(unwarped: Tensor, seen: Tensor, decoded: Tensor) -> Tensor:
     use_decoded = smoothstep((CLEARLY_SEEN - seen) / (CLEARLY_SEEN - BARELY_SEEN))
     layers = torch.cat([1 - use_decoded, use_decoded * decoded * gain.clamp(-0.7, 0.7).exp()], 1)
     near, filling = upsample(layers, unwarped.shape[-1]).split((1, 3), 1)
-    return filling.addcmul_(unwarped, near).clamp_(0, 1)
+    # Into the memory of `unwarped`: that of `filling` holds `near` too, and would do so as long as the face lives.
+    return torch.addcmul(filling, unwarped, near, out=unwarped).clamp_(0, 1)
 
 
 def _alpha_in_view(alpha: Tensor, coordinates: Tensor, mask: Tensor) -> Tensor:

@@ -187,6 +187,12 @@ def test_mesh_maps_are_in_the_cameras_convention(rig_face):
     torch.testing.assert_close(inner[:20], (torch.linspace(-1, 1, 65) * 63 / 64)[33:53], atol=2e-3, rtol=0)
 
 
+def test_a_face_holds_no_larger_block_than_its_texture(rig_face):
+    factors, photo, *_ = rig_face(0)
+    texture = texture_from_photo(factors, photo).texture
+    assert texture.untyped_storage().nbytes() == texture.numel() * texture.element_size()
+
+
 def test_photos_of_another_shape_are_refused(rig_face):
     factors, photo, _, _ = rig_face(0)
     with pytest.raises(ValueError, match="photo must be"):
