@@ -161,6 +161,7 @@ def locate(pixels: np.ndarray, others: bool = True) -> list[Detection]:
     found = _detect_full(upright) or _detect_padded(upright)
     if others or not found:
         found = _detect_tiled(upright, found)
+    found = [_turned_over(upright, face) for face in found]
     frame = _upright_frame(pixels.shape, upright.shape, turns)
     return [face.within(frame, upright.shape[1]).within(*enlarge) for face in found]
 
@@ -326,6 +327,18 @@ def _quarter_turns(pixels: np.ndarray) -> int:
     if turned[best] <= upright + CONFIDENCE_MARGIN or best in (1, 7):
         return 0
     return max((best // 2, (best + 1) // 2), key=lambda quarters: turned[2 * quarters])
+
+
+def _turned_over(pixels: np.ndarray, face: Detection) -> Detection:
+    """The face, found again the other way up where the detector is surer of that: the whole photo hides small ones."""
+    def sure(roll: float) -> float:
+        window = Crop(face.crop.centre, REFINE_WINDOW * face.crop.side, roll)
+        return _confidence(cut(pixels, window, MIN_SHORT_SIDE, fine=False))
+
+    over, as_found = face.crop.roll + math.pi, sure(face.crop.roll)
+    if as_found >= CONFIDENT or sure(over) <= as_found + CONFIDENCE_MARGIN:
+        return face
+    return next(iter(_refine(pixels, [replace(face.crop, roll=over)])), face)
 
 
 def _confidence(pixels: np.ndarray) -> float:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from core.errors import ConfigError, FaceNotFound, ImageTooSmall, WeightsDamaged, WeightsMissing
 from core.faces import (
@@ -173,6 +173,15 @@ def test_photo_on_its_side_or_upside_down(turns, face):
         x, y, width, height = y, width - 1 - x, height, width
     assert_crop(found.crop, Crop((x, y), truth.side, truth.roll - turns * math.pi / 2), part=0.03, degrees=2)
     assert (found.image - face.image).abs().mean() < 0.03
+
+
+@pytest.mark.parametrize(("name", "degrees"), [("061_smiling", 120), ("061_smiling", 150), ("129_smiling", -120)])
+def test_a_small_face_that_is_nearly_upside_down_is_not_read_the_other_way_up(name, degrees):
+    portrait = photo(f"assets/examples/{name}.jpg", 400)
+    wall = portrait.getpixel((3, 3))
+    turned = ImageOps.expand(portrait, 150, wall).rotate(-degrees, Image.Resampling.BICUBIC, True, fillcolor=wall)
+    found = find_face(turned, full_size=64).pose.rotation[0, 2].item()
+    assert abs(math.remainder(found - math.radians(degrees), 2 * math.pi)) < math.radians(8)
 
 
 def test_face_cut_off_at_the_border():
