@@ -23,7 +23,7 @@ def readout(session: Session) -> str:
         "Ambient": f"{light.ambient:.2f}",
         "Diffuse": f"{light.diffuse:.2f}",
         "Confidence": f"{quality.confidence.item():.0%}",
-        "Error / contrast": f"{quality.error.item():.3f}",
+        "Error": f"{(quality.error * quality.spread).item():.3f}",  # mean over the face of the tile of this name
         "Asymmetry": f"{report.asymmetry(session.factors):.3f}",
         "Face in photo": f"{session.face.crop.side:.0f} px",
     }

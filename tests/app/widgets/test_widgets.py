@@ -17,6 +17,7 @@ from app.widgets.images import SCALES, color_map, jpeg_url, png_url
 from app.widgets.light import ball_url
 from core import Codes, Factors, Light, View
 from core.export.quality import TYPICAL_SPREAD
+from core.export.report import error_map
 from core.export.visualize import to_uint8
 from core.faces import face_from_crop
 
@@ -131,3 +132,10 @@ def test_the_readout_names_every_number():
     text = readout.readout(session(pose=Pose(12, -7, 3)))
     for words in ("12° left", "7° up", "3° right", "0.50", "95%", "0.000", "300 px"):
         assert words in text
+
+
+def test_the_readout_and_the_tile_mean_the_same_error():
+    found = session()
+    factors = replace(found.factors, recon_image=found.factors.recon_image + 0.1)
+    assert "<dt>Error</dt><dd>0.100</dd>" in readout.readout(replace(found, analyzed=factors))
+    assert error_map(factors).mean().item() == pytest.approx(0.1)
