@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from core import LatentFace
 from core.geometry.rasterizer import RASTERIZERS, use_rasterizer
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
@@ -31,6 +32,12 @@ def fixed_seeds():
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def model() -> LatentFace:
+    """The bundled model; not to be changed."""
+    return LatentFace.from_pretrained()
 
 
 @pytest.fixture(scope="session")

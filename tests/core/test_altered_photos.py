@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from core import LatentFace
 from core.config import ASSETS
 from core.export.report import report
 from core.faces.load_image import read_photo
@@ -15,11 +14,6 @@ from tests.core.faces import profiles
 PHOTO = sorted((ASSETS / "examples").glob("*.jpg"))[0]
 SIDE = 400
 DARK = "too dark"
-
-
-@pytest.fixture(scope="module")
-def model() -> LatentFace:
-    return LatentFace.from_pretrained()
 
 
 @pytest.fixture(scope="module")

@@ -12,27 +12,14 @@ import torch
 from PIL import Image
 
 from core.collection import SCHEMA, Encoder, encode_photos, read_metadata
-from core.config import ModelConfig
 from core.errors import ConfigError, FaceNotFound, OutputExists
 from core.export.quality import SIDE
 from core.export.report import report
 from core.faces import find_face
-from core.model.autoencoder import Autoencoder
-from core.model.weights import save_weights
 
 DATA = Path(__file__).parents[1] / "data"
 PHOTOS = sorted(DATA.glob("*.jpg"))
 CODES = ("codes", "identity", "expression")
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """Untrained weights of an autoencoder alone."""
-    torch.manual_seed(0)
-    config = ModelConfig(width=8, pose_width=8)
-    path = tmp_path_factory.mktemp("weights") / "model.safetensors"
-    save_weights(path, Autoencoder(config).state_dict(), config, {})
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -20,11 +20,6 @@ from core.types import Codes, Factors, Light, View
 
 
 @pytest.fixture(scope="module")
-def model():
-    return LatentFace.from_pretrained()
-
-
-@pytest.fixture(scope="module")
 def faces(model, request):
     """A neutral face and a smiling one."""
     folder = request.config.rootpath / "assets/examples"

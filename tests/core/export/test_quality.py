@@ -10,17 +10,11 @@ from core.export.quality import LIMITS, face_mask, measure, share_outside, short
 from core.export.report import SENTENCES, report
 from core.faces import Crop, find_face
 from core.geometry.filters import blur
-from core.pipeline import LatentFace
 
 ROOT = Path(__file__).resolve().parents[3]
 PHOTOS = [ROOT / "tests/data/139_neutral.jpg", ROOT / "assets/examples/129_smiling.jpg"]  # light and dark skin
 SPOILT = {"brightness": lambda photo: 0.1 * photo, "sharpness": lambda photo: blur(photo, 12.0),
           "contrast": lambda photo: photo.mean() + 0.1 * (photo - photo.mean())}
-
-
-@pytest.fixture(scope="module")
-def model():
-    return LatentFace.from_pretrained()
 
 
 @pytest.fixture(scope="module", params=PHOTOS, ids=lambda path: path.stem)

@@ -23,11 +23,6 @@ PHOTO = ASSETS / "examples" / "038_smiling.jpg"
 
 
 @pytest.fixture(scope="module")
-def model() -> LatentFace:
-    return LatentFace.from_pretrained()
-
-
-@pytest.fixture(scope="module")
 def face(model):
     found = model.find_faces(PHOTO)[:1]
     return model.texture(model.analyze(found), found)

@@ -17,7 +17,6 @@ from core.faces import Crop, face_from_crop
 from core.latent_map.builder import MapBuilder
 from core.latent_map.map import BUNDLED, LatentMap, Space, code_rows
 from core.model.code_ops import KINDS
-from core.pipeline import LatentFace
 from core.types import CodePair
 from tests.core.latent_map.maps import COUNT, small_map
 
@@ -127,12 +126,6 @@ def test_what_is_no_map_is_refused_with_a_sentence(tmp_path, content):
 def test_a_missing_file_is_refused_with_a_sentence(tmp_path):
     with pytest.raises(MapUnreadable, match="build_map"):
         LatentMap.read(tmp_path / "none.npz")
-
-
-@pytest.fixture(scope="module")
-def model() -> LatentFace:
-    """The bundled weights."""
-    return LatentFace.from_pretrained()
 
 
 def test_the_bundled_map_belongs_to_the_bundled_weights(model):

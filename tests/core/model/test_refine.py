@@ -5,17 +5,11 @@ import pytest
 import torch
 
 from core.model.refine import VARIABLES
-from core.pipeline import LatentFace
 
 SLACK = 2e-3
 """Rounding: an image alone and in a batch take other paths through the convolutions."""
 POSE_SLACK = 0.01
 """Share by which the mean pose error of renders may change: a fifth of its standard error (docs/results.md)."""
-
-
-@pytest.fixture(scope="module")
-def model():
-    return LatentFace.from_pretrained()
 
 
 @pytest.fixture(scope="module")

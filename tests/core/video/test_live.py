@@ -5,16 +5,10 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from core import LatentFace
 from core.config import ASSETS
 from core.errors import ArgumentInvalid
 from core.export.visualize import to_uint8
 from core.video.reader import Frame, read_film
-
-
-@pytest.fixture(scope="module")
-def model():
-    return LatentFace.from_pretrained()
 
 
 @pytest.fixture(scope="module")

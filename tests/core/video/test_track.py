@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import LatentFace, View
+from core import View
 from core.errors import ArgumentInvalid, FaceNotFound
 from core.export.visualize import to_uint8
 from core.model.expression_basis import EXPRESSION_NAMES
@@ -20,11 +20,6 @@ from tests.core.video.films import write_film as write_plain_film
 EXAMPLES = Path(__file__).parents[3] / "assets" / "examples"
 YAW = 0.3 * np.sin(np.arange(14) / 14 * 2 * np.pi)
 JAW = np.array([0, 0, 0.1, 0.3, 0.5, 0.6, 0.6, 0.5, 0.3, 0.1, 0, 0, 0, 0])
-
-
-@pytest.fixture(scope="module")
-def model():
-    return LatentFace.from_pretrained()
 
 
 def textured(model, name):

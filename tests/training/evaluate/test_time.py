@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from core.errors import ConfigError
-from core.pipeline import LatentFace
 from core.types import View
 from training.evaluate.protocols import time
 from training.evaluate.protocols.time import errors, rigged_film, run
@@ -19,11 +18,6 @@ from training.rig.rig import Rig
 def film():
     rig, rng = Rig.load(split="heldout"), np.random.default_rng(4)
     return rigged_film(rig, rig.sample_person(rng), 2, rng, torch.Generator().manual_seed(4))
-
-
-@pytest.fixture(scope="module")
-def model():
-    return LatentFace.from_pretrained()
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,13 @@
 """The autoencoder's objective: every weight counts, and several processes give the gradients of one joined batch."""
 
+import os
 import subprocess
 import sys
 from dataclasses import fields, replace
 
 import torch
 
+from benchmarks.visitors import free_port
 from core.config import DiffusionConfig, ModelConfig
 from core.model.autoencoder import Autoencoder
 from core.model.diffusion import Diffusion
@@ -54,11 +56,17 @@ def paired(first, second):
 
 
 def test_two_processes_average_to_the_gradients_of_the_joined_batch(photo_pack, render_pack, tmp_path, request):
-    result = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d",
-         "--rdzv-endpoint=localhost:0", "--no-python", sys.executable, "-c", PROCESS, photo_pack, render_pack,
-         tmp_path / "gradients.pt"], cwd=request.config.rootpath, capture_output=True, text=True, timeout=110)
-    assert result.returncode == 0, result.stderr
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port())}
+    command = [sys.executable, "-c", PROCESS, photo_pack, render_pack, tmp_path / "gradients.pt"]
+    processes = [subprocess.Popen(command, cwd=request.config.rootpath, stderr=subprocess.PIPE, text=True,
+                                  env=os.environ | group | {"RANK": rank, "LOCAL_RANK": rank}) for rank in "01"]
+    try:
+        for process in processes:
+            _, error = process.communicate(timeout=110)
+            assert process.returncode == 0, error
+    finally:
+        for process in processes:
+            process.kill()  # does nothing where it has ended
     shared = torch.load(tmp_path / "gradients.pt")
 
     objective, draw = objective_and_batches(str(photo_pack), str(render_pack))
