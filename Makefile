@@ -1,6 +1,8 @@
 # make demo         set up what is missing, then open the app on http://127.0.0.1:7860
 # make test         set up what is missing (Chromium included), then run every test
 # make lint         check style and types
+# make docs         write the documentation's site to site/; a link that leads nowhere fails
+# make coverage     measure how much of core the tests of core run; fails below 90 %
 # make train-smoke  a two-minute training run, to see that training works here
 #
 # The first call installs about 2 GB into .venv (a few minutes); later calls start at once.
@@ -10,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := bash scripts/setup.sh
 
-.PHONY: demo test lint train-smoke
+.PHONY: demo test lint docs coverage train-smoke
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.runtime
@@ -24,6 +26,13 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/basedpyright
+
+docs: $(BIN)/python
+	$(BIN)/python -m pip install -q -r requirements-docs.txt
+	DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict --quiet
+
+coverage: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/core --cov core --cov-fail-under 90 --cov-report term:skip-covered
 
 train-smoke: $(VENV)/.train
 	@$(SETUP) system packages.txt

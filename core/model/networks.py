@@ -30,9 +30,40 @@ def _up(inputs: int, outputs: int) -> list[nn.Module]:
             nn.Upsample(scale_factor=2)]
 
 
+class PackedConv2d(nn.Conv2d):
+    """A convolution that keeps its kernel as oneDNN wants it, for inference on a CPU.
+
+    torch lays the kernel out anew at each call, which for one photo takes as long as the convolution itself, and uses a
+    slow loop of its own for small maps. Wherever gradients or other types are wanted, this is torch's convolution.
+    """
+
+    _packed: tuple[tuple[int, int], Tensor] | None = None
+    """The kernel as it was packed, and what it was packed from; one assignment, for threads that share a network."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if torch.is_grad_enabled() or input.dtype != torch.float32 or input.device.type != "cpu" \
+                or self.weight.is_inference():
+            return super().forward(input)
+        return torch.ops.mkldnn._convolution_pointwise(input, self._kernel(input), self.bias, self.padding, self.stride,
+                                                       self.dilation, self.groups, "none", [], "")
+
+    def _kernel(self, input: Tensor) -> Tensor:
+        source = self.weight.data_ptr(), self.weight._version
+        if self._packed is None or self._packed[0] != source:
+            self._packed = source, torch.ops.aten.mkldnn_reorder_conv2d_weight(
+                self.weight.to_mkldnn(), self.padding, self.stride, self.dilation, self.groups, list(input.shape))
+        return self._packed[1]
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_packed"}
+
+
 def channels_last(network: Network) -> Network:
-    """Lay out the kernels of a network, in place, as convolutions on a CPU are fastest."""
+    """Lay out a network, in place, as convolutions on a CPU are fastest; see `PackedConv2d`."""
     network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # torch's overloads lack it
+    for layer in network.modules():
+        if type(layer) is nn.Conv2d and torch.backends.mkldnn.is_available():
+            layer.__class__ = PackedConv2d
     return network
 
 

@@ -8,7 +8,7 @@ model is confident.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -61,6 +61,8 @@ class Reenactment:
     """The face whose mouth is imitated; None: the mouth opens as the motion says, and its interior is dark."""
     keep_interior: bool = False
     """Whether a mouth that is open in the photo keeps its own teeth and tongue, also at full strength."""
+    aperture: Tensor | None = field(default=None, init=False)
+    """How far the mouth opens at full strength, where no donor says it: found at the first use."""
 
 
 def reenact(face: TexturedFace, after: Factors, change: Reenactment | None, strength: float = 1.0) -> TexturedFace:
@@ -77,9 +79,7 @@ def reenact(face: TexturedFace, after: Factors, change: Reenactment | None, stre
         B faces in the pose and light of `face`.
     """
     before, landmarks = face.factors.of_codes, face.landmarks
-    on_face = face.alpha * (1 - face.periphery)
-    if landmarks is not None:
-        on_face = on_face * (1 - glasses(face, landmarks))
+    on_face = _moving_part(face)
     decoded_flow = optical_flow(before.canon_albedo, same_colors(after.canon_albedo, before.canon_albedo))
     texture, mouth = face.texture, None
     donor = change and change.donor
@@ -98,6 +98,15 @@ def reenact(face: TexturedFace, after: Factors, change: Reenactment | None, stre
         texture = _with_interior(texture, mouth, landmarks, donor, strength, keep)
     return replace(face, factors=factors, texture=texture, depth=depth, normal=normal,
                    landmarks=None if landmarks is None else warp_points(landmarks, flow))
+
+
+def _moving_part(face: TexturedFace) -> Tensor:
+    """How much of an expression's motion reaches each point, (B, 1, G, G): all on the face, none on glasses. Cached."""
+    if "_moving_part" not in face.__dict__:
+        on_face = face.alpha * (1 - face.periphery)
+        found = on_face if face.landmarks is None else on_face * (1 - glasses(face, face.landmarks))
+        face.__dict__["_moving_part"] = found
+    return face.__dict__["_moving_part"]
 
 
 def _with_interior(texture: Tensor, mouth: Contours, landmarks: Tensor, donor: TexturedFace | None,
@@ -148,9 +157,12 @@ def _flow_with_lips(face: TexturedFace, landmarks: Tensor, change: Reenactment,
     sides = sides_of(change.motion * strength)
     if change.donor is not None and change.donor.landmarks is not None:
         target = before.scaled_aperture(Contours.mouth(change.donor.landmarks))
-    else:
+    elif change.aperture is None:
         # Without its own expression the mouth is closed; it opens as far as the rest of the motion says.
         target = after(sides_of(change.motion)).signed_aperture - after(sides_of(change.to_neutral)).signed_aperture
+        change.aperture = target
+    else:
+        target = change.aperture
     wanted = lerp(before.aperture, target.clamp(min=0), strength).clamp(min=0)
     seal = torch.minimum(before.aperture - wanted, SEAL - wanted).clamp(0, SEAL)
     sides = retarget_lips(sides, before, (wanted - seal - after(sides).signed_aperture) * face.tangent[:, None])

@@ -181,8 +181,9 @@ def _add_verification(commands) -> None:
     command = commands.add_parser("verification", help=about, description=about)
     add = command.add_argument
     _add_encoders(command)
-    add("--root", type=Path, required=True, metavar="FOLDER", help="photos as Name/Name_0001.jpg")
-    add("--pairs", type=Path, required=True, metavar="FILE", help="pairs.txt of the data set")
+    add("--root", type=Path, required=True, metavar="FOLDER", help="folder that the names of --pairs are in")
+    add("--pairs", type=Path, required=True, metavar="FILE",
+        help="the data set's own list: pairs.txt (LFW), pair_SLLFW.txt or pairs_CPLFW.txt")
     add("--aligned", action="store_true", help="the photos are cut as LatentFace cuts them: look for no faces")
 
 

@@ -1,7 +1,8 @@
 """Data sets of expressions, read as they are laid out by those who give them away.
 
     RAF-DB       EmoLabel/list_patition_label.txt (`train_00001.jpg 5`), Image/aligned/train_00001_aligned.jpg
-    AffectNet    {train,val}_set/annotations/12_exp.npy, {train,val}_set/images/12.jpg
+    AffectNet    {train,val}_set/annotations/12_exp.npy, {train,val}_set/images/12.jpg; or, as it was given away first,
+                 Manually_Annotated_file_lists/{training,validation}.csv, Manually_Annotated_Images/123/abc.jpg
     FER2013      fer2013.csv (emotion, pixels, Usage), icml_face_data.csv (emotion, Usage, pixels), or train.csv and
                  test.csv (emotion, pixels)
     folders      {train,test}/happy/any.jpg, as copies of the three are often passed on
@@ -57,7 +58,7 @@ def read_expressions(root: Path, split: str | None = None) -> Expressions:
         ConfigError: none of the layouts, an empty part, no such part, or a damaged row.
     """
     root = Path(root)
-    for reader in (_raf_db, _affectnet, _fer2013, _folders):
+    for reader in (_raf_db, _affectnet, _affectnet_lists, _fer2013, _folders):
         found = reader(root)
         if found:
             break
@@ -104,6 +105,19 @@ def _affectnet(root: Path):
                 sources.append(image)
                 labels.append(label)
         parts[name] = Part(sources, np.array(labels))
+    return AFFECTNET, parts
+
+
+def _affectnet_lists(root: Path):
+    lists = root / "Manually_Annotated_file_lists"
+    if not lists.is_dir():
+        return None
+    parts = {}
+    for name in ("training", "validation"):
+        with name_photo(lists / f"{name}.csv") as path, open(path, newline="", encoding="utf-8") as file:
+            rows = [(row["subDirectory_filePath"], int(row["expression"])) for row in csv.DictReader(file)]
+        chosen = [(root / "Manually_Annotated_Images" / file, label) for file, label in rows if label < len(AFFECTNET)]
+        parts[name] = Part([file for file, _ in chosen], np.array([label for _, label in chosen]))
     return AFFECTNET, parts
 
 

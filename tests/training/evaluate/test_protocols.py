@@ -19,7 +19,7 @@ from training.evaluate.faces import read_faces
 from training.evaluate.features import NAMES
 from training.evaluate.protocols import expression, verification
 from training.evaluate.protocols.expression import accuracies, fine_tune, probe
-from training.evaluate.protocols.verification import best_threshold, read_pairs, verify
+from training.evaluate.protocols.verification import best_threshold, read_pairs, verify, verify_linear
 from training.objective.baselines import TwoEncoders
 from training.render_validation import render_image
 from training.rig.rig import EXPRESSIONS, Rig
@@ -66,7 +66,7 @@ def test_verification_end_to_end(faces, split_weights, tmp_path):
     run(verification, "--root", tmp_path, "--pairs", tmp_path / "pairs.txt", "--weights", split_weights, "--aligned",
         "--cache", tmp_path / "cache", "--out", tmp_path / "report.json")
     figures = json.loads((tmp_path / "report.json").read_text())["figures"]
-    assert all(set(figures[key]) == COLUMNS for key in ("accuracy", "error", "auc"))
+    assert all(set(figures[key]) == COLUMNS for key in ("accuracy", "error", "auc", "linear", "linear_error"))
     # Darker copies of one rendering: even its pixels tell people apart, and untrained codes do.
     assert figures["auc"]["pca"] > 0.9 and figures["auc"]["code"] > 0.9
     kept = sorted(path.name.split("-")[0] for path in (tmp_path / "cache").iterdir())
@@ -87,6 +87,32 @@ def test_pairs_are_read_as_their_home_page_says(tmp_path):
         path.write_text(text)
         with pytest.raises(ConfigError, match="pairs.txt"):
             read_pairs(path)
+
+
+def test_lists_of_photos_are_read_as_their_home_pages_say(tmp_path):
+    people = [(f"P{person}", f"P{(person + 1) % 10}") for person in range(10)]
+    sllfw = [[f"{one}/{one}_0001.jpg", f"{other}/{other}_0002.jpg"] for pair in people for one, other in
+             ((pair[0], pair[0]), pair)]
+    cplfw = [[f"{one}_1.jpg {int(one == other)}", f"{other}_2.jpg {int(one == other)}"] for pair in people
+             for one, other in ((pair[0], pair[0]), pair)]
+    for name, pairs in (("pair_SLLFW.txt", sllfw), ("pairs_CPLFW.txt", cplfw)):
+        (tmp_path / name).write_text("\n".join(line for pair in pairs for line in pair) + "\n")
+        found, same, folds = read_pairs(tmp_path / name)
+        assert found == [tuple(line.split()[0] for line in pair) for pair in pairs]
+        assert same.tolist() == [True, False] * 10 and folds.tolist() == [fold for fold in range(10) for _ in "12"]
+    (tmp_path / "pairs_CPLFW.txt").write_text("a_1.jpg 1\na_2.jpg 0\n")
+    with pytest.raises(ConfigError, match="different labels"):
+        read_pairs(tmp_path / "pairs_CPLFW.txt")
+
+
+def test_a_linear_classifier_on_pairs_learns_which_features_tell_people_apart():
+    random = np.random.default_rng(0)
+    people, noise = random.normal(size=(400, 4)), random.normal(size=(2, 400, 12)) * 3
+    same, folds = np.arange(400) % 2 == 0, np.arange(400) // 40
+    others = np.where(same[:, None], people, random.normal(size=(400, 4)))
+    first, second = (np.concatenate(parts, 1) for parts in ((people, noise[0]), (others, noise[1])))
+    cosine = (first * second).sum(1) / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)
+    assert verify_linear(first, second, same, folds)["linear"] > verify(cosine, same, folds)["accuracy"] + 0.15
 
 
 def test_the_threshold_comes_from_the_other_folds():
@@ -119,6 +145,18 @@ def write_affectnet(folder, faces):
                 name = f"{person}{label}"
                 save(pixels, folder / part / "images" / f"{name}.jpg")
                 np.save(folder / part / "annotations" / f"{name}_exp.npy", str(label))
+
+
+def write_affectnet_lists(folder, faces):
+    """As it was given away first."""
+    (folder / "Manually_Annotated_file_lists").mkdir()
+    for part, people in (("training", faces[:6]), ("validation", faces[6:])):
+        lines = ["subDirectory_filePath,face_x,expression"]
+        for person, (neutral, opened) in enumerate(people):
+            for label, pixels in ((0, neutral), (3, opened), (9, neutral)):
+                save(pixels, folder / "Manually_Annotated_Images" / part / f"{person}{label}.jpg")
+                lines.append(f"{part}/{person}{label}.jpg,0,{label}")
+        (folder / "Manually_Annotated_file_lists" / f"{part}.csv").write_text("\n".join(lines))
 
 
 def write_fer2013(folder, faces):
@@ -160,8 +198,8 @@ def write_folders(folder, faces):
             save(opened, folder / part / "surprise" / f"{person}.png")
 
 
-@pytest.mark.parametrize("write", [write_raf_db, write_affectnet, write_fer2013, write_fer2013_challenge,
-                                   write_fer2013_parts, write_folders])
+@pytest.mark.parametrize("write", [write_raf_db, write_affectnet, write_affectnet_lists, write_fer2013,
+                                   write_fer2013_challenge, write_fer2013_parts, write_folders])
 def test_layouts_are_known_by_sight(write, faces, tmp_path):
     write(tmp_path, faces)
     found = read_expressions(tmp_path)
