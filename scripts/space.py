@@ -18,8 +18,8 @@ from core.errors import LatentFaceError, OutputExists
 from core.files import PART, explain_failure
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("app.py", "app", "core", "packages.txt", "LICENSE", "THIRD_PARTY.md", "docs/results.md", "assets/examples", "assets/film",
-         "assets/map", "assets/models", "assets/weights", "assets/rig/rig.npz", "assets/rig/README.md",
+PARTS = ("app.py", "app", "core", "packages.txt", "LICENSE", "THIRD_PARTY.md", "docs/results.md", "assets/examples",
+         "assets/film", "assets/map", "assets/models", "assets/weights", "assets/rig/rig.npz", "assets/rig/README.md",
          "assets/rig/LICENSE-ICT-FaceKit.txt", "assets/rig/LICENSE-London-CC-BY-4.0.md")
 """Files and folders that are taken from the repository as they are."""
 LARGE = ("*.jpg", "*.mp4", "*.npz", "*.safetensors", "*.task")
