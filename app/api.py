@@ -19,9 +19,11 @@ from app.server.errors import handle_errors
 from app.session.export import KINDS, Kind, export_file, new_folder
 from app.session.latent_map import gallery
 from app.session.session import Session, choose_face, open_photo, render_face
-from app.session.settings import BACKGROUNDS, DECODED, FRONT, MAX_ANGLES, MAX_LIGHT_ANGLE, PHOTO_DETAIL, Settings
-from app.session.swap import Pair, SwapStrength
+from app.session.settings import FRONT
 from core.arguments import (
+    BACKGROUNDS,
+    MAX_ANGLES,
+    MAX_LIGHT_ANGLE,
     check_boolean,
     check_choice,
     check_face,
@@ -31,6 +33,7 @@ from core.arguments import (
     check_size,
     check_strength,
 )
+from core.edits import DECODED, PHOTO_DETAIL, Edits
 from core.errors import ImageUnreadable
 from core.export.maps import code_arrays
 from core.export.provenance import png_bytes, watermark
@@ -44,7 +47,7 @@ RANGES = {**{name: (-end, end) for name, end in MAX_ANGLES.items()}, "ambient": 
           "light_from_above": (-MAX_LIGHT_ANGLE, MAX_LIGHT_ANGLE)}
 """Ends of the page's sliders, degrees or parts."""
 SLIDERS = {"light_from_right": "across", "light_from_above": "above"}
-"""Names in `Settings` of arguments that are called otherwise here."""
+"""Names in `Edits.parse` of arguments that are called otherwise here."""
 
 
 @handle_errors
@@ -69,7 +72,7 @@ def render(photo: gr.FileData, yaw: float | None = None, pitch: float | None = N
                              for name, value in values.items() if value is not None}
     given |= {"detail": texture, "background": check_choice("background", background, BACKGROUNDS)}
     session = _open(photo, face)
-    return _render(session, Settings.parse(given, session.settings), size, stamp)
+    return _render(session, Edits.parse(given, session.factors, ()), size, stamp)
 
 
 @handle_errors
@@ -78,7 +81,7 @@ def frontalize(photo: gr.FileData, detail: Literal["Photo", "Decoded"] = "Photo"
     """The face from the front in the photo's light, as PNG."""
     size, stamp, texture = _check_output(size, stamp, detail)
     session = _open(photo, face)
-    return _render(session, Settings(FRONT, session.settings.light, texture), size, stamp)
+    return _render(session, Edits(pose=FRONT, detail=texture), size, stamp)
 
 
 @handle_errors
@@ -86,7 +89,7 @@ def export(photo: gr.FileData, kind: Kind = "glb", stamp: bool = True, face: int
     """One file: render, turntable, 3-D face, map, codes or session."""
     kind, stamp = check_choice("kind", kind, KINDS), check_boolean("stamp", stamp)
     session = _open(photo, face)
-    return _file(export_file(kind, session, session.settings, stamp, new_folder()))
+    return _file(export_file(kind, session, Edits(), stamp, new_folder()))
 
 
 @handle_errors
@@ -95,10 +98,10 @@ def swap(photo: gr.FileData, donor: gr.FileData, depth: float = 1.0, albedo: flo
          face: int = 1, donor_face: int = 1) -> gr.FileData:
     """The face of a photo with the expression of the donor's face, in the photo's pose and light, as PNG."""
     size, stamp, texture = _check_output(size, stamp, detail)
-    strength = SwapStrength(check_strength("depth", depth), check_strength("albedo", albedo), detail=texture)
-    seed = check_seed(seed)
-    pair = Pair(_open(photo, face), _open(donor, donor_face, "donor_face"), seed)
-    return _save(pair.render(strength, size), stamp, "the identity of one photo with the expression of another")
+    depth, albedo, seed = check_strength("depth", depth), check_strength("albedo", albedo), check_seed(seed)
+    subject, lender = _open(photo, face), _open(donor, donor_face, "donor_face")
+    edits = Edits(expression_from=lender, strength=albedo, depth=depth, detail=texture, seed=seed)
+    return _save(render_face(subject, edits, size), stamp, "the identity of one photo with the expression of another")
 
 
 @handle_errors
@@ -118,8 +121,8 @@ def _check_output(size: int, stamp: bool, detail: str) -> tuple[int, bool, str]:
             check_choice("detail", detail, (PHOTO_DETAIL, DECODED)))
 
 
-def _render(session: Session, settings: Settings, size: int, mark: bool) -> gr.FileData:
-    return _save(render_face(session, settings, size), mark, "the face in a chosen pose and light")
+def _render(session: Session, edits: Edits, size: int, mark: bool) -> gr.FileData:
+    return _save(render_face(session, edits, size), mark, "the face in a chosen pose and light")
 
 
 def _save(array: np.ndarray, mark: bool, title: str) -> gr.FileData:

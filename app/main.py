@@ -19,9 +19,8 @@ from core.errors import LatentFaceError
 if TYPE_CHECKING:
     import gradio as gr
 
-    from app.tabs.pose_light import PoseLight
     from app.tabs.shared_state import SharedState
-    from app.tabs.swap import SwapTab
+    from app.tabs.studio import Studio
 
 ROOT = Path(__file__).parent.parent
 NO_ANALYTICS = {"GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9), "GRADIO_ANALYTICS_MAX_EVENTS": "1"}
@@ -78,6 +77,7 @@ def serve(host: str, port: int, weights: Path | None) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     from app.server.errors import handle_missing  # gradio takes seconds to import, so it is imported late
     from app.widgets.theme import theme
+    from app.widgets.tour import frames
 
     demo = build_demo()
     _, url, _ = demo.launch(
@@ -98,7 +98,7 @@ def serve(host: str, port: int, weights: Path | None) -> None:
         app_kwargs={"exception_handlers": {KeyError: handle_missing}},
     )
     print(f"LatentFace: {url}", flush=True)
-    warm_up_in_background()
+    warm_up_in_background(frames)
     demo.block_thread()
 
 
@@ -123,37 +123,36 @@ def build_demo() -> gr.Blocks:
             with gr.Column(scale=4, min_width=260, elem_id="photo-panel"):
                 panel = PhotoPanel(shared, demo)
             with gr.Column(scale=17, min_width=300, elem_id="work"), gr.Tabs(overflow_behavior="wrap") as tabs:
-                pose, swap = _build_tabs(shared)
-        export.connect(pose.session, pose.settings, swap.controls)
-        keep_tab(tabs, swap.restored_after(panel.loaded))
+                studio = _build_tabs(shared)
+        export.connect(studio)
+        keep_tab(tabs, panel.loaded)
     install(demo)
     return demo
 
 
-def _build_tabs(shared: SharedState) -> tuple[PoseLight, SwapTab]:
-    """Build all tabs; returns those whose controls the export menu reads."""
+def _build_tabs(shared: SharedState) -> Studio:
+    """Build all tabs; returns the one whose edits the export menu reads."""
     import gradio as gr
 
     from app.tabs.about import About
     from app.tabs.api import Api
     from app.tabs.inspect import Inspect
     from app.tabs.latent_map import MapTab
-    from app.tabs.pose_light import PoseLight
-    from app.tabs.swap import SwapTab
+    from app.tabs.studio import Studio
+    from app.tabs.swap import SwapPanes
 
-    with gr.Tab("Inspect", id="inspect"):
-        Inspect(shared)
-    with gr.Tab("Pose & light", id="pose"):
-        pose = PoseLight(shared)
-    with gr.Tab("Swap", id="swap") as tab:
-        swap = SwapTab(shared, tab)
+    with gr.Tab("Studio", id="studio"):
+        studio = Studio(shared)
+        with gr.Tabs(elem_id="panes"):
+            Inspect(shared)
+            SwapPanes(shared, studio.ui.seed, studio.ui.detail)
     with gr.Tab("Latent map", id="map"):
         MapTab(shared)
     with gr.Tab("API", id="api"):
         Api()
     with gr.Tab("About", id="about"):
         About()
-    return pose, swap
+    return studio
 
 
 def _parser() -> argparse.ArgumentParser:

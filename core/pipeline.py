@@ -115,10 +115,15 @@ class LatentFace(FaceModel):
 
     @inference
     def preview(self, face: TexturedFace) -> TexturedFace:
-        """The same face with half the texture's resolution: renders up to 256 pixels look the same, and are faster."""
-        half = {name: F.interpolate(getattr(face, name), scale_factor=0.5, mode="area")
-                for name in ("texture", "background")}
-        return replace(face, **half)
+        """The same face with half the texture's resolution: renders up to 256 pixels look the same, and are faster.
+
+        It is computed once for a face.
+        """
+        if "_preview" not in face.__dict__:
+            half = {name: F.interpolate(getattr(face, name), scale_factor=0.5, mode="area")
+                    for name in ("texture", "background")}
+            face.__dict__["_preview"] = replace(face, **half)
+        return face.__dict__["_preview"]
 
     @inference
     def reenact(self, face: TexturedFace, donor: TexturedFace | Mapping[str, float],

@@ -17,13 +17,14 @@ from gradio.queueing import Event, Queue
 from gradio.utils import LRUCache
 
 QUEUES = {
-    "interactive": (2, ["PoseLight.redraw", "SwapTab.redraw", "MapTab.point", "PhotoPanel.move_crop"]),
+    "interactive": (2, ["Studio.redraw", "Studio.undo", "Studio.redo", "Studio.reset", "Studio.surprise",
+                         "Studio.blend_identity", "Studio.show_influence", "MapTab.point", "PhotoPanel.move_crop"]),
     "analysis": (2, ["PhotoPanel.open_first", "PhotoPanel.open_example", "PhotoPanel.open_photo",
-                     "PhotoPanel.choose_face", "PhotoPanel.crop_by_hand", "Inspect.show", "Inspect.refine_face",
-                     "Inspect.keep_frame", "ExportMenu.open_session", "MapTab.open_face", "SwapTab.open",
-                     "SwapTab.follow", "SwapTab.open_donor", "SwapTab.exchange", "Grid.open", "Grid.add_photos",
-                     "MapTab.show", "analyze", "render", "frontalize", "swap", "nearest"]),
-    "background": (1, ["PoseLight.show", "Inspect.show_mesh", "SwapTab.fill"]),
+                     "PhotoPanel.choose_face", "PhotoPanel.crop_by_hand", "Studio.show", "Inspect.show",
+                     "Inspect.refine_face", "Inspect.keep_frame", "ExportMenu.open_session", "MapTab.open_face",
+                     "Studio.open_donor", "Studio.exchange", "SwapPanes.open", "SwapPanes.follow", "Grid.open",
+                     "Grid.add_photos", "MapTab.show", "analyze", "render", "frontalize", "swap", "nearest"]),
+    "background": (1, ["Inspect.show_mesh", "SwapPanes.fill", "Studio.play_tour"]),
     "export": (1, ["ExportMenu.save", "MapTab.write_faces", "export"]),
 }
 """Workers and handlers of each queue, the most urgent queue first. Hidden parts of the page need only one worker."""

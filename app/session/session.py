@@ -6,7 +6,7 @@ import contextlib
 import csv
 import functools
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch.nn.functional as F
 
-from app.session.settings import BACKGROUNDS, PHOTO_DETAIL, Settings
 from core import Codes, Factors, LatentFace, SplitCodes, TexturedFace
 from core.config import ASSETS
+from core.edits import EditedFace, Edits
 from core.errors import FaceNotFound, WeightsMissing
 from core.export.session_file import SavedSession
 from core.export.visualize import to_uint8
@@ -45,14 +45,14 @@ class Session:
     """The face that is shown."""
     analyzed: Factors | None = None
     """Factors of that face; None without a face."""
-    initial: Settings | None = None
-    """Settings to start with; None stands for the estimated pose and light."""
+    initial: Edits = Edits()
+    """Edits to start with."""
     example: int | None = None
     """Number of the example, if it is one."""
     refined: bool = False
     """Whether the factors were refined, see core.model.refine."""
     reenacted: TexturedFace | None = None
-    """The textured face, where the factors no longer describe the photo."""
+    """The textured face, where it was edited and the factors no longer describe the photo."""
     _splits: dict[int, SplitCodes] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -74,19 +74,9 @@ class Session:
         return self.split() if model().diffusion else self.factors.codes
 
     @lazy_property
-    def decoded(self) -> TexturedFace:
-        """The face with the model's own texture."""
-        return model().texture(self.factors)
-
-    @lazy_property
     def textured(self) -> TexturedFace:
         """The face with the photo's detail."""
         return self.reenacted or model().texture(self.factors, [self.face])
-
-    @property
-    def settings(self) -> Settings:
-        """Initial values of the page's controls."""
-        return self.initial or Settings.of(self.factors)
 
     @property
     def face(self) -> Face:
@@ -166,12 +156,12 @@ def choose_face(session: Session, index: int | None) -> Session:
     if index is None or index not in range(len(session.faces)):
         raise FaceNotFound("This photo has no such face. Choose one of the marked faces.")
     factors = model().analyze([session.faces[index]])
-    return replace(session, index=index, analyzed=factors, initial=None, refined=False)
+    return replace(session, index=index, analyzed=factors, initial=Edits(), refined=False)
 
 
 def refine(session: Session, refined: bool) -> Session:
     """The same face with refined factors, or with the original ones."""
-    return replace(session, analyzed=model().analyze([session.face], refined), initial=None, refined=refined)
+    return replace(session, analyzed=model().analyze([session.face], refined), initial=Edits(), refined=refined)
 
 
 def crop_by_hand(session: Session, crop: Crop) -> Session:
@@ -200,16 +190,21 @@ def _open_example(index: int) -> Session:
     return replace(open_photo(examples()[index].path), example=index)
 
 
-def link_parameters(session: Session, settings: Settings) -> dict[str, float | str | None]:
+def link_parameters(session: Session, edits: Edits) -> dict[str, float | str | None]:
     """URL parameters that `open_link` reads; None removes a parameter.
 
-    For a visitor's own photo the URL says only that it was one.
+    For a visitor's own photo the URL says only that it was one. Donors are named where they are examples.
     """
-    estimated, shown = Settings.of(session.factors).to_dict(), settings.to_dict()
+    values = edits.changed_values(session.factors) | {"donor": _example_number(edits.expression_from),
+                                                      "identity": _example_number(edits.identity_from)}
     if session.example is None:
-        return {**dict.fromkeys(shown), "example": None, "refined": None, "photo": "own"}
-    changed = {name: None if value == estimated[name] else value for name, value in shown.items()}
-    return {**changed, "example": session.example + 1, "refined": 1 if session.refined else None, "photo": None}
+        return {**dict.fromkeys(values), "example": None, "refined": None, "photo": "own"}
+    return {**values, "example": session.example + 1, "refined": 1 if session.refined else None, "photo": None}
+
+
+def _example_number(donor: object) -> int | None:
+    """Number of an example as a URL names it; None for anything else."""
+    return donor.example + 1 if isinstance(donor, Session) and donor.example is not None else None
 
 
 def linked_example(number: Any) -> int | None:
@@ -219,44 +214,64 @@ def linked_example(number: Any) -> int | None:
 
 
 def open_link(parameters: Mapping[str, str]) -> Session:
-    """The example that a page's URL names, with its pose and light; the first example by default."""
+    """The example that a page's URL names, with its edits; the first example by default."""
     session = open_example(linked_example(parameters.get("example")) or 0)
     if parameters.get("refined") == "1":
         session = refine(session, True)
-    initial = Settings.parse(parameters, session.settings)
-    return session if initial == session.settings else replace(session, initial=initial)
+    edits = Edits.parse(parameters, session.factors, model().semantics)
+    donor, identity = (None if number is None else open_example(number)
+                       for number in (linked_example(parameters.get(name)) for name in ("donor", "identity")))
+    edits = replace(edits, expression_from=edits.expression_from or donor, identity_from=identity)
+    return session if edits == Edits() else replace(session, initial=edits)
 
 
-def to_saved_session(session: Session, settings: dict[str, Any]) -> SavedSession:
-    """Content of a session file; `settings` are plain values."""
+def to_saved_session(session: Session, edits: Edits | None = None) -> SavedSession:
+    """Content of a session file; None for a donor, whose edits are not kept."""
     example = None if session.example is None else str(session.example + 1)
+    settings: dict[str, Any] = {"example": example, "refined": session.refined}
+    if edits is None:
+        return SavedSession(session.photo, session.faces, session.index, model().fingerprint, settings)
+    donor, identity = (to_saved_session(one) if isinstance(one, Session) else None
+                       for one in (edits.expression_from, edits.identity_from))
     return SavedSession(session.photo, session.faces, session.index, model().fingerprint,
-                        settings | {"example": example, "refined": session.refined})
+                        settings | edits.values(session.factors), donor, identity)
 
 
 def from_saved_session(saved: SavedSession) -> Session:
-    """The session that a session file holds; its face is analyzed again."""
+    """The session that a session file holds; its faces are analyzed again."""
     refined = saved.settings.get("refined") is True
     size = model().config.image_size
     faces = [face if face.image.shape[-1] == size else
              replace(face, image=F.interpolate(face.full[None], (size, size), mode="area")[0]) for face in saved.faces]
     session = Session(saved.photo, faces, saved.index, model().analyze([faces[saved.index]], refined),
                       example=linked_example(saved.settings.get("example")), refined=refined)
-    return replace(session, initial=Settings.parse(saved.settings, session.settings))
+    earlier = saved.settings.get("swap")  # files of version 0.1 keep these values apart
+    given = {**(earlier if isinstance(earlier, dict) else {}), **saved.settings}
+    edits = Edits.parse(given, session.factors, model().semantics)
+    donor, identity = (one and from_saved_session(one) for one in (saved.donor, saved.identity_donor))
+    return replace(session, initial=replace(edits, expression_from=edits.expression_from or donor,
+                                            identity_from=identity))
 
 
-def render_face(session: Session, settings: Settings, size: int) -> np.ndarray:
-    """Render the face with these settings: (size, size, 3) uint8, or (size, size, 4) for the clear background."""
-    face = session.textured if settings.detail == PHOTO_DETAIL else session.decoded
-    view, light = settings.pose.to_view(session.factors.view), settings.light.to_light(session.factors.light)
-    return to_uint8(model().render(face, view, light, size, BACKGROUNDS[settings.background])[0])
+def render_face(session: Session, edits: Edits, size: int) -> np.ndarray:
+    """Render the edited face: (size, size, 3) uint8, or (size, size, 4) for the clear background."""
+    return render_edited(EditedFace(model(), session.textured), edits, size)
 
 
-def warm_up_in_background() -> None:
-    """Load and compile what the first visitor needs: analyze the first example and split its codes."""
+def render_edited(face: EditedFace, edits: Edits, size: int) -> np.ndarray:
+    """`render_face` of a face whose latest edits are kept."""
+    return to_uint8(face.render(edits, size)[0])
 
+
+def warm_up_in_background(then: Callable[[int], object]) -> None:
+    """Load and compile what the first visitor needs: analyze the first example, split its codes, and call `then`.
+
+    Args:
+        then: prepares more of the example with this number.
+    """
     def warm_up() -> None:
         with contextlib.suppress(WeightsMissing):  # without diffusion weights there is nothing to split codes with
             open_example(0).split()
+        then(0)
 
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()

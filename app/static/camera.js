@@ -18,11 +18,11 @@ const live = (on) => {
   button.setAttribute('aria-pressed', on);
   button.textContent = on ? 'Stop camera' : 'Live camera';
   document.body.classList.toggle('live', on);
+  document.dispatchEvent(new CustomEvent('enlarge-tile', { detail: on ? 'reconstruction' : null }));
 };
 const sendFrames = () => {
   element.querySelector('output').textContent = props.message;
   if (!video.srcObject) return;
-  if (document.querySelector('dialog[open]')) { setTimeout(sendFrames, 200); return; }  // a tile is enlarged
   if (!element.offsetParent) stop();
   while (video.srcObject && sent - props.count < AHEAD) trigger('frame', { frame: frame(WIDTH), number: ++sent });
 };
@@ -51,5 +51,5 @@ keep.addEventListener('click', () => { trigger('keep', { frame: frame(video.vide
 watch('count', () => { if (video.srcObject) sendFrames(); else trigger('stopped'); });
 watch('face', stop);
 document.addEventListener('click', ({ target }) => {
-  if (!target.closest('#camera, #equation, #compare') && target.closest('button, a, input, label, summary, #photo')) stop();
+  if (!target.closest('#camera, #equation, #enlarged') && target.closest('button, a, input, label, summary, #photo')) stop();
 }, true);

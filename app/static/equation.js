@@ -1,8 +1,9 @@
-// A click on a tile enlarges it and compares it. Under the pointer, every tile of the same frame shows its value there.
-const dialog = element.querySelector('dialog');
-const big = dialog.querySelector('.compare');
+// A click on a tile enlarges it over the live render and compares it; Back and Next go through the equation. Under the
+// pointer, every tile of the same frame shows its value there.
+const stage = () => document.querySelector('#enlarged');
+const part = (name) => stage().querySelector(name);
 let unpacked = {};
-watch('values', () => { unpacked = {}; });
+let shown = null;  // key of the enlarged tile
 
 const valuesAt = (key, across, down) => {
   const packed = props.values[key];
@@ -21,9 +22,6 @@ const place = (event, image) => {
 const clearValues = () => element.querySelectorAll('.tile[data-at]').forEach((tile) => tile.removeAttribute('data-at'));
 element.addEventListener('pointermove', (event) => {
   const tile = event.target.closest('.tile[data-frame]');
-  if (event.target.closest('.compare') && big.dataset.key in props.values) {
-    dialog.querySelector('output').textContent = valuesAt(big.dataset.key, ...place(event, big));
-  }
   clearValues();
   if (!tile || !event.target.closest('button')) return;
   const [across, down] = place(event, tile.querySelector('img'));
@@ -37,25 +35,52 @@ element.addEventListener('pointermove', (event) => {
 element.addEventListener('pointerleave', clearValues);
 
 const wipe = (value) => {
-  big.style.setProperty('--wipe', `${value}%`);
-  big.querySelector('input').value = value;
+  part('.compare').style.setProperty('--wipe', `${value}%`);
+  part('input').value = value;
 };
-element.addEventListener('input', (event) => wipe(event.target.value));
-element.addEventListener('click', (event) => {
-  const tile = event.target.closest('.tile');
-  if (event.target === dialog) dialog.close();
-  if (!tile || !event.target.closest('button')) return;
+const fill = () => {
+  const tile = shown && element.querySelector(`.tile[data-key="${shown}"]`);
+  stage().classList.toggle('open', Boolean(tile));
+  if (!tile) return;
   const image = tile.querySelector('img');
   const against = { canonical: 'canonical', photo: 'photo' }[tile.dataset.frame];
-  big.dataset.key = tile.dataset.key;
-  big.querySelector('.over').src = image.src;
-  big.querySelector('.over').alt = image.alt;
-  big.querySelector('.under').src = (against ? element.querySelector(`.tile.${against} img`) : image).src;
-  wipe(0);
-  dialog.querySelector('h3').textContent = tile.querySelector('b').textContent;
-  dialog.querySelector('output').textContent = '';
-  dialog.querySelector('p').textContent = tile.querySelector('button').title + (against && against !== tile.dataset.key
+  part('.over').src = image.src;
+  part('.over').alt = image.alt;
+  part('.under').src = (against ? element.querySelector(`.tile.${against} img`) : image).src;
+  part('h3').textContent = tile.querySelector('b').textContent;
+  part('p').textContent = tile.querySelector('button').title + (against && against !== shown
     ? ` Drag over the image to compare it with the ${against === 'photo' ? 'photo' : 'canonical face'}.` : '');
-  dialog.querySelector('.scale').innerHTML = tile.querySelector('.scale').innerHTML;
-  dialog.showModal();
+  part('.scale').innerHTML = tile.querySelector('.scale').innerHTML;
+};
+const enlarge = (key, wiped = 0) => {
+  shown = key;
+  part('output').textContent = '';
+  fill();
+  wipe(wiped);
+  document.dispatchEvent(new Event('enlarge'));
+};
+const step = (by) => {
+  const keys = [...element.querySelectorAll('.tile')].map((tile) => tile.dataset.key);
+  enlarge(keys[(keys.indexOf(shown) + by + keys.length) % keys.length]);
+};
+watch('values', () => { unpacked = {}; });
+watch('value', () => queueMicrotask(fill));
+element.addEventListener('click', (event) => {
+  const tile = event.target.closest('.tile');
+  if (tile && event.target.closest('button')) enlarge(tile.dataset.key);
+  if (event.target.closest('.explain')) enlarge(element.querySelector('.tile').dataset.key);
+  if (tile || event.target.closest('.explain')) stage().scrollIntoView({ block: 'nearest' });
+});
+document.addEventListener('enlarge-tile', (event) => enlarge(event.detail, 50));
+document.addEventListener('click', ({ target }) => {
+  if (target.closest('#enlarged .close')) enlarge(null);
+  if (target.closest('#enlarged .earlier')) step(-1);
+  if (target.closest('#enlarged .later')) step(1);
+});
+document.addEventListener('keydown', (event) => { if (event.key === 'Escape' && shown) enlarge(null); });
+document.addEventListener('input', ({ target }) => { if (target.closest('#enlarged')) wipe(target.value); });
+document.addEventListener('pointermove', (event) => {
+  if (event.target.closest?.('#enlarged .compare') && shown in props.values) {
+    part('output').textContent = valuesAt(shown, ...place(event, part('.compare')));
+  }
 });

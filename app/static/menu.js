@@ -3,10 +3,6 @@
 // whatever follows, then of the end. A click elsewhere or Escape closes the menu.
 const menu = element.querySelector('details');
 const progress = element.querySelector('.progress');
-const swapped = () => Boolean(document.querySelector('#swap-render')?.checkVisibility());
-menu.addEventListener('toggle', () => {
-  menu.querySelector('.subject').textContent = swapped() ? 'The swapped face:' : 'The current face:';
-});
 let stopping = false;
 const idle = () => {
   element.querySelector('[aria-busy]')?.removeAttribute('aria-busy');
@@ -22,7 +18,7 @@ element.addEventListener('click', (event) => {
   button.setAttribute('aria-busy', 'true');
   progress.firstElementChild.textContent = '';
   progress.hidden = false;
-  trigger('save', { kind: button.dataset.kind, watermark: element.querySelector('input').checked, swapped: swapped() });
+  trigger('save', { kind: button.dataset.kind, watermark: element.querySelector('input').checked });
 });
 document.addEventListener('click', (event) => { if (!element.contains(event.target)) menu.open = false; });
 element.addEventListener('keydown', (event) => {

@@ -1,4 +1,5 @@
 // Dragging the render moves the sliders of yaw and pitch, as the visitor would; so do the arrow keys and all buttons.
+// The wheel zooms.
 const slider = (id) => document.querySelector(`#${id} input[type=range]`);
 const move = (id, value) => {
   const input = slider(id);
@@ -10,7 +11,7 @@ const move = (id, value) => {
 let start = null;
 element.addEventListener('pointerdown', (event) => {
   const frame = event.target.closest('.frame');
-  if (!frame || event.button) return;
+  if (!frame || event.button || event.target.closest('#ball')) return;
   start = { x: event.clientX, y: event.clientY, width: frame.clientWidth,
             yaw: +slider('yaw').value, pitch: +slider('pitch').value };
   frame.setPointerCapture(event.pointerId);
@@ -34,23 +35,31 @@ element.addEventListener('keydown', (event) => {
 // A double click on a slider, or Delete, resets it to the estimated value.
 ['dblclick', 'keydown'].forEach((name) => document.addEventListener(name, (event) => {
   if (name === 'keydown' && (event.key !== 'Delete' || !event.target.matches('input[type=range]'))) return;
-  const id = event.target.closest('#controls .block')?.id;
+  const id = event.target.closest('#sections .block')?.id;
   if (id in props.estimated) move(id, props.estimated[id]);
 }));
-
-const moveAll = (values) => Object.entries(values).forEach(([id, value]) => move(id, value));
-const BUTTONS = {
-  '[data-set]': (button) => JSON.parse(button.dataset.set),
-  '#frontalize': () => ({ yaw: 0, pitch: 0, roll: 0 }),
-  '#reset-pose': () => (({ yaw, pitch, roll }) => ({ yaw, pitch, roll }))(props.estimated),
-  '#reset-light': () => (({ across, above, ambient, diffuse }) => ({ across, above, ambient, diffuse }))(props.estimated),
-};
 document.addEventListener('click', ({ target }) => {
-  for (const [selector, values] of Object.entries(BUTTONS)) {
-    const button = target.closest(selector);
-    if (button) moveAll(values(button));
-  }
+  const values = target.closest('#frontalize') ? { yaw: 0, pitch: 0, roll: 0 }
+    : JSON.parse(target.closest('[data-set]')?.dataset.set ?? '{}');
+  Object.entries(values).forEach(([id, value]) => move(id, value));
 });
+
+let zoom = 1;
+element.addEventListener('wheel', (event) => {
+  const frame = event.target.closest('.frame');
+  if (!frame || (zoom === 1 && event.deltaY > 0)) return;  // the page scrolls on
+  event.preventDefault();
+  const box = frame.getBoundingClientRect();
+  zoom = Math.min(4, Math.max(1, zoom * 1.002 ** -event.deltaY));
+  element.style.setProperty('--zoom', zoom);
+  element.style.setProperty('--from', `${event.clientX - box.left}px ${event.clientY - box.top}px`);
+}, { passive: false });
+
+// The layer shows where a slider changes the face, once it has come and while the slider is under the pointer.
+let pointed = null;
+const layer = () => element.classList.toggle('pointed', Boolean(pointed) && pointed === props.influence.name);
+document.addEventListener('influence', (event) => { pointed = event.detail; layer(); });
+watch('influence', layer);
 
 document.addEventListener('click', (event) => {
   if (!event.target.closest('#frontalize') || matchMedia('(prefers-reduced-motion)').matches) return;

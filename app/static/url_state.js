@@ -1,4 +1,3 @@
-// The parameters of one tab replace its earlier ones; all others stay in the URL.
 const update = (parameters) => {
   const url = new URL(location);
   for (const [name, value] of Object.entries(parameters)) {
@@ -7,8 +6,7 @@ const update = (parameters) => {
   }
   history.replaceState(null, '', url);
 };
-watch('pose', () => update(props.pose));
-watch('swap', () => update(props.swap));
+watch('parameters', () => update(props.parameters));
 // Gradio opens its first tab before the tab in the URL is restored.
 let restored = false;
 document.addEventListener('tab', (event) => { if (restored) update({ tab: event.detail }); });

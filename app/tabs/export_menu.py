@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple
+from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
 from app.server.errors import handle_errors
 from app.session.export import KINDS, Kind, export_steps, new_folder, read_session_file
 from app.session.order import DONOR, FACE, newest
 from app.session.session import Session, require_session
-from app.session.settings import Settings
-from app.session.swap import Swap
 from app.tabs.shared_state import SharedState
+from app.tabs.studio import Studio
 from app.widgets.assets import file_url
 from app.widgets.event_options import QUIET
 from app.widgets.menu import menu
 from app.widgets.uploads import uploaded_path
 
 MENU: list[tuple[Kind, str, str]] = [
-    ("picture", "Render", "PNG, as set in Pose & light"),
+    ("picture", "Render", "PNG, as in the studio"),
     ("photo", "Whole photo", "PNG, your photo with this face in it"),
     ("turntable", "Turntable", "GIF of the turning head"),
     ("turntable-mp4", "Turntable", "MP4 of the turning head"),
@@ -37,8 +35,8 @@ MENU: list[tuple[Kind, str, str]] = [
 """Kind, name and explanation of each file."""
 NOTIFY = "() => document.querySelector('#export details').dispatchEvent(new Event('{}', {{ bubbles: true }}))"
 """Tells the menu that its work has ended or failed."""
-OTHER_WEIGHTS = ("This session was saved with other weights of the model. Its face was analyzed again; pose, light and "
-                 "swap are as they were.")
+OTHER_WEIGHTS = ("This session was saved with other weights of the model. Its face was analyzed again; its edits are "
+                 "as they were.")
 
 
 class ExportMenu:
@@ -51,42 +49,31 @@ class ExportMenu:
             self.menu = menu("export", "Export", MENU)
         self.open.preprocess = uploaded_path  # core.export.session_file reads the file, with its checks
 
-    def connect(self, posed: gr.State, settings: list[Component],
-                swap: list[Component]) -> None:
-        """Read the controls of the tabs.
-
-        Args:
-            posed: the `Session` that `settings` belong to; it follows the page's session with a short delay.
-            settings: controls whose values are `Settings`.
-            swap: controls whose values are the seed and `SwapStrength`.
-        """
-        session, donor = self.shared.session, self.shared.donor
-        saving = self.menu.save(self.save, [session, donor, *swap, posed, *settings], self.menu, **QUIET)
+    def connect(self, studio: Studio) -> None:
+        """Read the edits of the studio."""
+        self.studio, session = studio, self.shared.session
+        saving = self.menu.save(self.save, [session, *studio.stack], self.menu, **QUIET)
         saving.failure(None, js=NOTIFY.format("failed"), **QUIET)
         saving.then(None, js=NOTIFY.format("ended"), **QUIET)
         self.menu.stop(None, cancels=[saving], **QUIET)
-        self.open.upload(self.open_session, self.open, [session, donor, *swap], **QUIET)
+        self.open.upload(self.open_session, self.open, session, **QUIET)
 
     @newest(FACE, DONOR)
     @handle_errors
-    def open_session(self, path: str) -> list:
+    def open_session(self, path: str) -> Session:
         """Restore the state that a session file holds."""
-        session, swap, same_weights = read_session_file(path)
+        session, same_weights = read_session_file(path)
         if not same_weights:
             gr.Info(OTHER_WEIGHTS)
-        return [session, swap.donor, swap.seed, *astuple(swap.strength)]
+        return session
 
-    def save(self, session: Session | None, donor: Session | None, seed: float, depth: float, albedo: float,
-             source: str, detail: str, posed: Session | None, event: gr.EventData, *controls) -> Iterator[dict]:
-        """Write one file, report the progress, and hand the file to the browser."""
+    def save(self, session: Session | None, event: gr.EventData, *stack: Any) -> Iterator[dict]:
+        """Write one file of the edited face, report the progress, and hand the file to the browser."""
         if event.kind not in KINDS:
             return
         face = handle_errors(require_session)(session)
-        settings = handle_errors(Settings.of_controls)(*controls) if posed is session else face.settings
-        swap = handle_errors(Swap.of_controls)(donor, seed, depth, albedo, source, detail)
-        if getattr(event, "swapped", False) is True and event.kind != "session":
-            face = handle_errors(swap.apply)(face)
-        steps = export_steps(event.kind, face, settings, event.watermark is True, new_folder(), swap=swap)
+        edits = handle_errors(self.studio.edits_of)(*stack)[2] if stack[0][0] is face else face.initial
+        steps = export_steps(event.kind, face, edits, event.watermark is True, new_folder())
         while isinstance(step := handle_errors(next)(steps), str):
             yield gr.update(progress=step)
         yield gr.update(file={"url": file_url(step), "name": step.name})

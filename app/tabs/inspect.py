@@ -1,4 +1,4 @@
-"""The Inspect tab: the factors of a face as an equation, as numbers and in 3-D."""
+"""The factors of the page's face: as an equation, as numbers and in 3-D."""
 
 from __future__ import annotations
 
@@ -12,40 +12,35 @@ from app.session.order import FACE, newest
 from app.session.session import Session, analyze_frame, open_photo, refine, require_session
 from app.tabs.shared_state import SharedState
 from app.widgets.camera import camera, frame_bytes
-from app.widgets.compare import compare
 from app.widgets.equation import equation, show_equation
 from app.widgets.event_options import PRIVATE
-from app.widgets.images import jpeg_url
 from app.widgets.readout import readout, warnings
+from core.edits import Edits
 from core.errors import FaceNotFound
-from core.export.visualize import to_uint8
 
 CAMERA = (90, 90, 0.23)
 """Position of the 3-D viewer's camera: in front of the face, which fills the view."""
-REFINE = "20 more steps fit this photo more closely. All tabs then use that face."
-COMPARE_SIZE = 512
-"""Largest side of the compared images and of the viewer's texture, pixels."""
+REFINE = "20 more steps fit this photo more closely."
+TEXTURE_SIZE = 512
+"""Pixels of the viewer's texture."""
 
 
 class Inspect:
-    """The tab's components and handlers."""
+    """The components and handlers of the panes Equation and 3-D."""
 
     def __init__(self, shared: SharedState):
-        self.camera = camera()
-        self.equation = equation()
-        self.warnings = gr.HTML(elem_id="warnings", elem_classes="warnings", apply_default_css=False)
-        with gr.Row(elem_id="found"):
-            self.readout = gr.HTML(elem_id="readout", apply_default_css=False)
-            self.refine = gr.Checkbox(label="Refine", info=REFINE, container=False, min_width=200, elem_id="refine")
-        with gr.Row(elem_id="views"):
-            with gr.Column(scale=1, min_width=280):
-                self.compare = compare()
-                gr.HTML("Drag to compare", elem_classes="credit", apply_default_css=False)
-            with gr.Column(scale=1, min_width=280, elem_id="solid"):
-                self.model3d = gr.Model3D(label="3-D", show_label=False, camera_position=CAMERA, height=440,
-                                          interactive=False, elem_id="model3d")
-                gr.HTML("Drag to turn, scroll to zoom", elem_classes="credit", apply_default_css=False)
-        shown = [self.equation, self.readout, self.refine, self.warnings, self.compare]
+        with gr.Tab("Equation"):
+            self.camera = camera()
+            self.equation = equation()
+            self.warnings = gr.HTML(elem_id="warnings", elem_classes="warnings", apply_default_css=False)
+            with gr.Row(elem_id="found"):
+                self.readout = gr.HTML(elem_id="readout", apply_default_css=False)
+                self.refine = gr.Checkbox(label="Refine", info=REFINE, container=False, min_width=200, elem_id="refine")
+        with gr.Tab("3-D"), gr.Column(elem_id="solid"):
+            self.model3d = gr.Model3D(label="3-D", show_label=False, camera_position=CAMERA, height=440,
+                                      interactive=False, elem_id="model3d")
+            gr.HTML("Drag to turn, scroll to zoom", elem_classes="credit", apply_default_css=False)
+        shown = [self.equation, self.readout, self.refine, self.warnings]
         for event in (shared.session.change, self.camera.stopped):
             event(self.show, shared.session, [*shown, self.camera], show_progress_on=self.equation,
                   trigger_mode="always_last", **PRIVATE)
@@ -65,16 +60,13 @@ class Inspect:
 
     def _show(self, session: Session) -> dict[Any, Any]:
         """Updates of equation, numbers and warnings."""
-        side = min(COMPARE_SIZE, session.face.full.shape[-1])
         return {self.equation: show_equation(session), self.readout: readout(session),
-                self.refine: session.refined, self.warnings: warnings(session),
-                self.compare: gr.update(value=jpeg_url(to_uint8(session.factors.recon_image[0]), side),
-                                        photo=jpeg_url(to_uint8(session.face.full), side))}
+                self.refine: session.refined, self.warnings: warnings(session)}
 
     @handle_errors
     def show_mesh(self, session: Session) -> str:
         """Write the face as GLB, for the viewer."""
-        return str(export_file("glb", session, session.settings, False, new_folder(), COMPARE_SIZE))
+        return str(export_file("glb", session, Edits(), False, new_folder(), TEXTURE_SIZE))
 
     @newest(FACE, edits=True)
     @handle_errors

@@ -131,7 +131,7 @@ class PhotoPanel:
 
     def _show(self, session: Session) -> dict[Any, Any]:
         return {self.session: session, self.own: session, **self._panel(session),
-                self.url: gr.update(pose=link_parameters(session, session.settings))}
+                self.url: gr.update(parameters=link_parameters(session, session.initial))}
 
     def _panel(self, session: Session) -> dict[Any, Any]:
         """Updates of the panel for a photo with or without a face."""

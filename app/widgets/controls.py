@@ -1,4 +1,4 @@
-"""Sliders, presets and choices for a render; app.session.settings defines their values."""
+"""Sliders, presets and choices for a render; core.edits defines their values."""
 
 from __future__ import annotations
 
@@ -8,15 +8,8 @@ from dataclasses import asdict
 
 import gradio as gr
 
-from app.session.settings import (
-    BACKGROUNDS,
-    DECODED,
-    MAX_ANGLES,
-    MAX_LIGHT_ANGLE,
-    PHOTO_DETAIL,
-    LightSettings,
-    Pose,
-)
+from core.arguments import BACKGROUNDS, MAX_ANGLES, MAX_LIGHT_ANGLE
+from core.edits import DECODED, PHOTO_DETAIL, LightSettings, Pose
 
 
 def slider(low: float, high: float, value: float, step: float, label: str, elem_id: str) -> gr.Slider:

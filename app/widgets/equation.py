@@ -21,9 +21,11 @@ from core.export.visualize import light_ball, normal_to_color, to_uint8, viewer_
 
 TILE_SIZE, BALL_SIZE = 256, 96
 """Pixels."""
-TEMPLATE = f"""<div class="equation">${{value}}</div><dialog class="zoom" aria-label="Enlarged image">
-<form method="dialog"><button aria-label="Close">×</button></form>{COMPARE}
-<h3></h3><output></output><div class="scale"></div><p></p></dialog>"""
+TEMPLATE = """<div class="equation">${value}</div>
+<button type="button" class="explain">What am I seeing?</button>"""
+ENLARGED = f"""{COMPARE}<div class="words"><h3></h3><output></output><div class="scale"></div><p></p>
+<button type="button" class="earlier">Back</button><button type="button" class="later">Next</button>
+<button type="button" class="close">Close</button></div>"""
 CANONICAL, PHOTO = "canonical", "photo"
 """The two frames: a pixel shows the same place of the face in all tiles of one frame."""
 
@@ -52,6 +54,11 @@ def equation() -> gr.HTML:
     """The component; `show_equation` fills it. Its property `values` holds the values under the pointer, by tile."""
     return gr.HTML(html_template=TEMPLATE, value="", values={}, elem_id="equation", apply_default_css=False,
                    js_on_load=read_script("equation"))
+
+
+def enlarged() -> gr.HTML:
+    """A tile of the equation over the live render, filled by equation.js."""
+    return gr.HTML("", html_template=ENLARGED, elem_id="enlarged", apply_default_css=False, js_on_load=None)
 
 
 def show_equation(session: Session) -> dict:

@@ -22,6 +22,8 @@ SCALES = {
               (251, 135, 97), (254, 194, 135), (252, 253, 191)],
 }
 """Colors at even steps from the low to the high end."""
+OVERLAY, OPACITY = (45, 212, 191), 0.75
+"""Color and largest opacity of a layer over a face."""
 EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 """Data URL of a transparent image."""
 SYNTHETIC = "Synthetic: rendered by LatentFace from one photo."
@@ -41,7 +43,7 @@ def gradient(scale: str) -> str:
     return f"linear-gradient(to right, {', '.join('rgb({}, {}, {})'.format(*stop) for stop in SCALES[scale])})"
 
 
-def jpeg_url(array: np.ndarray, side: int | None = None) -> str:
+def jpeg_url(array: np.ndarray, side: int | None = None, quality: int = 90) -> str:
     """(H, W, 3) uint8 as a small data URL, resized so that its longer side has `side` pixels.
 
     Small maps are upsampled here with a cubic filter; a browser's bilinear filter would show the grid.
@@ -51,7 +53,7 @@ def jpeg_url(array: np.ndarray, side: int | None = None) -> str:
     if factor != 1:
         image = image.resize([max(1, round(length * factor)) for length in image.size], Image.Resampling.BICUBIC,
                              reducing_gap=3.0)
-    return _url(image, "jpeg", quality=90, subsampling=0, comment=SYNTHETIC)
+    return _url(image, "jpeg", quality=quality, subsampling=0, comment=SYNTHETIC)
 
 
 def png_url(array: np.ndarray, mark: bool = False) -> str:
@@ -62,6 +64,13 @@ def png_url(array: np.ndarray, mark: bool = False) -> str:
     metadata.add_text("Creation Time", datetime.now().astimezone().isoformat())
     image = Image.fromarray(array)
     return _url(watermark(image) if mark else image, "png", compress_level=1, pnginfo=metadata)
+
+
+def overlay_url(strength: Tensor) -> str:
+    """(H, W) values in [0, 1] as a data URL of a colored layer, opaque where they are high."""
+    alpha = (strength.clamp(0, 1) * OPACITY * 255).round().byte().cpu().numpy()
+    color = np.broadcast_to(np.array(OVERLAY, np.uint8), (*alpha.shape, 3))
+    return png_url(np.concatenate([color, alpha[..., None]], -1))
 
 
 def _url(image: Image.Image, kind: str, **options) -> str:

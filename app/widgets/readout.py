@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from app.session.session import Session
-from app.session.settings import LightSettings, Pose
+from core.edits import LightSettings, Pose
 from core.export import report
 from core.export.quality import measure
 

@@ -1,4 +1,4 @@
-"""Components of the Swap tab: the live render, the two faces, rows of steps, and the grid."""
+"""Components of the panes on two faces: the faces, rows of steps, and the grid."""
 
 from __future__ import annotations
 
@@ -11,17 +11,12 @@ import numpy as np
 from app.session.session import examples
 from app.widgets.assets import read_script, read_style
 from app.widgets.images import EMPTY, color_map, gradient, jpeg_url
-from app.widgets.render import TOOLS
 from app.widgets.thumbnails import TEMPLATE, thumbnail
 from core.export.visualize import to_uint8
 from core.faces.load_image import read_photo
 from core.model.diffusion import SAMPLES
 from core.types import Uncertainty
 
-# Gradio may lose `photo` before the tab is shown: in braces it is empty then, ${photo} would be the element #photo.
-RENDER = """<div class="frame"><img class="live" src="${value}" alt="The swapped face">
-<img class="photo" src="{{photo}}" alt=""></div>
-""" + TOOLS
 PAIR = """<div class="pair"><figure><img src="${value.subject}" alt=""><figcaption><b>Identity</b>
 <span>the current face</span></figcaption></figure><i aria-hidden="true">+</i>
 <figure><img src="${value.donor}" alt=""><figcaption><b>Expression</b>
@@ -32,16 +27,6 @@ MAX_ALBEDO_DEVIATION, MAX_DEPTH_DEVIATION = 0.12, 0.006
 """Upper ends of the color scales of the uncertainty."""
 FACE_PART, FACE_CENTRE = 0.6, 0.52
 """Size of an example's face relative to the photo's shorter side, and height of its centre."""
-
-
-def live_render() -> gr.HTML:
-    """The live render: its value is a data URL.
-
-    Further properties as of app.widgets.render.live_render: `unsettled`, `photo`, `saved`; events `settle`, `save`.
-    """
-    return gr.HTML(EMPTY, html_template=RENDER, unsettled=0, photo=EMPTY, saved="", elem_id="swap-render",
-                   js_on_load=read_script("events", "download", "live_render"), css_template=read_style("swap"),
-                   apply_default_css=False)
 
 
 def pair() -> gr.HTML:

@@ -12,10 +12,9 @@ from app.widgets.event_options import QUIET
 def url_state() -> gr.HTML:
     """The component, which is hidden.
 
-    Its properties `pose` and `swap` are URL parameters, one property for each tab that sets some; a parameter whose
-    value is None is removed from the URL.
+    Its property `parameters` is what the URL shall hold; a parameter whose value is None is removed from it.
     """
-    return gr.HTML("", pose={}, swap={}, elem_id="url-state", visible="hidden", js_on_load=read_script("url_state"))
+    return gr.HTML("", parameters={}, elem_id="url-state", visible="hidden", js_on_load=read_script("url_state"))
 
 
 def keep_tab(tabs: gr.Tabs, loaded: Dependency) -> None:

@@ -30,8 +30,8 @@ from core.types import View
 FORMAT = "LatentFace session 1"
 LOSSLESS_BYTES = 10 * 2**20
 """Photos whose PNG is larger are stored as JPEG; their aligned faces are stored exactly all the same."""
-DONOR = "donor."
-"""Prefix of the names of the donor's arrays."""
+DONORS = ("donor", "identity_donor")
+"""Fields of `SavedSession` that are sessions themselves, and prefixes of the names of their arrays."""
 FULL = 512
 """Side of `Face.full`."""
 
@@ -51,6 +51,8 @@ class SavedSession:
     """Plain values, unchecked."""
     donor: SavedSession | None = None
     """The expression source."""
+    identity_donor: SavedSession | None = None
+    """The face whose identity is blended in."""
 
 
 def write_session(saved: SavedSession, path: str | Path, overwrite: bool = False) -> None:
@@ -58,9 +60,10 @@ def write_session(saved: SavedSession, path: str | Path, overwrite: bool = False
     from safetensors.torch import save
 
     arrays, values = _pack(saved)
-    if saved.donor:
-        lent, values["donor"] = _pack(saved.donor)
-        arrays |= {DONOR + name: array for name, array in lent.items()}
+    for donor in DONORS:
+        if lender := getattr(saved, donor):
+            lent, values[donor] = _pack(lender)
+            arrays |= {f"{donor}.{name}": array for name, array in lent.items()}
     metadata = {"format": FORMAT, "session": json.dumps(values), "synthetic": SYNTHETIC["note"]}
     arrays = {name: array.detach().clone(memory_format=torch.contiguous_format) for name, array in arrays.items()}
     write_bytes(path, save(arrays, metadata), overwrite)
@@ -124,11 +127,13 @@ def _unpack(arrays: _Arrays, values: dict) -> SavedSession:
     weights = values.get("weights", "")
     if not isinstance(weights, str):
         raise ValueError("a fingerprint is text")
-    donor = None
-    if "donor" in values:
-        lent = _Arrays({name.removeprefix(DONOR): array for name, array in arrays.items() if name.startswith(DONOR)})
-        donor = _unpack(lent, values["donor"])
-    return SavedSession(photo, faces, index, weights, settings, donor)
+    donors = {}
+    for donor in DONORS:
+        if donor in values:
+            lent = _Arrays({name.removeprefix(f"{donor}."): array for name, array in arrays.items()
+                            if name.startswith(f"{donor}.")})
+            donors[donor] = _unpack(lent, values[donor])
+    return SavedSession(photo, faces, index, weights, settings, **donors)
 
 
 def _face(arrays: _Arrays, number: int, values: dict, size: int, photo: np.ndarray) -> Face:

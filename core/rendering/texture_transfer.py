@@ -59,7 +59,7 @@ def texture_from_model(factors: Factors) -> TexturedFace:
     """
     edge = photo_tangent(factors)
     depth, normal, distance = head_surface(factors.canon_depth, edge)
-    albedo = _to_crop(factors.canon_albedo, edge).clamp(0, 1)
+    albedo = to_crop(factors.canon_albedo, edge).clamp(0, 1)
     texture = (albedo * shade(normal, factors.light).clamp(min=MIN_SHADING)).clamp(max=1)
     tangent = torch.full_like(factors.light.ambient, edge)
     alpha = _fade(distance) * _inside(crop_grid(texture, GRID))
@@ -96,7 +96,7 @@ def texture_from_photo(factors: Factors, photo: Tensor, landmarks: Tensor | None
     size = photo.shape[-1] * SHARPNESS
     unwarped = F.grid_sample(photo, upsample(in_photo.movedim(-1, 1), size).movedim(1, -1), mode="bicubic",
                              padding_mode="border", align_corners=False).clamp(0, 1)
-    decoded = _to_crop(factors.canon_albedo, edge).clamp(0, 1) * shade(normal, factors.light).clamp(min=MIN_SHADING)
+    decoded = to_crop(factors.canon_albedo, edge).clamp(0, 1) * shade(normal, factors.light).clamp(min=MIN_SHADING)
     texture = _fill_hidden(unwarped, seen, decoded)
 
     alpha = _fade(distance) * _inside(in_photo) * _inside(crop_grid(photo, GRID))
@@ -128,7 +128,7 @@ def head_surface(canon_depth: Tensor, tangent: float) -> tuple[Tensor, Tensor, T
 
     slope = SIDE_SLOPE * 2 * tangent  # the crop's side is two tangents at distance 1
     surfaces, distances = [], []
-    for smooth in _to_crop(canon_depth, tangent).cpu().numpy():
+    for smooth in to_crop(canon_depth, tangent).cpu().numpy():
         smooth = _smooth(smooth, SMOOTHING * GRID)
         face = _face_region(smooth)
         smooth = np.where(face, _limit_pits(np.where(face, smooth, BACKGROUND)), smooth)
@@ -246,7 +246,7 @@ def _fade(distance: Tensor) -> Tensor:
     return 1 - smoothstep(distance / REACH)
 
 
-def _to_crop(maps: Tensor, tangent: float) -> Tensor:
+def to_crop(maps: Tensor, tangent: float) -> Tensor:
     """The camera's maps (..., H, W) as crops (..., G, G) by the cubic spline: torch's bicubic normals show a grid."""
     matrix = spline_matrix(maps.shape[-1], GRID, tangent / math.tan(FIELD_OF_VIEW / 2)).to(maps)
     return matrix @ maps.detach() @ matrix.mT
