@@ -3,7 +3,7 @@
     python -m benchmarks.browser [--seconds 10]
 
 Starts the app and a browser on this machine. The bundled map, its faces repeated until there are 10,000, is dragged and
-zoomed by the wheel; then a camera that sees a moving face is analyzed on the Inspect tab. Counted are the frames that
+zoomed by the wheel; then a camera that sees a moving face is analyzed in the studio. Counted are the frames that
 the browser draws with the map elsewhere, and analyzed camera frames once they are shown.
 Needs Chromium (packages-dev.txt) and requirements-dev.txt.
 """
@@ -156,7 +156,7 @@ def measure_map(watched: FrameCounter) -> None:
 
 def measure_camera(watched: FrameCounter) -> None:
     """Analyzed camera frames."""
-    watched.page.get_by_role("tab", name="Inspect").click()
+    watched.page.get_by_role("tab", name="Studio").click()
     watched.page.locator("#camera button").first.click()
     watched.count("camera: analyzed frames", "document.querySelector('#equation .albedo img').src")
 

@@ -101,7 +101,6 @@ def link(**parameters: str):
     async def ask(visitor: Visitor) -> None:
         visitor.client.params = parameters
         await visitor.ask("open_first")
-        await visitor.ask("restore")
 
     return ask
 

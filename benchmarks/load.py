@@ -39,14 +39,14 @@ TARGETS = {"redraw": 0.5, "analyze": 3.0}
 async def redraw(visitor: Visitor) -> float:
     """Seconds until the render has another pose."""
     values = visitor.values("redraw")
-    values[1:4] = random.randint(-40, 40), random.randint(-20, 20), 0
+    values[6:9] = random.randint(-40, 40), random.randint(-20, 20), 0
     return (await visitor.together({"redraw": values}))["redraw"][1]
 
 
 async def followed(visitor: Visitor, name: str) -> float:
     """Seconds until the factors of an opened face are shown; returns when the whole page is updated."""
     answers = await visitor.together({one: visitor.values(one) for one in visitor.followers(name)})
-    return answers["show"][1]
+    return answers["show_factors"][1]
 
 
 async def analyze(visitor: Visitor, photo: Path) -> float:
@@ -72,7 +72,7 @@ async def warm_up(url: str) -> None:
     """Use everything once; print how long the first screen took."""
     async with Visitor.at(url) as (visitor,):
         await visitor.ask("open_first")
-        await visitor.ask("show", *visitor.values("show"))
+        await followed(visitor, "open_first")
         print(f"first screen {time.perf_counter() - BEGIN:6.1f} s after the start", flush=True)
         await analyze(visitor, EXAMPLES[0])
         await redraw(visitor)
@@ -139,7 +139,7 @@ class Soak:
 
     async def _follow(self, visitor: Visitor, name: str, photo: str) -> None:
         answers = await visitor.together({one: visitor.values(one) for one in visitor.followers(name)})
-        shown = answers["show"][0]["data"][1:5]  # numbers, refinement, warnings, and both compared images
+        shown = answers["show_factors"][0]["data"][:4]  # equation, numbers, refinement, warnings
         self.crossed += self.shown.setdefault(photo, shown) != shown
 
     async def choose_donor(self, visitor: Visitor) -> None:

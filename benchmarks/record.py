@@ -112,15 +112,13 @@ def play(recorder: Recorder) -> None:
     recorder.rest()
 
     live = "#render .live"
-    recorder.open_tab("Pose & light", f"{live}[src*=jpeg]")
     recorder.slide("yaw", live, [0, -12, -24, -36, -24, -12, 0, 12, 24, 36, 24, 12])
     recorder.slide("ambient", live, [0.35])
     recorder.slide("diffuse", live, [0.75])
     recorder.slide("across", live, [-60, -40, -20, 0, 20, 40, 60])
     recorder.milliseconds[-1] = HOLD
 
-    live = "#swap-render .live"
-    recorder.open_tab("Swap", "#swap-interpolation .steps img")
+    recorder.slide("swap-albedo", live, [1])
     recorder.changing(live, page.locator("#swap-donors button").nth(DONOR).click)
     recorder.rest()
     recorder.slide("swap-albedo", live, [1.25, 1.5])

@@ -14,6 +14,8 @@ from core.errors import ConfigError
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 """Folder of everything that is bundled: weights, map, examples, rig, detector."""
+PREVIEW_SIZE = 256
+"""Side in pixels of the largest renders for which `LatentFace.preview` is enough."""
 BATCH = 32
 """Images that pass through the networks at once."""
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from torch import Tensor
 
 from core.arguments import BACKGROUNDS, MAX_ANGLES, MAX_LIGHT_ANGLE, MAX_STRENGTH
+from core.config import PREVIEW_SIZE
 from core.lazy import lazy_property
 from core.model.diffusion import SEED
 from core.types import Factors, Light, TexturedFace, View
@@ -221,8 +222,6 @@ class EditedFace:
         if edits.detail == DECODED:
             return self._once(DECODED, len(STAGES), tuple(self._keys(edits)),
                               lambda: self.model.texture(self._edited(DECODED, self.textured.factors, edits)))
-        from core.pipeline import PREVIEW_SIZE
-
         if not any(self._keys(edits)):
             return self.textured
         if size <= PREVIEW_SIZE:

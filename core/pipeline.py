@@ -34,6 +34,7 @@ from core.arguments import (
     check_size,
     check_strength,
 )
+from core.config import PREVIEW_SIZE
 from core.errors import ArgumentInvalid, WeightsMissing
 from core.lazy import lazy_property
 from core.model.diffusion import SEED
@@ -56,10 +57,6 @@ if TYPE_CHECKING:
     from core.video.live import LiveFace
     from core.video.reader import Frame
     from core.video.track import Track
-
-PREVIEW_SIZE = 256
-"""Side in pixels of the largest renders for which `LatentFace.preview` is enough."""
-
 
 Edited = TypeVar("Edited", Factors, TexturedFace)
 

@@ -17,8 +17,8 @@ FORBIDDEN = {
     "app": {"training"},
 }
 FLOORS = [{"environment", "errors", "lazy", "parallel"}, {"arguments", "config", "files", "hub", "types"}, {"geometry"},
-          {"faces", "model"}, {"rendering"}, {"export"}, {"edits", "head", "latent_map", "video"}, {"pipeline"}, {"collection"},
-          {"cli"}]
+          {"faces", "model"}, {"rendering"}, {"export"}, {"edits", "head", "latent_map", "video"}, {"pipeline"},
+          {"collection"}, {"cli"}]
 """The rooms of core, from the lowest floor up; a room may import from its own floor and from those below."""
 HEAVY = {"gradio", "mediapipe", "diffusers", "umap", "sklearn", "trimesh"}
 

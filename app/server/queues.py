@@ -20,7 +20,7 @@ QUEUES = {
     "interactive": (2, ["Studio.redraw", "Studio.undo", "Studio.redo", "Studio.reset", "Studio.surprise",
                          "Studio.blend_identity", "Studio.show_influence", "MapTab.point", "PhotoPanel.move_crop"]),
     "analysis": (2, ["PhotoPanel.open_first", "PhotoPanel.open_example", "PhotoPanel.open_photo",
-                     "PhotoPanel.choose_face", "PhotoPanel.crop_by_hand", "Studio.show", "Inspect.show",
+                     "PhotoPanel.choose_face", "PhotoPanel.crop_by_hand", "Studio.show", "Inspect.show_factors",
                      "Inspect.refine_face", "Inspect.keep_frame", "ExportMenu.open_session", "MapTab.open_face",
                      "Studio.open_donor", "Studio.exchange", "SwapPanes.open", "SwapPanes.follow", "Grid.open",
                      "Grid.add_photos", "MapTab.show", "analyze", "render", "frontalize", "swap", "nearest"]),

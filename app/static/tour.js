@@ -28,7 +28,7 @@ watch('frames', async () => {
   const begin = performance.now();
   const play = (now) => {
     if (touched) return;
-    pen.drawImage(images[Math.floor((now - begin) / 1000 / SECONDS * images.length) % images.length], 0, 0);
+    pen.drawImage(images[Math.floor(Math.max(0, now - begin) / 1000 / SECONDS * images.length) % images.length], 0, 0);
     element.classList.add('touring');
     requestAnimationFrame(play);
   };

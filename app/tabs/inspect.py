@@ -42,7 +42,7 @@ class Inspect:
             gr.HTML("Drag to turn, scroll to zoom", elem_classes="credit", apply_default_css=False)
         shown = [self.equation, self.readout, self.refine, self.warnings]
         for event in (shared.session.change, self.camera.stopped):
-            event(self.show, shared.session, [*shown, self.camera], show_progress_on=self.equation,
+            event(self.show_factors, shared.session, [*shown, self.camera], show_progress_on=self.equation,
                   trigger_mode="always_last", **PRIVATE)
         self.refine.input(self.refine_face, [shared.session, self.refine], shared.session,
                           show_progress_on=self.equation, trigger_mode="always_last", **PRIVATE)
@@ -54,7 +54,7 @@ class Inspect:
         self.camera.keep(self.keep_frame, None, shared.session, show_progress_on=self.equation, **PRIVATE)
 
     @handle_errors
-    def show(self, session: Session | None) -> dict[Any, Any]:
+    def show_factors(self, session: Session | None) -> dict[Any, Any]:
         """Show the page's face, also after the camera. Another face than before stops the camera."""
         return gr.skip() if session is None else self._show(session) | {self.camera: gr.update(face=str(id(session)))}
 

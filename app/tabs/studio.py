@@ -84,7 +84,7 @@ class Studio:
         everything = [*drawing, self.shown, self.edited, donor, self.identity_donor, *self.controls, ui.donors,
                       ui.identities]
         gr.on([session.change, donor.change], self.show, [session, self.history, *self.stack], everything,
-              show_progress_on=self.render, trigger_mode="always_last", **PRIVATE)
+              **LIVE)
         # One event for all, so that a page has one redraw at a time: answers could overtake each other otherwise.
         redraws = [event_of(one, "input") for one in self.controls]
         gr.on([*redraws, event_of(self.render, "settle")], self.redraw, [self.history, self.drawn, *self.stack],

@@ -75,7 +75,6 @@ class StudioControls:
         with self._section("pose", "Pose", True):
             self.pose = controls.pose_sliders()
             controls.presets("pose-presets", POSE_PRESETS)
-            gr.Button("Frontalize", size="sm", variant="primary", elem_id="frontalize")
 
     def _lay_out_light(self) -> None:
         with self._section("light", "Light", False):

@@ -1,4 +1,4 @@
-"""What a visitor sees and does on the Inspect tab, in the real app with the real weights."""
+"""Photos, the equation and the other panes on the factors, in the real app with the real weights."""
 
 import io
 import json
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.ui.conftest import EXAMPLES, PHONE
-from tests.ui.images import as_jpeg, changed, pixels, shows, source
+from tests.ui.images import as_jpeg, changed, pixels, settled, shows, source
 
 pytestmark = pytest.mark.timeout(180)
 TILES = ["albedo", "shading", "canonical", "reconstruction", "photo", "depth", "normals", "light", "error",
@@ -73,20 +73,30 @@ def test_the_pointer_shows_values_in_all_tiles_of_its_frame(desktop):
     assert desktop.locator("#equation .tile[data-at]").count() == 0
 
 
-def test_a_tile_enlarges_compares_and_closes(desktop):
+def test_a_tile_enlarges_compares_steps_and_closes(desktop):
     desktop.locator("#equation .depth button").click()
-    dialog = desktop.locator("#equation dialog")
-    dialog.wait_for(state="visible")
-    assert dialog.locator("h3").inner_text() == "Depth"
-    assert dialog.bounding_box()["width"] > 400
-    dialog.locator("input").fill("50")
-    assert dialog.locator(".under").get_attribute("src") == source(desktop, "#equation .canonical img")
-    assert "50%" in dialog.locator(".under").evaluate("image => getComputedStyle(image).clipPath")
+    large = desktop.locator("#enlarged")
+    large.wait_for()
+    assert large.locator("h3").inner_text() == "Depth"
+    assert large.locator(".compare").bounding_box()["width"] >= 512
+    large.locator("input").fill("50")
+    assert large.locator(".under").get_attribute("src") == source(desktop, "#equation .canonical img")
+    assert "50%" in large.locator(".under").evaluate("image => getComputedStyle(image).clipPath")
     desktop.keyboard.press("Escape")
-    dialog.wait_for(state="hidden")
+    large.wait_for(state="hidden")
+    desktop.get_by_text("What am I seeing?").click()
+    titles = []
+    for _ in TILES:
+        titles.append(large.locator("h3").inner_text())
+        assert len(large.locator("p").inner_text()) > 20
+        large.locator(".later").click()
+    assert titles[:3] == ["Albedo", "Shading", "Canonical face"] and len(set(titles)) == len(TILES)
+    large.locator(".close").click()
+    large.wait_for(state="hidden")
 
 
 def test_the_face_is_shown_in_3d(desktop):
+    desktop.get_by_role("tab", name="3-D").click()
     desktop.locator("#model3d canvas").scroll_into_view_if_needed()
     for _ in range(60):
         shot = desktop.locator("#model3d canvas").screenshot()
@@ -94,6 +104,7 @@ def test_the_face_is_shown_in_3d(desktop):
         covered = (np.abs(view - view[2, 2]).max(-1) > 16).mean()
         if covered > 0.2:
             break
+    desktop.get_by_role("tab", name="Equation").click()
     assert covered > 0.2
 
 
@@ -140,11 +151,8 @@ def test_an_example_is_opened_with_a_click(desktop):
     assert desktop.locator("#faces button:visible").count() == 0
 
 
-def test_refinement_is_a_switch_whose_factors_all_tabs_use(fresh):
-    fresh.get_by_role("tab", name="Pose").click()
-    fresh.wait_for_selector("#render .live[src*=jpeg]")
-    live = source(fresh, "#render .live")
-    fresh.get_by_role("tab", name="Inspect").click()
+def test_refinement_is_a_switch_whose_factors_are_rendered_too(fresh):
+    live = settled(fresh, "#render .live", "")
     found, switch = source(fresh, "#equation .reconstruction img"), fresh.locator("#refine input")
     assert not switch.is_checked()
     switch.check()
@@ -176,10 +184,11 @@ def test_the_page_shows_one_face_while_the_camera_runs_and_after_it(open_page):
         for stop in (button, page.locator("#export summary")):
             button.click()
             changed(page, albedo, own)
-            assert not page.locator("#photo").is_visible() and not page.locator("#solid").is_visible()
+            assert not page.locator("#photo").is_visible() and page.locator("#enlarged").is_visible()
             stop.click()
             shows(page, albedo, own)
             page.locator("#photo").wait_for()
+            page.locator("#enlarged").wait_for(state="hidden")
         page.locator("#export summary").click()
         button.click()
         changed(page, albedo, own)

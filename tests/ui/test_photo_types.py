@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.ui.conftest import EXAMPLES
-from tests.ui.images import changed, source
+from tests.ui.images import changed, settled, source
 
 pytestmark = pytest.mark.timeout(300)
 ALBEDO = "#equation .albedo img"
@@ -39,12 +39,10 @@ def test_photos_without_an_image_type_are_taken(open_page, tmp_path):
             shown = changed(page, ALBEDO, shown)
         page.evaluate(DROP, ["d.heif", base64.b64encode(photo(4, "HEIF")).decode()])
         changed(page, ALBEDO, shown)
-        page.get_by_role("tab", name="Swap").click()
-        page.wait_for_selector("#swap-render .live[src*=jpeg]")
-        expression = source(page, "#swap-render .live")
+        expression = settled(page, "#render .live", "")
         (tmp_path / "e.heic").write_bytes(photo(5, "HEIF"))
-        page.locator("#swap-controls input[type=file]").set_input_files(tmp_path / "e.heic")
-        changed(page, "#swap-render .live", expression)
+        page.locator("#expression-controls input[type=file]").set_input_files(tmp_path / "e.heic")
+        changed(page, "#render .live", expression)
 
 
 def test_the_file_dialog_shows_them(open_page):

@@ -1,18 +1,19 @@
-"""What a visitor sees and does on the Pose & light tab, in the real app with the real weights."""
+"""The live render of the studio, its pose and its light, in the real app with the real weights."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.ui.images import changed, holds, pixels, settled, shows, source
+from tests.ui.studio import unfold
 
 pytestmark = pytest.mark.timeout(180)
 
 
 def opened(page):
-    """The page, its Pose & light tab open and drawn."""
-    page.get_by_role("tab", name="Pose").click()
+    """The page, its face drawn and its sections open."""
     page.wait_for_selector("#render .live[src*=jpeg]")
+    unfold(page, "light", "background")
     return page
 
 
@@ -126,7 +127,6 @@ def test_refinement_keeps_a_chosen_pose(fresh):
     earlier = settled(fresh, "#render .live", "")
     fresh.locator("#yaw input[type=range]").fill("35")
     settled(fresh, "#render .live", earlier)
-    fresh.get_by_role("tab", name="Inspect").click()
     fresh.locator("#refine input").check()
     fresh.wait_for_function("() => location.search.includes('refined=1')")
     assert "yaw=35" in fresh.url
@@ -156,7 +156,6 @@ def test_keys_turn_the_face_and_delete_resets_a_slider(desktop):
 
 def test_a_link_restores_pose_and_light(open_page):
     with open_page(link="example=4&yaw=33&across=-50") as page:
-        page.get_by_role("tab", name="Pose").click()
         holds(page, "#yaw input[type=range]", "33")
         holds(page, "#across input[type=range]", "-50")
         earlier = source(page, "#render .live")

@@ -7,16 +7,20 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from tests.ui.conftest import EXAMPLES, PHONE
-from tests.ui.images import changed, pixels, settled, source
+from tests.ui.images import changed, pixels, settled, shows, source
+from tests.ui.studio import LIVE, slider, unfold, url_has
 
 pytestmark = pytest.mark.timeout(300)
-LIVE = "#swap-render .live"
+LAST = "#swap-interpolation figure:last-child img"
 
 
 def opened(page):
-    """The page, its Swap tab open and drawn."""
-    page.get_by_role("tab", name="Swap").click()
-    page.wait_for_selector(f"{LIVE}[src*=jpeg]")
+    """The page, with another face's expression and the interpolation shown."""
+    first = settled(page, LIVE, "")
+    unfold(page, "identity", "background")
+    page.locator("#swap-donors button").nth(4).click()
+    settled(page, LIVE, first)
+    page.get_by_role("tab", name="Interpolation").click()
     page.wait_for_selector("#swap-interpolation .steps img")
     return page
 
@@ -28,7 +32,7 @@ def desktop(open_page):
         yield opened(page)
 
 
-def test_the_first_screen_shows_two_examples_and_the_interpolation(desktop):
+def test_the_interpolation_starts_at_the_face_and_ends_at_the_donors_expression(desktop):
     own, other = (pixels(one.get_attribute("src")) for one in desktop.locator("#swap-pair img").all())
     assert np.abs(own - other).mean() > 5
     steps = [pixels(one.get_attribute("src")) for one in desktop.locator("#swap-interpolation img").all()]
@@ -44,19 +48,18 @@ def test_the_strength_changes_the_render_and_restores_it(desktop):
 
 
 def test_decoded_detail_offers_depth_and_the_interpolation_of_identities(desktop):
-    desktop.get_by_role("tab", name="Interpolation").click()
     start, depth, what = source(desktop, LIVE), desktop.locator("#swap-depth"), desktop.locator("#swap-what")
     assert desktop.locator("#swap-albedo").inner_text().startswith("Strength") and not depth.is_visible()
     assert what.inner_text().split() == ["Interpolate", "Expression"]
-    desktop.locator("#swap-detail").get_by_text("Decoded").click()
+    earlier = source(desktop, LAST)
+    desktop.locator("#detail").get_by_text("Decoded").click()
     decoded = settled(desktop, LIVE, start)
     depth.wait_for()
     assert desktop.locator("#swap-albedo").inner_text().startswith("Albedo")
-    last = "#swap-interpolation figure:last-child img"
-    earlier = source(desktop, last)
+    earlier = changed(desktop, LAST, earlier)
     what.get_by_text("Both").click()
-    changed(desktop, last, earlier)
-    desktop.locator("#swap-detail").get_by_text("Photo").click()
+    changed(desktop, LAST, earlier)
+    desktop.locator("#detail").get_by_text("Photo").click()
     assert settled(desktop, LIVE, decoded) == start
     depth.wait_for(state="hidden")
 
@@ -73,16 +76,16 @@ def test_another_donor_swapped_roles_and_the_neutral_face(desktop):
     exchanged = settled(desktop, LIVE, with_second)
     desktop.locator("#swap-source").get_by_text("Neutral").click()
     neutral = settled(desktop, LIVE, exchanged)
-    desktop.locator("#swap-source").get_by_text("From the other face").click()
+    desktop.locator("#swap-source").get_by_text("From another face").click()
     settled(desktop, LIVE, neutral)
 
 
 def test_saved_renders_say_that_they_are_synthetic(desktop):
     saved = []
     for watermark in (False, True):
-        desktop.locator("#swap-render .watermark").set_checked(watermark)
+        desktop.locator("#render .watermark").set_checked(watermark)
         with desktop.expect_download() as download:
-            desktop.locator("#swap-render .save").click()
+            desktop.locator("#render .save").click()
         saved.append(Image.open(download.value.path()))
     assert all(image.text["Description"].startswith("Synthetic") for image in saved)
     plain, marked = (np.asarray(image, float)[-40:, :120] for image in saved)
@@ -117,6 +120,47 @@ def test_denoising_steps_and_uncertainty_change_with_the_seed(desktop):
     first = source(desktop, "#swap-steps figure:first-child img")
     desktop.locator("#swap-seed input[type=number]").fill("7")
     changed(desktop, "#swap-steps figure:first-child img", first)
+
+
+def test_named_edits_a_donor_and_another_identity_add_up_and_are_undone_one_by_one(open_page):
+    with open_page(link="example=4") as page:
+        shown = [settled(page, LIVE, "")]
+        unfold(page, "identity")
+        slider(page, "smile").fill("1")
+        shown.append(settled(page, LIVE, shown[-1]))
+        mouth = [pixels(one)[300:420, 120:390] for one in shown]
+        assert np.abs(mouth[1] - mouth[0]).mean() > 2  # the hero smiles
+        page.locator("#swap-donors button").nth(4).click()
+        shown.append(settled(page, LIVE, shown[-1]))
+        page.locator("#identity-donors button").nth(6).click()
+        shown.append(settled(page, LIVE, shown[-1]))
+        url_has(page, "edits=smile:1", "donor=5", "identity=7")
+        assert len(set(shown)) == 4
+        for expected in shown[-2::-1]:
+            page.keyboard.press("Control+z")
+            shows(page, LIVE, expected)
+        assert slider(page, "smile").input_value() == "0"
+        page.keyboard.press("Control+Shift+z")
+        shows(page, LIVE, shown[1])
+        page.locator("#reset-expression").click()
+        shows(page, LIVE, shown[0])
+        page.locator("#surprise").click()
+        url_has(page, "edits=")
+
+
+def test_the_influence_of_a_slider_is_shown_while_the_pointer_is_on_it(desktop):
+    slider(desktop, "smile").hover()
+    desktop.wait_for_selector("#render.pointed, .pointed .influence", state="attached")
+    desktop.mouse.move(0, 0)
+    desktop.wait_for_selector(".pointed .influence", state="detached")
+
+
+def test_a_search_shows_sliders_beyond_the_first(desktop):
+    assert not slider(desktop, "cheeks puffed").is_visible()
+    desktop.get_by_label("Search the sliders").fill("cheeks p")
+    slider(desktop, "cheeks puffed").wait_for()
+    assert not slider(desktop, "smile").is_visible()
+    desktop.get_by_label("Search the sliders").fill("")
 
 
 def test_a_phone_shows_it_without_scrolling_sideways(open_page):

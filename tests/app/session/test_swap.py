@@ -1,4 +1,4 @@
-"""Swapped faces: strengths, sources, seeds, interpolation and grid, with a small random model."""
+"""Faces with another's expression: strengths, sources, seeds, interpolation and grid, with a small random model."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,13 +9,14 @@ import torch
 
 from app.session import session as session_module
 from app.session import swap as swap_module
-from app.session.session import Session, model
-from app.session.swap import NEUTRAL, Pair, SwapStrength, denoising, open_face, render_grid, require_pair
+from app.session.session import Session, model, render_face
+from app.session.swap import Pair, denoising, open_face, render_grid, require_pair
 from app.tabs import swap_grid
 from app.tabs.shared_state import SharedState
 from app.tabs.swap_grid import MAX_FACES, Grid
 from core import LatentFace
 from core.config import DiffusionConfig, ModelConfig
+from core.edits import DECODED, EditedFace, Edits
 from core.errors import FaceNotFound, WeightsMissing
 from core.export.visualize import to_uint8
 from core.faces import Crop, face_from_crop
@@ -44,10 +45,14 @@ def _session(model: LatentFace, photo: np.ndarray) -> Session:
     return Session(photo, [face], 0, model.analyze([face]))
 
 
+def edited(subject: Session, edits: Edits):
+    return EditedFace(model(), subject.textured).face(edits, SIZE).factors
+
+
 def test_strength_0_keeps_the_face_and_larger_strengths_change_it_more(faces):
-    pair = Pair(*faces[:2])
-    own = pair.subject.factors
-    swapped = [pair.decoded(SwapStrength(depth, 0)) for depth in (0, 1, 1.5)]
+    own = faces[0].factors
+    swapped = [edited(faces[0], Edits(expression_from=faces[1], depth=depth, strength=0, detail=DECODED))
+               for depth in (0, 1, 1.5)]
     torch.testing.assert_close(swapped[0].canon_depth, own.canon_depth, atol=1e-4, rtol=0)
     whole, more = ((found.codes.depth_code - own.codes.depth_code).norm().item() for found in swapped[1:])
     assert more == pytest.approx(1.5 * whole, rel=1e-3) and whole > 0
@@ -55,23 +60,23 @@ def test_strength_0_keeps_the_face_and_larger_strengths_change_it_more(faces):
 
 
 @pytest.mark.parametrize("detail", ["Photo", "Decoded"])
-@pytest.mark.parametrize("source", [swap_module.OTHER, NEUTRAL])
+@pytest.mark.parametrize("source", ["another face", "neutral"])
 def test_both_kinds_of_detail_are_rendered_with_either_source(faces, detail, source):
-    array = Pair(*faces[:2]).render(SwapStrength(source=source, detail=detail), SIZE)
+    lent = "neutral" if source == "neutral" else faces[1]
+    array = render_face(faces[0], Edits(expression_from=lent, detail=detail), SIZE)
     assert array.shape == (SIZE, SIZE, 3) and array.dtype == np.uint8 and array.std() > 1
 
 
 def test_full_resolution_has_one_strength(faces):
-    pair = Pair(*faces[:2])
-    first, other_depth, other_strength = (pair.render(SwapStrength(*values), SIZE)
-                                          for values in ((1, 1), (0.2, 1), (1, 0.2)))
+    first, other_depth, other_strength = (
+        render_face(faces[0], Edits(expression_from=faces[1], strength=strength, depth=depth), SIZE)
+        for strength, depth in ((1, 1), (1, 0.2), (0.2, 1)))
     assert np.array_equal(first, other_depth) and not np.array_equal(first, other_strength)
 
 
-def test_the_neutral_face_does_not_depend_on_the_donor(faces):
-    first, second = (Pair(faces[0], other).decoded(SwapStrength(source=NEUTRAL)) for other in faces[1:])
-    assert torch.equal(first.canon_albedo, second.canon_albedo)
-    assert not torch.equal(first.codes.albedo_code, faces[0].factors.codes.albedo_code)
+def test_the_neutral_face_is_of_the_identity_alone(faces):
+    neutral = edited(faces[0], Edits(expression_from="neutral", detail=DECODED))
+    assert not torch.equal(neutral.codes.albedo_code, faces[0].factors.codes.albedo_code)
 
 
 def test_a_seed_gives_one_identity_which_is_computed_once(faces):
@@ -82,8 +87,8 @@ def test_a_seed_gives_one_identity_which_is_computed_once(faces):
 def test_visitors_who_share_an_example_prepare_their_own_swap(faces):
     pairs = [Pair(faces[0], donor) for donor in faces[1:] * 2]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda pair: pair.render(SwapStrength(), 300), pairs))
-    alone = [Pair(faces[0], donor).render(SwapStrength(), 300) for donor in faces[1:] * 2]
+        together = list(pool.map(lambda pair: pair.render("Photo", 300), pairs))
+    alone = [Pair(faces[0], donor).render("Photo", 300) for donor in faces[1:] * 2]
     assert all(map(np.array_equal, together, alone))
 
 
@@ -97,7 +102,7 @@ def test_the_last_denoising_step_is_the_identity(faces):
 def test_an_interpolation_starts_at_the_subject(faces):
     renders = Pair(*faces[:2]).interpolation("code", "Decoded", 3, SIZE)
     assert len(renders) == 3
-    start = Pair(*faces[:2]).render(SwapStrength(0, 0, detail="Decoded"), SIZE)
+    start = Pair(*faces[:2]).render("Decoded", SIZE, 0)
     assert np.abs(renders[0].astype(int) - start).max() <= 1
     assert not np.array_equal(renders[1], renders[2])
 
@@ -105,7 +110,7 @@ def test_an_interpolation_starts_at_the_subject(faces):
 def test_the_grid_has_identities_down_and_expressions_across(faces):
     rows = list(render_grid(faces[:2], "Decoded", SIZE))
     assert [len(row) for row in rows] == [2, 2]
-    assert np.array_equal(rows[1][0], Pair(faces[1], faces[0]).render(SwapStrength(detail="Decoded"), SIZE))
+    assert np.array_equal(rows[1][0], Pair(faces[1], faces[0]).render("Decoded", SIZE))
 
 
 @pytest.mark.parametrize("seed", [0, 5])
@@ -113,7 +118,7 @@ def test_without_diffusion_weights_a_message_says_so(faces, monkeypatch, seed):
     alone = LatentFace(model().autoencoder)
     monkeypatch.setattr(session_module, "_load_model", lambda: alone)
     subject = _session(alone, faces[0].photo)
-    for render in (lambda: Pair(subject, faces[1], seed).render(SwapStrength(), SIZE), lambda: subject.split(seed)):
+    for render in (lambda: Pair(subject, faces[1], seed).render("Photo", SIZE), lambda: subject.split(seed)):
         with pytest.raises(WeightsMissing, match="train_diffusion"):
             render()
     assert subject.codes == subject.factors.codes
@@ -153,11 +158,3 @@ def test_added_photos_that_cannot_be_used_are_left_out(grid, faces, monkeypatch)
 def test_a_pair_that_was_deleted_is_answered_with_a_message():
     with pytest.raises(FaceNotFound, match="deleted"):
         require_pair(None)
-
-
-def test_the_strength_survives_a_link_and_invalid_values_fall_back_to_defaults():
-    strength = SwapStrength(1.25, 0, NEUTRAL)
-    link = {name: str(value) for name, value in strength.link_parameters().items()}
-    assert SwapStrength.parse(link) == strength
-    assert SwapStrength.parse({"depth": "9", "albedo": "nan", "expression": "<b>"}) == SwapStrength()
-    assert set(SwapStrength().link_parameters().values()) == {None}

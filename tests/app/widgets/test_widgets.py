@@ -11,11 +11,12 @@ import torch
 from PIL import Image
 
 from app.session.session import Session
-from app.session.settings import FRONT, LightSettings, Pose
+from app.session.settings import FRONT
 from app.widgets import photo, readout
 from app.widgets.images import SCALES, color_map, jpeg_url, png_url
 from app.widgets.light import ball_url
 from core import Codes, Factors, Light, View
+from core.edits import LightSettings, Pose
 from core.export.quality import TYPICAL_SPREAD
 from core.export.report import error_map
 from core.export.visualize import to_uint8
