@@ -112,6 +112,7 @@ def build_demo() -> gr.Blocks:
     from app.tabs.photo_panel import PhotoPanel
     from app.tabs.shared_state import SharedState
     from app.widgets.assets import read_text
+    from app.widgets.section import section_header
     from app.widgets.url_state import keep_tab
 
     with SafeBlocks(title="LatentFace", analytics_enabled=False) as demo:
@@ -121,7 +122,9 @@ def build_demo() -> gr.Blocks:
             export = ExportMenu(shared)
         with gr.Row(elem_id="panels"):
             with gr.Column(scale=4, min_width=260, elem_id="photo-panel"):
-                panel = PhotoPanel(shared, demo)
+                section_header("photo", "Photo and examples", False, "photo-parts", can_reset=False)  # on phones only
+                with gr.Column(elem_id="photo-parts"):
+                    panel = PhotoPanel(shared, demo)
             with gr.Column(scale=17, min_width=300, elem_id="work"), gr.Tabs(overflow_behavior="wrap") as tabs:
                 studio = _build_tabs(shared)
         export.connect(studio)

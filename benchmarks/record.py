@@ -2,8 +2,9 @@
 
     python -m benchmarks.record [--out assets/readme.gif]
 
-Starts the app and drives a browser: another example is analyzed, turned, lit, given another expression, and found on
-the map. Every screenshot waits until the page is drawn, so that the recording looks the same on any machine.
+Starts the app and drives a browser: another example is analyzed, turned, lit, made to smile, given another expression,
+and found on the map. Every screenshot waits until the page is drawn, so that the recording looks the same on any
+machine.
 Needs Chromium (packages-dev.txt) and requirements-dev.txt.
 """
 
@@ -113,12 +114,16 @@ def play(recorder: Recorder) -> None:
 
     live = "#render .live"
     recorder.slide("yaw", live, [0, -12, -24, -36, -24, -12, 0, 12, 24, 36, 24, 12])
+    page.locator("#light-header .fold").click()
     recorder.slide("ambient", live, [0.35])
     recorder.slide("diffuse", live, [0.75])
     recorder.slide("across", live, [-60, -40, -20, 0, 20, 40, 60])
     recorder.milliseconds[-1] = HOLD
 
-    recorder.slide("swap-albedo", live, [1])
+    smile = page.locator('.sliders label[data-name="smile"] input')
+    for amount in (0.25, 0.5, 0.75, 1, 0):
+        recorder.changing(live, lambda amount=amount: smile.fill(f"{amount:g}"))
+        recorder.take()
     recorder.changing(live, page.locator("#swap-donors button").nth(DONOR).click)
     recorder.rest()
     recorder.slide("swap-albedo", live, [1.25, 1.5])

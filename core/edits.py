@@ -276,7 +276,8 @@ class EditedFace:
         return known[1]
 
 
-def _blend_identity(model: LatentFace, face: Face, donor: Donor, part: float, seed: int) -> Face:
+def _blend_identity(model: LatentFace, face: Factors | TexturedFace, donor: Donor, part: float,
+                    seed: int) -> Factors | TexturedFace:
     from core.rendering.reenactment import reenact
 
     own = face if isinstance(face, Factors) else face.factors
@@ -284,8 +285,8 @@ def _blend_identity(model: LatentFace, face: Face, donor: Donor, part: float, se
     return after if isinstance(face, Factors) else reenact(face, after, None)
 
 
-def _take_expression(model: LatentFace, face: Face, donor: Donor | Literal["neutral"], strength: float, depth: float,
-                     seed: int) -> Face:
+def _take_expression(model: LatentFace, face: Factors | TexturedFace, donor: Donor | Literal["neutral"],
+                     strength: float, depth: float, seed: int) -> Factors | TexturedFace:
     lent = None if isinstance(donor, str) else donor.textured
     if isinstance(face, Factors):
         return model.swap(face, lent.factors if lent else model.neutral(face, seed), depth, strength)

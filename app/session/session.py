@@ -73,9 +73,13 @@ class Session:
         """Codes of the face, split unless the model has no diffusion weights."""
         return self.split() if model().diffusion else self.factors.codes
 
-    @lazy_property
+    @property
     def textured(self) -> TexturedFace:
-        """The face with the photo's detail."""
+        """The face with the photo's detail, prepared once."""
+        return self._textured
+
+    @lazy_property
+    def _textured(self) -> TexturedFace:
         return self.reenacted or model().texture(self.factors, [self.face])
 
     @property

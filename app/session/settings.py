@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.edits import Edits, LightSettings, Pose
@@ -55,8 +55,10 @@ class Controls:
         source = NEUTRAL if edits.expression_from == "neutral" else OTHER if edits.expression_from else OWN
         identity = {name: amount for name, amount in edits.amounts.items() if name in identity_names}
         expression = {name: amount for name, amount in edits.amounts.items() if name not in identity_names}
-        return cls(*astuple(pose), *astuple(light), edits.detail, edits.background, expression, identity,
-                   edits.identity_locked, edits.resemblance, source, edits.strength, edits.depth, edits.seed)
+        return cls(**asdict(pose), **asdict(light), detail=edits.detail, background=edits.background,
+                   expressions=expression, semantics=identity, locked=edits.identity_locked,
+                   resemblance=edits.resemblance, source=source, strength=edits.strength, depth=edits.depth,
+                   seed=edits.seed)
 
     def edits(self, factors: Factors, donor: Session | None, identity_donor: Session | None) -> Edits:
         """The edits that the controls ask for.

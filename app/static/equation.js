@@ -44,6 +44,7 @@ const fill = () => {
   if (!tile) return;
   const image = tile.querySelector('img');
   const against = { canonical: 'canonical', photo: 'photo' }[tile.dataset.frame];
+  part('.compare').classList.toggle('masked', tile.dataset.frame === 'canonical');
   part('.over').src = image.src;
   part('.over').alt = image.alt;
   part('.under').src = (against ? element.querySelector(`.tile.${against} img`) : image).src;

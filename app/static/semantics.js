@@ -19,6 +19,9 @@ for (const [index, item] of props.items.entries()) {
   rows.set(item.name, { row, input, output, unit: item.unit });
 }
 const label = ({ row, input, output, unit }) => {
+  const place = 50 + 50 * input.value / input.max;
+  row.style.setProperty('--left', `${Math.min(50, place)}%`);
+  row.style.setProperty('--right', `${Math.max(50, place)}%`);
   output.textContent = +input.value ? `${input.value > 0 ? '+' : '−'}${Math.abs(input.value).toFixed(2)}${unit}` : '0';
   row.classList.toggle('moved', +input.value !== 0);
 };

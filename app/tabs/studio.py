@@ -250,8 +250,8 @@ class Studio:
 
     def _everything(self, session: Session, edited: EditedFace, edits: Edits, size: int) -> dict[Any, Any]:
         """Updates of the render and of all controls."""
-        donor = edits.expression_from if isinstance(edits.expression_from, Session) else None
-        identity = edits.identity_from if isinstance(edits.identity_from, Session) else None
+        donor, identity = (one if isinstance(one, Session) else None
+                           for one in (edits.expression_from, edits.identity_from))
         controls = Controls.of(edits, session.factors, self.ui.identity_names)
         return {**self._draw(session, edited, edits, size), self.shown: (session, donor), self.edited: edited,
                 self.shared.donor: donor, self.identity_donor: identity,

@@ -42,8 +42,9 @@ class StudioControls:
         """The components whose values are `app.session.settings.Controls`."""
 
     def _section(self, name: str, title: str, is_open: bool) -> gr.Column:
-        self.headers.append(section_header(name, title, is_open))
-        return gr.Column(elem_id=f"{name}-controls", elem_classes="section")
+        column = f"{name}-controls"
+        self.headers.append(section_header(name, title, is_open, column))
+        return gr.Column(elem_id=column, elem_classes="section")
 
     def _lay_out_expression(self) -> None:
         with self._section("expression", "Expression", True):

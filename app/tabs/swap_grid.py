@@ -1,4 +1,4 @@
-"""The grid of the Swap tab: every identity with every expression, for up to six faces."""
+"""The pane Grid: every identity with every expression, for up to six faces."""
 
 from __future__ import annotations
 

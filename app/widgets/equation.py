@@ -14,10 +14,12 @@ from torch import Tensor
 from app.session.session import Session
 from app.widgets.assets import read_script
 from app.widgets.compare import COMPARE
-from app.widgets.images import color_map, gradient, jpeg_url
+from app.widgets.images import color_map, gradient, jpeg_url, overlay_url
 from core import Factors
 from core.export.report import error_map
-from core.export.visualize import light_ball, normal_to_color, to_uint8, viewer_normals
+from core.export.visualize import CONTOURS, clay, light_ball, normal_to_color, to_uint8, viewer_normals
+from core.geometry.filters import blur, upsample
+from core.rendering.texture_transfer import face_region
 
 TILE_SIZE, BALL_SIZE = 256, 96
 """Pixels."""
@@ -63,10 +65,19 @@ def enlarged() -> gr.HTML:
 
 def show_equation(session: Session) -> dict:
     """Update of the component: the equation of a face."""
-    lines = {("main", ""): _main(session), ("shape", "Where the shading comes from"): _shape(session.factors),
+    face = torch.from_numpy(face_region(session.factors.canon_depth[0].cpu().numpy()))
+    lines = {("main", ""): _main(session, face),
+             ("shape", "Where the shading comes from"): _shape(session.factors, face),
              ("check", "How reliable it is"): _check(session.factors)}
     values = {tile.key: _packed(tile.values) for tiles in lines.values() for tile in tiles if tile.values is not None}
-    return gr.update(value="".join(_line(*name, tiles) for name, tiles in lines.items()), values=values)
+    style = f'<style>.equation, #enlarged {{ --face: url("{_mask_url(face)}"); }}</style>'
+    return gr.update(value=style + "".join(_line(*name, tiles) for name, tiles in lines.items()), values=values)
+
+
+def _mask_url(face: Tensor) -> str:
+    """The face (H, W) as a mask with a soft edge, for style.css: tiles of the canonical frame show nothing else."""
+    soft = blur(upsample(face.float()[None, None], TILE_SIZE), TILE_SIZE / 100).clamp(0, 1)
+    return overlay_url(soft[0, 0], 1)
 
 
 def _packed(maps: Tensor) -> dict:
@@ -76,10 +87,10 @@ def _packed(maps: Tensor) -> dict:
     return {"shape": list(maps.shape), "low": low, "high": high, "data": base64.b64encode(steps.tobytes()).decode()}
 
 
-def _main(session: Session) -> list[Tile]:
+def _main(session: Session, face: Tensor) -> list[Tile]:
     """albedo × shading = canonical → reconstruction ≈ photo."""
     factors = session.factors
-    brightest = max(1.0, factors.shading.max().item())
+    brightest = max(1.0, factors.shading[0, 0][face].max().item())
     return [
         Tile("albedo", "", "Albedo", "the skin’s own color",
              "The color of skin, lips and hair without the effect of light, seen from the front.",
@@ -107,14 +118,14 @@ def _seen_at(factors: Factors) -> str:
     return f"The aligned photo. The codes are found at {coarse}{detail}."
 
 
-def _shape(factors: Factors) -> list[Tile]:
+def _shape(factors: Factors, face: Tensor) -> list[Tile]:
     """depth → normals · light."""
-    near, far = factors.canon_depth.flatten().quantile(torch.tensor([0.01, 0.9])).tolist()
+    near, far = factors.canon_depth[0][face].quantile(torch.tensor([0.01, 0.99])).tolist()
     return [
-        Tile("depth", "", "Depth", "near is bright",
-             "Distance from the camera in the frontal pose, in units of the distance between camera and head. "
-             "It has no scale in centimetres.",
-             color_map(-factors.canon_depth[0], -far, -near, "viridis"), ("viridis", f"{far:.3f}", f"{near:.3f}"),
+        Tile("depth", "", "Depth", "lines of equal depth",
+             f"Distance from the camera in the frontal pose: {CONTOURS} lines from {near:.3f} at the nose to "
+             f"{far:.3f}, in units of the distance between camera and head. It has no scale in centimetres.",
+             to_uint8(clay(factors.canon_depth, factors.canon_normal, near, far, TILE_SIZE)[0]),
              frame=CANONICAL, values=factors.canon_depth),
         Tile("normals", "→", "Normals", "where the surface faces",
              "The direction of the surface at each pixel: red is right, green is up, blue is towards the camera.",

@@ -66,9 +66,9 @@ def png_url(array: np.ndarray, mark: bool = False) -> str:
     return _url(watermark(image) if mark else image, "png", compress_level=1, pnginfo=metadata)
 
 
-def overlay_url(strength: Tensor) -> str:
+def overlay_url(strength: Tensor, opacity: float = OPACITY) -> str:
     """(H, W) values in [0, 1] as a data URL of a colored layer, opaque where they are high."""
-    alpha = (strength.clamp(0, 1) * OPACITY * 255).round().byte().cpu().numpy()
+    alpha = (strength.clamp(0, 1) * opacity * 255).round().byte().cpu().numpy()
     color = np.broadcast_to(np.array(OVERLAY, np.uint8), (*alpha.shape, 3))
     return png_url(np.concatenate([color, alpha[..., None]], -1))
 

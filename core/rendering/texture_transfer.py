@@ -130,7 +130,7 @@ def head_surface(canon_depth: Tensor, tangent: float) -> tuple[Tensor, Tensor, T
     surfaces, distances = [], []
     for smooth in to_crop(canon_depth, tangent).cpu().numpy():
         smooth = _smooth(smooth, SMOOTHING * GRID)
-        face = _face_region(smooth)
+        face = face_region(smooth)
         smooth = np.where(face, _limit_pits(np.where(face, smooth, BACKGROUND)), smooth)
         distance, (rows, columns) = cast(tuple[np.ndarray, np.ndarray],
                                          distance_transform_edt(~face, return_indices=True))
@@ -156,7 +156,7 @@ def _limit_pits(depth: np.ndarray) -> np.ndarray:
     return floor + PIT * np.tanh((depth - floor) / PIT)
 
 
-def _face_region(depth: np.ndarray) -> np.ndarray:
+def face_region(depth: np.ndarray) -> np.ndarray:
     """The part of a depth map (G, G) that is the face itself: near, not steep, in one piece; bool (G, G)."""
     from scipy.ndimage import binary_fill_holes, binary_opening, label
 

@@ -5,7 +5,8 @@ import pytest
 pytestmark = pytest.mark.timeout(300)
 TABS = {"Studio": "#render .live[src*=jpeg]", "3-D": "#model3d canvas",
         "Interpolation": "#swap-interpolation .steps img", "Grid": "#swap-faces img",
-        "Denoising": "#swap-uncertainty img", "Equation": "#readout dl", "Latent map": "#map .plot[data-ready]", "API": "#api-text", "About": "#about-text"}
+        "Denoising": "#swap-uncertainty img", "Equation": "#readout dl", "Latent map": "#map .plot[data-ready]",
+        "API": "#api-text", "About": "#about-text"}
 """Name of each tab and pane, and a selector that exists once it is drawn."""
 FAINT = """() => {
   const pen = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d',

@@ -103,7 +103,7 @@ def test_an_edited_face_is_exported_as_it_is_shown(detail, session, stack, tmp_p
     assert np.array_equal(picture, render_face(session, edits, 512))
     depth, original = (np.asarray(Image.open(export_file("depth", session, one, True, tmp_path)), int)
                        for one in (edits, Edits(pose=edits.pose)))
-    assert (depth != original).any()
+    assert depth.shape != original.shape or (depth != original).any()  # without the fine stage the map is smaller
 
 
 def test_a_link_restores_all_edits_of_an_example(session, stack):
