@@ -49,8 +49,12 @@ def pane(elem_id: str) -> gr.HTML:
 
 def example_thumbnails(pressed: int | None = None) -> list[dict]:
     """The bundled photos for `faces`."""
-    return [thumbnail(example_face(number), example.title, number == pressed)
-            for number, example in enumerate(examples())]
+    return [one | {"pressed": "true" if number == pressed else "false"} for number, one in enumerate(_thumbnails())]
+
+
+@functools.cache
+def _thumbnails() -> list[dict]:
+    return [thumbnail(example_face(number), example.title) for number, example in enumerate(examples())]
 
 
 @functools.cache
