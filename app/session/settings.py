@@ -69,12 +69,13 @@ class Controls:
             identity_donor: the face whose identity is blended in.
 
         Raises:
-            ConfigError: a number is missing.
+            ConfigError: a number or a set of named amounts is missing.
         """
         numbers = (self.yaw, self.pitch, self.roll, self.across, self.above, self.ambient, self.diffuse,
                    self.resemblance, self.strength, self.depth, self.seed)
-        if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
-            raise ConfigError("Pose, light and strengths must be numbers. Reset the controls.")
+        if not (all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+                and isinstance(self.expressions, Mapping) and isinstance(self.semantics, Mapping)):
+            raise ConfigError("Pose, light, strengths and amounts must be numbers. Reset the controls.")
         expression = {OTHER: donor, NEUTRAL: "neutral"}.get(self.source)
         amounts = {name: amount for name, amount in {**self.semantics, **self.expressions}.items() if amount}
         return Edits(amounts, self.locked, identity_donor, self.resemblance, expression, self.strength, self.depth,

@@ -43,8 +43,9 @@ def open_page(browser, app_url):
     """A function that opens the app and waits for its first screen; the page may go nowhere else."""
 
     @contextlib.contextmanager
-    def open_page(viewport=DESKTOP, theme="light", link="", url=app_url):
-        context = browser.new_context(viewport=viewport, accept_downloads=True, permissions=["camera"])
+    def open_page(viewport=DESKTOP, theme="light", link="", url=app_url, motion="reduce"):
+        context = browser.new_context(viewport=viewport, accept_downloads=True, permissions=["camera"],
+                                      reduced_motion=motion)
         context.set_default_timeout(60_000)
         try:
             page = context.new_page()

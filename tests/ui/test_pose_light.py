@@ -162,3 +162,36 @@ def test_a_link_restores_pose_and_light(open_page):
         page.locator("#yaw input[type=range]").fill("12")
         settled(page, "#render .live", earlier)
         assert "example=4" in page.url and "yaw=12" in page.url
+
+
+def test_the_first_visit_plays_a_turn_until_the_face_is_touched(open_page):
+    with open_page(motion="no-preference") as page:
+        page.get_by_text("make me smile").wait_for()
+        page.wait_for_selector(".touring .tour", state="attached")
+        live = source(page, "#render .live")
+        page.locator("#render .frame").click()
+        page.wait_for_selector(".touring", state="detached")
+        assert source(page, "#render .live") == live and not page.get_by_text("make me smile").is_visible()
+
+
+def test_holding_a_key_or_a_button_shows_the_photo(desktop):
+    shown = "getComputedStyle(document.querySelector('#render .photo')).clipPath"
+    hidden = desktop.evaluate(shown)
+    desktop.locator("#render .frame").focus()
+    for press, release in ((lambda: desktop.keyboard.down("b"), lambda: desktop.keyboard.up("b")),
+                           (desktop.mouse.down, desktop.mouse.up)):
+        desktop.locator("#render .before").hover()
+        press()
+        assert desktop.evaluate(shown) == "none"
+        release()
+        assert desktop.evaluate(shown) == hidden
+
+
+def test_the_wheel_zooms_into_the_face(desktop):
+    desktop.locator("#render .frame").hover()
+    desktop.mouse.wheel(0, -300)
+    size = "document.querySelector('#render .live').getBoundingClientRect().width > 1.5 * " \
+           "document.querySelector('#render .frame').clientWidth"
+    desktop.wait_for_function(size)
+    desktop.mouse.wheel(0, 2000)
+    desktop.wait_for_function(f"!({size})")

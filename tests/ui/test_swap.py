@@ -157,10 +157,11 @@ def test_the_influence_of_a_slider_is_shown_while_the_pointer_is_on_it(desktop):
 
 def test_a_search_shows_sliders_beyond_the_first(desktop):
     assert not slider(desktop, "cheeks puffed").is_visible()
-    desktop.get_by_label("Search the sliders").fill("cheeks p")
+    search = desktop.locator("#expressions input[type=search]")
+    search.fill("cheeks p")
     slider(desktop, "cheeks puffed").wait_for()
     assert not slider(desktop, "smile").is_visible()
-    desktop.get_by_label("Search the sliders").fill("")
+    search.fill("")
 
 
 def test_a_phone_shows_it_without_scrolling_sideways(open_page):
