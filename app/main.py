@@ -146,7 +146,7 @@ def _build_tabs(shared: SharedState) -> Studio:
 
     with gr.Tab("Studio", id="studio"):
         studio = Studio(shared)
-        with gr.Tabs(elem_id="panes"):
+        with gr.Tabs(elem_id="panes", overflow_behavior="wrap"):
             Inspect(shared)
             SwapPanes(shared, studio.ui.seed, studio.ui.detail)
     with gr.Tab("Latent map", id="map"):
