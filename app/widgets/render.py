@@ -30,11 +30,12 @@ TEMPLATE = """
 <div class="tools"><button type="button" class="undo" title="Ctrl+Z">Undo</button>
 <button type="button" class="redo" title="Ctrl+Shift+Z">Redo</button>
 <button type="button" class="reset" id="reset-all">Reset all</button>
-<button type="button" class="before" title="Hold this button or the key B to see the photo">Before</button>
-<button type="button" id="frontalize">Frontalize</button></div><div class="tools"><label>Before / after
+<button type="button" class="before" title="Hold this button or the key B to see the photo">Before</button></div>
+<div class="tools"><label>Before / after
 <input type="range" class="wipe" min="0" max="100" value="0" title="Drag to show the photo over the render"></label>
 <label class="mark"><input type="checkbox" class="watermark" checked>Watermark</label>
-<button type="button" class="save">Save PNG</button></div>
+<button type="button" class="save">Save PNG</button>
+<button type="button" id="frontalize">Frontalize</button></div>
 """
 
 
