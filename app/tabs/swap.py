@@ -35,11 +35,11 @@ class SwapPanes:
 
     def __init__(self, shared: SharedState, seed: gr.Slider, detail: gr.Radio):
         """Args: the page's state, and two controls of the studio; the seed is shown here."""
-        self.pair = gr.State()
-        """The `Pair` that is shown; None until a pane is opened."""
-        self.pane = gr.State("")
-        """Which of the panes is open."""
-        with gr.Tab("Interpolation") as interpolation:
+        with gr.Tab("Interpolation") as interpolation:  # the states too: gr.Tabs counts everything between its tabs
+            self.pair = gr.State()
+            """The `Pair` that is shown; None until a pane is opened."""
+            self.pane = gr.State("")
+            """Which of the panes is open."""
             self.faces = widget.pair()
             with gr.Column(elem_id="swap-interpolation-controls"):
                 self.what = gr.Radio(["Expression"], value="Expression", label="Interpolate", elem_id="swap-what")
