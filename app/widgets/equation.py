@@ -76,7 +76,7 @@ def show_equation(session: Session) -> dict:
 
 def _mask_url(face: Tensor) -> str:
     """The face (H, W) and a soft edge around it, for style.css: tiles of the canonical frame show nothing else."""
-    soft = blur(upsample(face.float()[None, None], TILE_SIZE), TILE_SIZE / 25)
+    soft = blur(upsample(face.float()[None, None], TILE_SIZE), TILE_SIZE / 40)
     return overlay_url((2.5 * soft).clamp(0, 1)[0, 0], 1)
 
 
