@@ -51,7 +51,7 @@ class PackedConv2d(nn.Conv2d):
         source = self.weight.data_ptr(), self.weight._version
         if self._packed is None or self._packed[0] != source:
             self._packed = source, torch.ops.aten.mkldnn_reorder_conv2d_weight(
-                self.weight.to_mkldnn(), self.padding, self.stride, self.dilation, self.groups, list(input.shape))
+                self.weight.to_mkldnn(), self.padding, self.stride, self.dilation, self.groups, [1, *input.shape[1:]])
         return self._packed[1]
 
     def __getstate__(self) -> dict[str, object]:
