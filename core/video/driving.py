@@ -89,15 +89,15 @@ class Driver:
         self.basis = model.require_basis()
         self._landmarks = self.basis.landmarks[None] if face.landmarks is None else face.landmarks
         self._trust = 1.0 if relative else self.basis.photo_motion
-        self._own = self.rest(face.factors.codes.pair)
+        self._own = self.state(face.factors.codes.pair)
         displacement = self.basis.displacement  # warped onto the face once for all frames
         self._displacement = tps_warp(displacement.flatten(0, 1)[None], self.basis.landmarks,
                                       self._landmarks)[0].view_as(displacement)
 
-    def rest(self, identity: CodePair) -> State:
-        """The face's own state, its expression counted from an identity."""
-        return State.of(self.basis.predict(self.face.factors.codes.pair - identity), self.face.view, self.face.light,
-                        self._landmarks)
+    def state(self, identity: CodePair, rest: Tensor | float = 0.0) -> State:
+        """The face's own state, its expression counted from an identity and from weights at rest (57,)."""
+        weights = self.basis.predict(self.face.factors.codes.pair - identity) - rest
+        return State.of(weights, self.face.view, self.face.light, self._landmarks)
 
     def render(self, frame: TrackFrames, origin: State) -> np.ndarray:
         """The face changed as one frame is from `origin`; (size, size, 3) uint8."""
@@ -132,7 +132,7 @@ def drive_face(model: FaceModel, track: Track, relative: bool, span: tuple[float
         A frame for each of the track's in the span, at its time.
     """
     driver, frames = Driver(model, relative, face, amounts, size), track.frames.to(model.device)
-    origin = State.of_frame(frames[track.neutral]) if relative else driver.rest(track.identity.codes)
+    origin = State.of_frame(frames[track.neutral]) if relative else driver.state(track.identity.codes, track.rest)
     for index in frames_in(track, span):
         yield Frame(frames.time[index].item(), driver.render(frames[index], origin))
 

@@ -44,6 +44,13 @@ EXPRESSION_FILTER = 2.0, 4.0
 """The same of expression weights; speeds are weights a second."""
 
 
+REST = 0.1
+"""Part of the frames whose weight of an expression is below that of the face at rest. The regression knows how weights
+change and not where their zero is: each person's face at rest looks to it like some expression."""
+NEUTRAL_TURN = 2.0
+"""What a radian of pitch or yaw counts, as weights of expressions, where the neutral frame is chosen."""
+
+
 @dataclass(eq=False)
 class TrackFrames(TensorDataclass):
     """What changes from frame to frame, for the T frames that show the face."""
@@ -55,8 +62,8 @@ class TrackFrames(TensorDataclass):
     light: Light
     """Smoothed."""
     expression: Tensor
-    """(T, 57) expected weights of EXPRESSION_NAMES, smoothed: 0 is neutral, 1 full strength. What a frame hardly shows,
-    such as the gaze, stays near 0."""
+    """(T, 57) expected weights of EXPRESSION_NAMES, smoothed, counted from `Track.rest`: 0 is at rest, 1 full strength.
+    What a frame hardly shows, such as the gaze, stays near 0."""
     confidence: Tensor
     """(T,) mean confidence on the face, (0, 1]."""
     crop: Tensor
@@ -78,8 +85,10 @@ class Track:
     frames: TrackFrames
     identity: SharedIdentity
     """What all frames share; its distances are those of the frames."""
+    rest: Tensor
+    """(57,) expected weights of the face at rest, counted from the identity: of each the least tenth over time."""
     neutral: int
-    """Index of the frame whose expression is nearest to neutral: the driver's own resting face."""
+    """Index of the frame whose expression is nearest to rest: the driver's own resting face."""
 
     @property
     def disagreeing(self) -> list[float]:
@@ -108,7 +117,9 @@ def track_face(frames: Iterable[Frame], model: FaceModel, diffusion: Diffusion, 
     identity = shared_identity(diffusion, found.codes, seed)
     weights = diffusion.expression_basis.predict(found.codes.pair - identity.codes)
     found = _smoothed(replace(found, expression=weights))
-    return Track(found, identity, _neutral(found))
+    rest = found.expression.quantile(REST, 0)
+    found = replace(found, expression=(found.expression - rest).clamp(min=0))
+    return Track(found, identity, rest, _neutral(found))
 
 
 def face_tracker(model: FaceModel, diffusion: Diffusion, number: int, seed: int) -> FaceTracker:
@@ -188,7 +199,8 @@ def _filtered(rows: Tensor, frames: TrackFrames, cutoff: float, beta: float) -> 
 
 
 def _neutral(frames: TrackFrames) -> int:
-    """The frame with the weakest expression, the mouth closed and the eyes open."""
+    """The frame with the weakest expression, the mouth closed and the eyes open, that looks most straight ahead."""
     eyes = torch.cat([eye.closedness for eye in Contours.eyes(frames.landmarks)], 1).sum(1)
-    strength = frames.expression.norm(dim=1) + Contours.mouth(frames.landmarks).openness[:, 0] + eyes
+    turn = NEUTRAL_TURN * frames.view.rotation[:, :2].norm(dim=1)
+    strength = frames.expression.sum(1) + Contours.mouth(frames.landmarks).openness[:, 0] + eyes + turn
     return int(strength.argmin())
