@@ -1,6 +1,7 @@
 """Make a face pack from a folder of photos: find faces, align them, write tar shards and a csv file.
 
     python -m training.prepare photos/ --out pack/ --size 128
+    python -m training.prepare film.mp4 --out people/       # photos of one person, see training.film_people
 
 The pack has the layout that training.data.face_pack reads. The folder also holds report.csv (the result for every
 file), summary.json and train_blendshapes.npz (52 expression scores per row of train.csv). The same command continues an
@@ -42,6 +43,7 @@ from core.faces.align import cut
 from core.faces.detect import Detection, locate
 from core.faces.load_image import MAX_BYTES, read_photo
 from core.files import explain_failure, prepare_folder, write_bytes, writing
+from training.film_people import RATE, prepare_film
 
 SHARD = 4000
 """Faces per tar file."""
@@ -269,20 +271,26 @@ def main(arguments: list[str] | None = None) -> None:
     """Command line; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m training.prepare",
                                      description="Make a face pack from a folder of photos.")
-    parser.add_argument("photos", type=Path, help="folder of photos, searched recursively")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the pack")
+    parser.add_argument("photos", type=Path, help="folder of photos, searched recursively; or a film of one person")
+    parser.add_argument("--out", type=Path, required=True,
+                        help="folder of the pack; of a film: folder of people, for train_diffusion --people")
     parser.add_argument("--overwrite", action="store_true", help="also replace files that LatentFace did not write")
     defaults = {field.name: field.default for field in fields(PrepareConfig)}
     parser.add_argument("--size", type=int, help="side of the aligned images, pixels (default %(default)s)")
     parser.add_argument("--min-side", type=int,
                         help="side of the smallest crop to accept, pixels of the photo (default %(default)s)")
     parser.add_argument("--all-faces", action="store_true", help="use every face of a photo, not only the largest")
+    parser.add_argument("--rate", type=float, default=RATE, help="of a film: photos a second (default %(default)s)")
     parser.add_argument("--split", help="name of the csv file and the shards (default %(default)s)")
     parser.set_defaults(**defaults)
     escape_output()
     values = vars(parser.parse_args(arguments))
-    photos, out, overwrite = values.pop("photos"), values.pop("out"), values.pop("overwrite")
+    photos, out, overwrite, rate = (values.pop(name) for name in ("photos", "out", "overwrite", "rate"))
     try:
+        if photos.is_file():
+            count = prepare_film(photos, out, 2 * PrepareConfig(**values).size, rate, overwrite=overwrite)
+            print(f"{count} photos of one person: {out / photos.stem}")
+            return
         summary = prepare(photos, out, PrepareConfig(**values), overwrite=overwrite)
     except LatentFaceError as error:
         sys.exit(str(error))
