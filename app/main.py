@@ -87,7 +87,7 @@ def serve(host: str, port: int, weights: Path | None) -> None:
         theme=theme(),
         css_paths=ROOT / "app" / "static" / "style.css",
         favicon_path=ROOT / "app" / "static" / "favicon.svg",
-        max_file_size="20mb",
+        max_file_size="64mb",
         state_session_capacity=MAX_SESSIONS,
         run_history=False,
         footer_links=[],
@@ -143,6 +143,7 @@ def _build_tabs(shared: SharedState) -> Studio:
     from app.tabs.latent_map import MapTab
     from app.tabs.studio import Studio
     from app.tabs.swap import SwapPanes
+    from app.tabs.time import TimeTab
 
     with gr.Tab("Studio", id="studio"):
         studio = Studio(shared)
@@ -151,6 +152,8 @@ def _build_tabs(shared: SharedState) -> Studio:
             SwapPanes(shared, studio.ui.seed, studio.ui.detail)
     with gr.Tab("Latent map", id="map"):
         MapTab(shared)
+    with gr.Tab("Time", id="time") as tab:
+        TimeTab(shared, tab)
     with gr.Tab("API", id="api"):
         Api()
     with gr.Tab("About", id="about"):

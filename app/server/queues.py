@@ -18,12 +18,14 @@ from gradio.utils import LRUCache
 
 QUEUES = {
     "interactive": (2, ["Studio.redraw", "Studio.undo", "Studio.redo", "Studio.reset", "Studio.surprise",
-                         "Studio.blend_identity", "Studio.show_influence", "MapTab.point", "PhotoPanel.move_crop"]),
+                         "Studio.blend_identity", "Studio.show_influence", "MapTab.point", "PhotoPanel.move_crop",
+                        "TimeTab.scrub"]),
     "analysis": (2, ["PhotoPanel.open_first", "PhotoPanel.open_example", "PhotoPanel.open_photo",
                      "PhotoPanel.choose_face", "PhotoPanel.crop_by_hand", "Studio.show", "Inspect.show_factors",
                      "Inspect.refine_face", "Inspect.keep_frame", "ExportMenu.open_session", "MapTab.open_face",
                      "Studio.open_donor", "Studio.exchange", "SwapPanes.open", "SwapPanes.follow", "Grid.open",
-                     "Grid.add_photos", "MapTab.show", "analyze", "render", "frontalize", "swap", "nearest"]),
+                     "Grid.add_photos", "MapTab.show", "TimeTab.open", "TimeTab.follow", "analyze", "render",
+                     "frontalize", "swap", "nearest"]),
     "background": (1, ["Inspect.show_mesh", "SwapPanes.fill", "Studio.play_tour"]),
     "export": (1, ["ExportMenu.save", "MapTab.write_faces", "export"]),
 }

@@ -76,4 +76,9 @@ def overlay_url(strength: Tensor, opacity: float = OPACITY) -> str:
 def _url(image: Image.Image, kind: str, **options) -> str:
     file = io.BytesIO()
     image.save(file, kind, **options)
-    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+    return data_url(file.getvalue(), kind)
+
+
+def data_url(content: bytes, kind: str) -> str:
+    """An image file of a kind, such as "jpeg", as a data URL."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

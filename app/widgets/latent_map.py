@@ -45,7 +45,7 @@ def plots() -> gr.HTML:
     Events: `open` when it is first visible; `select` (index) for a face in a plot or among the nearest; `show` and
     `use_expression` (index) for its buttons; `point` (kind, x, y) for the pointer's position; `lasso` (indices).
     """
-    library = _plotly()
+    library = plotly_path()
     gr.set_static_paths([library])
     template = TEMPLATE.replace("{library}", file_url(library))
     return gr.HTML(None, html_template=template, css_template=read_style("map"),
@@ -64,7 +64,8 @@ def side_panel(elem_id: str, css_class: str | None = None, script: str | None = 
                    js_on_load=script and read_script(script), css_template=read_style("map_side"))
 
 
-def _plotly() -> Path:
+def plotly_path() -> Path:
+    """The script of plotly, which the app serves itself."""
     spec = find_spec("plotly")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("plotly is not installed: pip install -r requirements.txt")

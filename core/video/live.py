@@ -54,14 +54,17 @@ class LiveFace:
         sighting = self._tracker(frame)
         return None if sighting is None else _analyzed(self._model, sighting, self._filters)
 
+    def change(self, other: LiveFace) -> None:
+        """Go on with another face, or with other amounts; the camera and its neutral stay."""
+        self._driver = other._driver
+
     def set_neutral(self, seen: TrackFrames) -> None:
         """Count all changes from this frame on; by default from the first one that is rendered."""
         self._neutral = State.of_frame(seen)
 
     def render(self, seen: TrackFrames) -> np.ndarray:
         """The photo's face as a frame of `follow` changes it, (size, size, 3) uint8."""
-        if self._neutral is None:
-            self.set_neutral(seen)
+        self._neutral = self._neutral or State.of_frame(seen)
         return _rendered(self._model, self._driver, seen, self._neutral)
 
 
