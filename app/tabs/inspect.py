@@ -13,7 +13,7 @@ from app.session.session import Session, analyze_frame, open_photo, refine, requ
 from app.tabs.shared_state import SharedState
 from app.widgets.camera import camera, frame_bytes
 from app.widgets.equation import equation, show_equation
-from app.widgets.event_options import PRIVATE
+from app.widgets.event_options import LIVE, PRIVATE
 from app.widgets.readout import readout, warnings
 from core.edits import Edits
 from core.errors import FaceNotFound
@@ -36,7 +36,9 @@ class Inspect:
             with gr.Row(elem_id="found"):
                 self.readout = gr.HTML(elem_id="readout", apply_default_css=False)
                 self.refine = gr.Checkbox(label="Refine", info=REFINE, container=False, min_width=200, elem_id="refine")
-        with gr.Tab("3-D"), gr.Column(elem_id="solid"):
+        with gr.Tab("3-D") as solid, gr.Column(elem_id="solid"):
+            self.opened = gr.State(False)
+            """Whether this pane was opened: no mesh is made before, and gradio would lose it."""
             self.model3d = gr.Model3D(label="3-D", show_label=False, camera_position=CAMERA, height=440,
                                       interactive=False, elem_id="model3d")
             gr.HTML("Drag to turn, scroll to zoom", elem_classes="credit", apply_default_css=False)
@@ -46,7 +48,9 @@ class Inspect:
                   trigger_mode="always_last", **PRIVATE)
         self.refine.input(self.refine_face, [shared.session, self.refine], shared.session,
                           show_progress_on=self.equation, trigger_mode="always_last", **PRIVATE)
-        shared.session.change(self.show_mesh, shared.session, self.model3d, **PRIVATE)
+        solid.select(lambda: True, None, self.opened, **LIVE)
+        gr.on([self.opened.change, shared.session.change], self.show_mesh, [shared.session, self.opened], self.model3d,
+              **PRIVATE)
         # The browser sends the next frame ahead of this one's answer. One frame is analyzed at a time, so that answers
         # keep their order and one CPU core stays free for other visitors.
         self.camera.frame(self.show_frame, None, [*shown, self.camera], show_progress="hidden",
@@ -64,8 +68,10 @@ class Inspect:
                 self.refine: session.refined, self.warnings: warnings(session)}
 
     @handle_errors
-    def show_mesh(self, session: Session) -> str:
+    def show_mesh(self, session: Session | None, opened: bool) -> str | dict:
         """Write the face as GLB, for the viewer."""
+        if session is None or not opened:
+            return gr.skip()
         return str(export_file("glb", session, Edits(), False, new_folder(), TEXTURE_SIZE))
 
     @newest(FACE, edits=True)
