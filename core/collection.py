@@ -40,22 +40,20 @@ from core.types import CodePair, Factors
 PHOTOS_OF_PART = 256
 """Photos that are encoded between two points from which an interrupted run continues."""
 MAX_WORKERS = 1024
-CODES = 512
-"""Length of a row's codes: depth first, then albedo."""
 METADATA = b"latentface"
 """Key of the schema's metadata: JSON with the fingerprint of the weights, and the photos that were left out."""
 
 Photo = tuple[str, str | Path]
 """The name of a photo in the rows, and its file."""
 _NUMBER = pa.float32()
-_VECTOR = pa.list_(_NUMBER, CODES)
+_CODES = ("codes", "identity", "expression")
 
 
 def _struct(*names: str) -> pa.StructType:
     return pa.struct([(name, _NUMBER) for name in names])
 
 
-SCHEMA = pa.schema([
+_COLUMNS = pa.schema([
     ("file", pa.string()),
     ("face", pa.int32()),
     ("crop", _struct("x", "y", "side", "roll")),
@@ -63,17 +61,23 @@ SCHEMA = pa.schema([
     ("pose_in_photo", _struct("pitch", "yaw", "roll")),
     ("light", pa.struct([("ambient", _NUMBER), ("diffuse", _NUMBER), ("direction", pa.list_(_NUMBER, 3))])),
     ("confidence", _NUMBER),
-    ("codes", _VECTOR),
-    ("identity", _VECTOR),
-    ("expression", _VECTOR),
 ])
-"""Columns of the rows. Values and units are those of `core.export.report.report`; face 1 is the largest of a photo.
-Codes, identity and expression hold depth first, then albedo, and codes = identity + expression; without diffusion
-weights the last two are null."""
+"""Columns before the codes. Values and units are those of `core.export.report.report`; face 1 is the largest of a
+photo."""
+
+
+def schema_of(length: int) -> pa.Schema:
+    """Columns of the rows of a model whose depth and albedo codes have `length` numbers together.
+
+    Codes, identity and expression hold depth first, then albedo, and codes = identity + expression; without diffusion
+    weights the last two are null.
+    """
+    vector = pa.list_(_NUMBER, length)
+    return pa.schema([*_COLUMNS, *((name, vector) for name in _CODES)])
 
 
 class Encoder:
-    """From photos to rows of `SCHEMA`; the model is loaded once.
+    """From photos to rows of `schema_of` its codes; the model is loaded once.
 
     Args:
         weights: see LatentFace.from_pretrained, which also names the errors.
@@ -83,7 +87,9 @@ class Encoder:
 
     def __init__(self, weights: str | Path | None = None, aligned: bool = False, root: str = ""):
         self.model, self.aligned, self.root = LatentFace.from_pretrained(weights), aligned, root
-        self.schema = _with_metadata(SCHEMA, weights=self.model.fingerprint)
+        config = self.model.config
+        self.schema = _with_metadata(schema_of(config.code_size + config.albedo_code_size),
+                                     weights=self.model.fingerprint)
 
     def __call__(self, batch: Mapping[str, Sequence[Any]]) -> pa.Table:
         """Rows of a batch, as Ray Data's `map_batches` asks for it; photos that are left out are logged by name.
@@ -155,9 +161,9 @@ class Encoder:
         columns = {"file": [_text(name) for name, _, _ in faces], "face": [number for _, number, _ in faces],
                    **_numbers(factors[:count], [face for _, _, face in faces]),
                    "confidence": confidence[:count].cpu().numpy(),
-                   **{name: pa.nulls(count, _VECTOR) if rows is None else _fixed(rows[:count])
+                   **{name: pa.nulls(count, self.schema.field(name).type) if rows is None else _fixed(rows[:count])
                       for name, rows in codes.items()}}
-        return pa.table([pa.array(columns[entry.name], entry.type) for entry in SCHEMA], schema=self.schema)
+        return pa.table([pa.array(columns[entry.name], entry.type) for entry in self.schema], schema=self.schema)
 
 
 @dataclass
@@ -173,7 +179,7 @@ class Summary:
 def encode_photos(photos: Sequence[Photo], out: str | Path, weights: str | Path | None = None, aligned: bool = False,
                   workers: int = 1, overwrite: bool = False,
                   report: Callable[[int], object] = lambda _: None) -> Summary:
-    """Encode photos to a Parquet file of `SCHEMA`.
+    """Encode photos to a Parquet file with the columns of `schema_of`.
 
     An interrupted run is continued by the same call, and ends with the same file to the last bit. Until the file is
     complete, its parts are in a folder beside it that is called like it, with `.parts` behind.
@@ -256,7 +262,7 @@ def _encode_part(weights: str | Path | None, aligned: bool, task: tuple[Sequence
 
 def _merge(parts: Sequence[Path], out: Path, summary: Summary, overwrite: bool) -> Summary:
     """Write the rows of all parts into one file, a part at a time; returns the completed summary."""
-    schema = SCHEMA
+    schema = pa.schema([])
     for part in parts:
         schema = pq.read_schema(part)
         summary.left_out |= read_metadata(schema)["left_out"]
@@ -304,7 +310,7 @@ def _numbers(factors: Factors, faces: Sequence[Face]) -> dict[str, pa.Array]:
 
 def _structs(name: str, values: Any) -> pa.Array:
     """An array of a struct column from one array for each of its fields."""
-    fields = list(SCHEMA.field(name).type)
+    fields = list(_COLUMNS.field(name).type)
     return pa.StructArray.from_arrays([pa.array(one, entry.type) for one, entry in zip(values, fields, strict=True)],
                                       fields=fields)
 
@@ -315,7 +321,7 @@ def _fixed(rows: np.ndarray) -> pa.Array:
 
 
 def _joined(pair: CodePair) -> np.ndarray:
-    """(B, 512) depth first, then albedo."""
+    """(B, F) depth first, then albedo."""
     return torch.cat([pair.depth, pair.albedo], 1).cpu().numpy()
 
 

@@ -11,11 +11,14 @@ import pytest
 import torch
 from PIL import Image
 
-from core.collection import SCHEMA, Encoder, encode_photos, read_metadata
+from core.collection import Encoder, encode_photos, read_metadata, schema_of
+from core.config import ModelConfig
 from core.errors import ConfigError, FaceNotFound, OutputExists
 from core.export.quality import SIDE
 from core.export.report import report
 from core.faces import find_face
+from core.model.autoencoder import Autoencoder
+from core.pipeline import LatentFace
 
 DATA = Path(__file__).parents[1] / "data"
 PHOTOS = sorted(DATA.glob("*.jpg"))
@@ -48,7 +51,7 @@ def crops(tmp_path):
 
 
 def test_a_row_holds_what_the_analysis_says(encoder, rows):
-    assert rows.schema.equals(SCHEMA) and read_metadata(rows.schema)["weights"] == encoder.model.fingerprint
+    assert rows.schema.equals(encoder.schema) and read_metadata(rows.schema)["weights"] == encoder.model.fingerprint
     assert rows.column("file").to_pylist() == [path.name for path in PHOTOS]
     face = find_face(PHOTOS[0], full_size=SIDE)
     factors = encoder.model.analyze([face], fine=False)
@@ -100,7 +103,14 @@ def test_aligned_photos_are_taken_whole(rows):
 def test_without_diffusion_there_is_no_split(weights, crops):
     table = Encoder(weights, aligned=True).encode(*map(list, zip(*crops, strict=True)))[0]
     assert table.column("identity").null_count == table.column("expression").null_count == len(table) == 6
-    assert table.schema.equals(SCHEMA)
+    assert table.schema.equals(schema_of(512))
+
+
+def test_rows_have_as_many_numbers_as_the_models_codes(crops, tmp_path):
+    autoencoder = Autoencoder(ModelConfig(image_size=32, width=8, pose_width=8, detail_size=64))
+    LatentFace(autoencoder).save_pretrained(tmp_path / "model")
+    table = Encoder(tmp_path / "model", aligned=True).encode(*map(list, zip(*crops[:2], strict=True)))[0]
+    assert table.schema.equals(schema_of(256 + 256 + 64)) and len(table["codes"][0]) == 576
 
 
 @pytest.fixture
