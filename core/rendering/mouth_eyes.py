@@ -26,6 +26,8 @@ UPPER_SHARE = 0.3
 """Part of an opening that the upper lip takes; the lower one has the jaw."""
 SEAL = 0.02
 """How far lips that close overlap, crop coordinates: landmarks are not exact, and teeth would show between them."""
+OVERLAP = 0.1
+"""Part of their way by which lips that close overlap besides: the further they move, the less exactly they meet."""
 EDGE = 0.015
 """Width of the fade from the mouth's interior to the lips, crop coordinates."""
 LID = 0.1
@@ -61,6 +63,13 @@ class Contours:
     def eyes(cls, landmarks: Tensor) -> list[Contours]:
         """The contours of the lids, of landmarks (B, 478, 2); the eye on the image's left first."""
         return [cls(*(landmarks[:, contour] for contour in contours)) for contours in LIDS]
+
+    def put_into(self, landmarks: Tensor) -> Tensor:
+        """Landmarks (B, 478, 2) whose lips have these inner contours."""
+        placed = landmarks.clone()
+        for contour, points in zip(LIPS, (self.upper, self.lower), strict=True):
+            placed[:, contour] = points
+        return placed
 
     @property
     def ends(self) -> tuple[Tensor, Tensor]:

@@ -22,6 +22,7 @@ from core.model.fine import move_detail
 from core.rendering.compositor import MIN_SHADING
 from core.rendering.glasses import glasses
 from core.rendering.mouth_eyes import (
+    OVERLAP,
     SEAL,
     Contours,
     blend_mouth_interior,
@@ -96,8 +97,10 @@ def reenact(face: TexturedFace, after: Factors, change: Reenactment | None, stre
     if mouth and landmarks is not None:
         keep = 1.0 if change and change.keep_interior else max(0.0, 1 - strength)
         texture = _with_interior(texture, mouth, landmarks, donor, strength, keep)
-    return replace(face, factors=factors, texture=texture, depth=depth, normal=normal,
-                   landmarks=None if landmarks is None else warp_points(landmarks, flow))
+    if landmarks is not None:
+        landmarks = warp_points(landmarks, flow)
+        landmarks = mouth.put_into(landmarks) if mouth else landmarks  # the flow jumps where the lips meet
+    return replace(face, factors=factors, texture=texture, depth=depth, normal=normal, landmarks=landmarks)
 
 
 def _moving_part(face: TexturedFace) -> Tensor:
@@ -164,7 +167,8 @@ def _flow_with_lips(face: TexturedFace, landmarks: Tensor, change: Reenactment,
     else:
         target = change.aperture
     wanted = lerp(before.aperture, target.clamp(min=0), strength).clamp(min=0)
-    seal = torch.minimum(before.aperture - wanted, SEAL - wanted).clamp(0, SEAL)
+    way = before.aperture - wanted
+    seal = torch.minimum(way, SEAL - wanted + OVERLAP * way).clamp(min=0)
     sides = retarget_lips(sides, before, (wanted - seal - after(sides).signed_aperture) * face.tangent[:, None])
     mouth, size = after(sides), face.texture.shape[-1]
     above, below = (upsample(_fade(motion_flow(canon_depth, side), on_face), size) for side in sides)

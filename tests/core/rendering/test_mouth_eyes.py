@@ -91,6 +91,14 @@ def test_a_mouth_closes_with_the_donors_and_as_far_as_is_asked(plain):
     assert shown(face, lips_apart(0.0), None)[MOUTH].max() < 0.85
 
 
+@pytest.mark.parametrize(("gap", "target"), [(0.15, 0.0), (0.0, 0.15), (0.15, 0.05)])
+def test_the_landmarks_of_the_lips_are_as_far_apart_as_the_lips(plain, gap, target):
+    face, donor, factors = face_of(plain, gap), face_of(plain, target), factors_of(skin())
+    motion = lips_apart(0.0)
+    found = reenact(face, factors, Reenactment(motion, motion, [torch.zeros(1, 1)] * 2, donor))
+    assert Contours.mouth(found.landmarks).aperture.max().item() == pytest.approx(target, abs=0.02)
+
+
 @pytest.mark.parametrize("eye, seen", [(0.1, 1.0), (0.055, 1.0), (0.0, 0.0)])
 def test_lids_come_down_only_as_those_that_are_shut(plain, eye, seen):
     photo = plain.clone()
