@@ -88,15 +88,16 @@ class _Buffer:
         return self.accessor("SCALAR", triangles.size, {"componentType": SHORT, "bufferView": view})
 
     def sparse(self, values: np.ndarray) -> int:
-        moved = np.flatnonzero(np.linalg.norm(values, axis=1) >= LEAST)
-        kept = np.zeros_like(values)
-        kept[moved] = values[moved]
+        place = np.flatnonzero((values**2).sum(1) >= LEAST**2)
+        moved = values[place]
+        # The bounds are those of the whole accessor: vertices that are left out stay at 0.
+        limits = _bounds(moved if len(moved) == len(values) else np.concatenate([moved, np.zeros((1, 3))]))
         if not len(moved):
-            return self.accessor("VEC3", len(values), _bounds(kept))
+            return self.accessor("VEC3", len(values), limits)
         entries = {"count": len(moved),
-                   "indices": {"bufferView": self.view(moved.astype("<u2").tobytes()), "componentType": SHORT},
-                   "values": {"bufferView": self.view(values[moved].astype("<f4").tobytes())}}
-        return self.accessor("VEC3", len(values), _bounds(kept) | {"sparse": entries})
+                   "indices": {"bufferView": self.view(place.astype("<u2").tobytes()), "componentType": SHORT},
+                   "values": {"bufferView": self.view(moved.astype("<f4").tobytes())}}
+        return self.accessor("VEC3", len(values), limits | {"sparse": entries})
 
 
 def _bounds(values: np.ndarray) -> dict[str, list[float]]:

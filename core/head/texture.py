@@ -19,11 +19,10 @@ from scipy.ndimage import binary_fill_holes, distance_transform_edt
 from torch import Tensor
 
 from core.export.visualize import to_uint8
-from core.geometry.camera import intrinsics, sample
 from core.geometry.filters import blur, lerp, smoothstep
-from core.head.fit import Front, to_pixels, vertex_normals, visible
+from core.head.fit import Front, vertex_normals, visible
 from core.head.rig import load_rig
-from core.rendering.compositor import bake_texture
+from core.rendering.compositor import evenly_lit
 from core.types import TexturedFace
 
 SIZE, EYE_SIZE = 1024, 256
@@ -119,16 +118,13 @@ def bake(face: TexturedFace, front: Front, points: np.ndarray) -> Textures:
         points: (V, 3) of the head with the photo's expression, canonical camera frame.
     """
     texels = load_texels()
-    _, even, _ = bake_texture(face[:1], SIZE)
-    pixels = to_pixels(points, SIZE)[:, :2]
-    maps = texels.read(np.concatenate([pixels, _shown(front, points)], 1)).to(even)
-    places, shown = maps[:, :2].movedim(1, -1), maps[:, 2:]
-    focal, centre = intrinsics(SIZE)
-    in_crop = (places - centre) / (focal * face.tangent[0])
-    weight = shown * F.grid_sample(face.alpha[:1] * (1 - face.periphery[:1]), in_crop, align_corners=False)
-    photo = sample(even, _full(maps[:, :2]).movedim(1, -1))
+    places = points[:, :2] / points[:, 2:] / float(face.tangent[0])
+    maps = texels.read(np.concatenate([places, _shown(front, points)], 1)).to(face.texture)
+    at, shown = maps[:, :2].movedim(1, -1), maps[:, 2:]
+    weight = shown * F.grid_sample(face.alpha[:1] * (1 - face.periphery[:1]), at, align_corners=False)
+    photo = evenly_lit(face[:1], _full(maps[:, :2]).movedim(1, -1), SIZE)
     skin, tone = _blend(photo, weight, texels)
-    return Textures(Image.fromarray(to_uint8(skin[0])), Image.fromarray(to_uint8(_eyes(face, even, tone))),
+    return Textures(Image.fromarray(to_uint8(skin[0])), Image.fromarray(to_uint8(_eyes(face, tone))),
                     (float(tone[0]), float(tone[1]), float(tone[2])))
 
 
@@ -187,24 +183,29 @@ def _nearby_tone(color: Tensor, known: Tensor, tone: Tensor, texels: Texels) -> 
     return lerp(plain, near, _small(texels.interior))
 
 
-def _eyes(face: TexturedFace, even: Tensor, tone: Tensor) -> Tensor:
-    """(3, E, E) texture of an eye: sclera, iris in the photo's color, pupil."""
+@functools.cache
+@torch.inference_mode(False)
+def _discs() -> Tensor:
+    """(3, 1, E, E) how much of an eye's texels limbus, iris and pupil cover."""
     axis = (torch.arange(EYE_SIZE) + 0.5) / EYE_SIZE - 0.5
     radius = (axis[:, None] ** 2 + axis**2).sqrt()
-    light = (tone.mean() / 0.6).clamp(0.6, 1)
-    iris = _iris_color(face, even)
-    result = (torch.tensor(SCLERA) * light)[:, None, None].expand(3, EYE_SIZE, EYE_SIZE)
-    for outer, color in ((IRIS, iris * 0.6), (IRIS - LIMBUS, iris), (PUPIL, torch.tensor(PUPIL_COLOR))):
-        result = lerp(result, color[:, None, None], smoothstep((outer - radius) / LIMBUS + 0.5))
+    return torch.stack([smoothstep((outer - radius) / LIMBUS + 0.5)[None] for outer in (IRIS, IRIS - LIMBUS, PUPIL)])
+
+
+def _eyes(face: TexturedFace, tone: Tensor) -> Tensor:
+    """(3, E, E) texture of an eye: sclera, iris in the photo's color, pupil."""
+    light = (tone.mean() / 0.6).clamp(0.6, 1).cpu()
+    iris = _iris_color(face)
+    result = (torch.tensor(SCLERA) * light)[:, None, None]
+    for covered, color in zip(_discs(), (iris * 0.6, iris, torch.tensor(PUPIL_COLOR)), strict=True):
+        result = lerp(result, color[:, None, None], covered)
     return result
 
 
-def _iris_color(face: TexturedFace, even: Tensor) -> Tensor:
+def _iris_color(face: TexturedFace) -> Tensor:
     """(3,) median between the centre and the rim of both irises; brown where the photo tells no landmarks."""
     if face.landmarks is None:
         return torch.tensor(BROWN)
     eyes = face.landmarks[0, slice(*IRIS_LANDMARKS)].view(2, 5, 2)
-    places = (eyes[:, :1] + 0.6 * (eyes[:, 1:] - eyes[:, :1])).flatten(0, 1) * face.tangent[0]
-    pixels = to_pixels(F.pad(places, (0, 1), value=1.0).cpu().numpy(), SIZE)[:, :2]
-    found = sample(even, torch.from_numpy(pixels).to(even)[None, None])[0, :, 0]
-    return found.median(1).values.cpu()
+    places = (eyes[:, :1] + 0.6 * (eyes[:, 1:] - eyes[:, :1])).flatten(0, 1)
+    return evenly_lit(face[:1], places[None, None].to(face.texture), SIZE)[0, :, 0].median(1).values.cpu()

@@ -94,18 +94,29 @@ def bake_texture(face: TexturedFace, size: int = 1024) -> tuple[Tensor, Tensor, 
         canon_depth (B, G, G), texture (B, 3, size, size) evenly lit, in [0, 1], and mask (B, G, G) in [0, 1].
     """
     edge = math.tan(FIELD_OF_VIEW / 2) / face.tangent
+
+    def places(pixels: int) -> Tensor:
+        axis = torch.linspace(-1, 1, pixels, device=face.texture.device)
+        return torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1) * edge[:, None, None, None]
+
+    # A mask cut closer than a render fades: a mesh has no soft edge.
+    maps = F.grid_sample(torch.cat([face.depth[:, None], face.alpha**3], 1), places(face.depth.shape[-1]),
+                         padding_mode="border", align_corners=False)
+    return maps[:, 0], evenly_lit(face, places(size), 2 * size), maps[:, 1]
+
+
+def evenly_lit(face: TexturedFace, places: Tensor, side: int) -> Tensor:
+    """Colors (B, 3, h, w) of canonical points with even shading, in [0, 1].
+
+    Args:
+        face: B faces.
+        places: (B, h, w, 2) canonical crop coordinates.
+        side: texture pixels that are read, at most, per side of the crop.
+    """
     shading = shade(face.normal, face.light).clamp(min=MIN_SHADING)
-
-    def to_camera(maps: Tensor, pixels: int) -> Tensor:
-        axis = torch.linspace(-1, 1, pixels, device=maps.device)
-        grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1) * edge[:, None, None, None]
-        return F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
-
-    grid = face.depth.shape[-1]
-    mask = face.alpha**3  # cut closer than a render fades: a mesh has no soft edge
-    color, ratio = face.reduced("texture", 2 * size), shading.mean((2, 3), keepdim=True) / shading
-    texture = relight_color(to_camera(color, size), to_camera(ratio, size))
-    return to_camera(face.depth[:, None], grid)[:, 0], texture, to_camera(mask, grid)[:, 0]
+    color, ratio = (F.grid_sample(maps, places, padding_mode="border", align_corners=False)
+                    for maps in (face.reduced("texture", side), shading.mean((2, 3), keepdim=True) / shading))
+    return relight_color(color, ratio)
 
 
 def relight_color(color: Tensor, ratio: Tensor) -> Tensor:
