@@ -26,7 +26,7 @@ QUEUES = {
                      "Studio.open_donor", "Studio.exchange", "SwapPanes.open", "SwapPanes.follow", "Grid.open",
                      "Grid.add_photos", "MapTab.show", "TimeTab.open", "TimeTab.follow", "analyze", "render",
                      "frontalize", "swap", "nearest"]),
-    "background": (1, ["Inspect.show_mesh", "SwapPanes.fill", "Studio.play_tour"]),
+    "background": (1, ["Inspect.show_surface", "SwapPanes.fill", "Studio.play_tour"]),
     "export": (1, ["ExportMenu.save", "MapTab.write_faces", "export"]),
 }
 """Workers and handlers of each queue, the most urgent queue first. Hidden parts of the page need only one worker."""

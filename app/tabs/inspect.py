@@ -7,22 +7,17 @@ from typing import Any
 import gradio as gr
 
 from app.server.errors import handle_errors
-from app.session.export import export_file, new_folder
 from app.session.order import FACE, newest
 from app.session.session import Session, analyze_frame, open_photo, refine, require_session
 from app.tabs.shared_state import SharedState
 from app.widgets.camera import camera, frame_bytes
 from app.widgets.equation import equation, show_equation
 from app.widgets.event_options import LIVE, PRIVATE
+from app.widgets.head_viewer import head_viewer, show_face, show_surface
 from app.widgets.readout import readout, warnings
-from core.edits import Edits
 from core.errors import FaceNotFound
 
-CAMERA = (90, 90, 0.23)
-"""Position of the 3-D viewer's camera: in front of the face, which fills the view."""
 REFINE = "20 more steps fit this photo more closely."
-TEXTURE_SIZE = 512
-"""Pixels of the viewer's texture."""
 
 
 class Inspect:
@@ -38,9 +33,8 @@ class Inspect:
                 self.refine = gr.Checkbox(label="Refine", info=REFINE, container=False, min_width=200, elem_id="refine")
         with gr.Tab("3-D") as solid, gr.Column(elem_id="solid"):
             self.opened = gr.State(False)
-            """Whether this pane was opened: no mesh is made before, and gradio would lose it."""
-            self.model3d = gr.Model3D(label="3-D", show_label=False, camera_position=CAMERA, height=440,
-                                      interactive=False, elem_id="model3d")
+            """Whether this pane was opened: before, gradio would lose what the viewer is told."""
+            self.viewer = head_viewer()
             gr.HTML("Drag to turn, scroll to zoom", elem_classes="credit", apply_default_css=False)
         shown = [self.equation, self.readout, self.refine, self.warnings]
         for event in (shared.session.change, self.camera.stopped):
@@ -49,8 +43,9 @@ class Inspect:
         self.refine.input(self.refine_face, [shared.session, self.refine], shared.session,
                           show_progress_on=self.equation, trigger_mode="always_last", **PRIVATE)
         solid.select(lambda: True, None, self.opened, **LIVE)
-        gr.on([self.opened.change, shared.session.change], self.show_mesh, [shared.session, self.opened], self.model3d,
+        gr.on([self.opened.change, shared.session.change], self.show_head, [shared.session, self.opened], self.viewer,
               **PRIVATE)
+        self.viewer.fetch(self.show_surface, shared.session, self.viewer, trigger_mode="always_last", **PRIVATE)
         # The browser sends the next frame ahead of this one's answer. One frame is analyzed at a time, so that answers
         # keep their order and one CPU core stays free for other visitors.
         self.camera.frame(self.show_frame, None, [*shown, self.camera], show_progress="hidden",
@@ -68,11 +63,14 @@ class Inspect:
                 self.refine: session.refined, self.warnings: warnings(session)}
 
     @handle_errors
-    def show_mesh(self, session: Session | None, opened: bool) -> str | dict:
-        """Write the face as GLB, for the viewer."""
-        if session is None or not opened:
-            return gr.skip()
-        return str(export_file("glb", session, Edits(), False, new_folder(), TEXTURE_SIZE))
+    def show_head(self, session: Session | None, opened: bool) -> dict[str, Any]:
+        """Another face for the viewer."""
+        return gr.skip() if session is None or not opened else show_face(session)
+
+    @handle_errors
+    def show_surface(self, session: Session | None, event: gr.EventData) -> dict[str, Any]:
+        """The surface that the viewer asks for."""
+        return show_surface(require_session(session), event)
 
     @newest(FACE, edits=True)
     @handle_errors
