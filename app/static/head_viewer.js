@@ -105,8 +105,8 @@ const updateNormals = () => {
   normals.needsUpdate = true;  // the shader makes them unit length
 };
 const material = (own) => {
-  const { map, color, alphaTest, side } = own;
-  const image = { map, color, alphaTest, side };
+  const { map, color, side, transparent, depthWrite } = own;
+  const image = { map, color, side, transparent, depthWrite };
   if (mode === 'lit') return new three.MeshLambertMaterial(image);
   if (mode === 'clay') return new three.MeshLambertMaterial({ color: CLAY, side });
   if (mode === 'normals') return new three.MeshNormalMaterial({ side });

@@ -21,11 +21,13 @@ from PIL import Image
 from torch import Tensor
 
 from core.arguments import check_choice
+from core.export.contour import along, clip_triangles
+from core.export.gltf import MorphMesh, Part, glb_bytes
 from core.export.provenance import SYNTHETIC, png_bytes
 from core.export.visualize import to_uint8
 from core.files import write_bytes, writing
 from core.geometry.camera import FIELD_OF_VIEW, PIVOT, backproject, depth_to_normal
-from core.geometry.filters import spline_matrix
+from core.geometry.filters import blur, spline_matrix
 
 if TYPE_CHECKING:
     import trimesh
@@ -38,12 +40,14 @@ RIM = 2
 """Outer pixels of a depth map, which hold the border depth and belong to no face."""
 STEEPEST = math.cos(math.radians(80))
 """Smallest cosine between normal and line of sight; below it the surface is a step between two depths."""
-INSIDE = 0.45
-"""Value at which an interpolated mask ends; at one half, rounding would fray straight edges."""
-MARGIN = 2
-"""Cells by which triangles extend beyond the mask: the texture's transparency makes the visible edge."""
+CUT = 0.3
+"""Value of the smoothed mask at which the surface ends."""
 SOFTNESS = 0.3
-"""Change of the mask over which the texture turns transparent."""
+"""Change of the mask over which the texture turns transparent; half of it lies outside the visible edge."""
+MARGIN = 4
+"""Cells by which the search for the whole piece extends beyond the mask."""
+SMOOTHING = 1.5
+"""Blur of the piece's outline, cells."""
 
 
 @dataclass
@@ -58,6 +62,8 @@ class Mesh:
     """(V, 3) float32, unit length, outwards."""
     uv: np.ndarray
     """(V, 2) float32, [0, 1], origin at the texture's lower left corner (its first row is v near 1)."""
+    rim: np.ndarray
+    """(F,) bool: triangles that the texture makes transparent."""
     texture: Image.Image
     """RGBA, transparent outside the mask."""
 
@@ -77,8 +83,8 @@ class Mesh:
 def face_mesh(canon_depth: Tensor, texture: Tensor, mask: Tensor | None = None) -> Mesh:
     """Build the mesh of a canonical face (paper section 3.1: the depth map as a grid of vertices).
 
-    The depth is subdivided smoothly. Triangles outside the mask are left out; of the rest the largest piece
-    that no step in depth divides is kept.
+    The depth is subdivided smoothly. Of what lies inside the mask the largest piece is kept that no step in depth
+    divides. It ends along a smooth contour, towards which the texture turns transparent.
 
     Convention: depth, texture and mask are images of the canonical camera, the centres of their outer pixels
     on the edge of the field of view, whatever their sizes.
@@ -105,47 +111,44 @@ def face_mesh(canon_depth: Tensor, texture: Tensor, mask: Tensor | None = None) 
     count = (size - 1) * max(1, GRID // size) + 1
     depth = _resize(canon_depth, count)
     normals = depth_to_normal(depth[None])[0]
-    mask = mask.detach().float().cpu()
-    inside = F.max_pool2d(_resize(mask, count)[None], 2 * MARGIN + 1, 1, MARGIN)[0] > INSIDE
+    field = _resize(blur(mask.detach().float().cpu(), 1), count)
+    inside = F.max_pool2d(field[None], 2 * MARGIN + 1, 1, MARGIN)[0] > CUT
     cells = _whole_piece(_cells(inside), steep=~_cells(normals[..., 2] > STEEPEST))
     if not cells.any():
         raise ValueError("the mask leaves no triangle")
 
+    field = torch.minimum(field, _covered(cells))
+    faces, edges, part = clip_triangles(_triangles(np.ones_like(cells)), field.flatten().numpy(), CUT)
     scale = HALF_WIDTH / math.tan(FIELD_OF_VIEW / 2)
-    vertices = (backproject(depth[None])[0] - torch.tensor(PIVOT)) * torch.tensor([scale, -scale, -scale])
     # Model normals point away from the camera: turned outwards (-x, -y, -z), then to glTF's axes.
-    normals = normals * torch.tensor([-1.0, 1.0, 1.0])
-    triangles = _triangles(cells)
-    used = np.zeros(count * count, bool)
-    used[triangles] = True
+    vertices, normals = ((backproject(depth[None])[0] - torch.tensor(PIVOT)) * torch.tensor([scale, -scale, -scale]),
+                         normals * torch.tensor([-1.0, 1.0, 1.0]))
+    vertices, normals, solid, uv = (along(values.reshape(count * count, -1), edges, part) for values in (
+        vertices.numpy(), normals.numpy(), field.numpy(), _texture_coordinates(count, texture.shape[-1])))
+    used = np.zeros(len(vertices), bool)
+    used[faces] = True
     return Mesh(
-        vertices=vertices.flatten(0, 1).numpy()[used],
-        faces=(used.cumsum() - 1)[triangles],
-        normals=normals.flatten(0, 1).numpy()[used],
-        uv=_texture_coordinates(count, texture.shape[-1]).reshape(-1, 2)[used],
-        texture=_with_edge(texture, mask),
+        vertices=vertices[used],
+        faces=(used.cumsum() - 1)[faces],
+        normals=normals[used] / np.linalg.norm(normals[used], axis=1, keepdims=True),
+        uv=uv[used],
+        rim=(solid[faces, 0] < CUT + SOFTNESS).any(1),
+        texture=_with_edge(texture, field),
     )
 
 
 def write_glb(mesh: Mesh, path: str | Path, overwrite: bool = False) -> None:
     """Write a mesh as GLB 2.0 with normals and an embedded PNG texture, marked as synthetic in its metadata.
 
+    Its rim is a primitive of its own: programs draw transparent surfaces last and without depth.
+
     Args:
         mesh: the mesh.
         path, overwrite: as for `core.files.writing`, which also names the errors.
     """
-    import trimesh
-    from trimesh.exchange.gltf import export_glb
-
-    def mark(tree: dict) -> None:
-        tree["asset"].update(generator="LatentFace (synthetic)", extras=SYNTHETIC)
-        # The texture is lit already; a second light would tint it.
-        tree["extensionsUsed"] = [*tree.get("extensionsUsed", []), "KHR_materials_unlit"]
-        for material in tree["materials"]:
-            material["extensions"] = {"KHR_materials_unlit": {}}
-
-    scene = trimesh.Scene({"face": _textured(mesh)})
-    content = export_glb(scene, include_normals=True, tree_postprocessor=mark)
+    parts = [Part(name, mesh.faces[chosen], mesh.texture, fades=fades, both_sides=True)
+             for name, chosen, fades in (("face", ~mesh.rim, False), ("rim", mesh.rim, True)) if chosen.any()]
+    content = glb_bytes(MorphMesh(mesh.vertices, mesh.normals, mesh.uv, parts, {}, {}), "face")
     write_bytes(path, content, overwrite)
 
 
@@ -182,7 +185,7 @@ def _textured(mesh: Mesh) -> trimesh.Trimesh:
 
     material = PBRMaterial(
         name="skin", baseColorTexture=mesh.texture, baseColorFactor=(255, 255, 255, 255), metallicFactor=0.0,
-        roughnessFactor=1.0, doubleSided=True, alphaMode="MASK", alphaCutoff=0.5
+        roughnessFactor=1.0, doubleSided=True
     )
     return trimesh.Trimesh(
         vertices=mesh.vertices, faces=mesh.faces, vertex_normals=mesh.normals,
@@ -190,13 +193,16 @@ def _textured(mesh: Mesh) -> trimesh.Trimesh:
     )
 
 
-def _with_edge(texture: Tensor, mask: Tensor) -> Image.Image:
-    """Texture (3, S, S) that turns transparent, at an alpha of one half, where the mask ends."""
-    alpha = 0.5 + (_resize(mask, texture.shape[-1])[None] - INSIDE) / SOFTNESS
-    image = Image.fromarray(to_uint8(torch.cat([texture, alpha])))
-    # However it is written, by trimesh too: five times as fast as Pillow's own choice, and hardly larger.
-    image.encoderinfo = {"compress_level": 1, "compress_type": Image.RLE}
-    return image
+def _covered(cells: np.ndarray) -> Tensor:
+    """Cells (n - 1, n - 1) of the piece as a smooth map (n, n) of the vertices: 1 inside, 0 outside."""
+    corners = F.pad(torch.from_numpy(cells).float()[None], (1, 1, 1, 1), mode="replicate")
+    return blur(F.avg_pool2d(corners, 2, 1)[0], SMOOTHING)
+
+
+def _with_edge(texture: Tensor, field: Tensor) -> Image.Image:
+    """Texture (3, S, S) that turns transparent where the smoothed mask (n, n) ends."""
+    alpha = (_resize(field, texture.shape[-1])[None] - CUT) / SOFTNESS
+    return Image.fromarray(to_uint8(torch.cat([texture, alpha])))
 
 
 def _resize(image: Tensor, size: int) -> Tensor:

@@ -3,7 +3,7 @@
 import pytest
 
 pytestmark = pytest.mark.timeout(300)
-TABS = {"Studio": "#render .live[src*=jpeg]", "3-D": "#model3d canvas",
+TABS = {"Studio": "#render .live[src*=jpeg]", "3-D": "#head-viewer canvas[data-shown]",
         "Interpolation": "#swap-interpolation .steps img", "Grid": "#swap-faces img",
         "Denoising": "#swap-uncertainty img", "Equation": "#readout dl", "Latent map": "#map .plot[data-ready]",
         "API": "#api-text", "About": "#about-text"}

@@ -95,19 +95,6 @@ def test_a_tile_enlarges_compares_steps_and_closes(desktop):
     large.wait_for(state="hidden")
 
 
-def test_the_face_is_shown_in_3d(desktop):
-    desktop.get_by_role("tab", name="3-D").click()
-    desktop.locator("#model3d canvas").scroll_into_view_if_needed()
-    for _ in range(60):
-        shot = desktop.locator("#model3d canvas").screenshot()
-        view = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), float)
-        covered = (np.abs(view - view[2, 2]).max(-1) > 16).mean()
-        if covered > 0.2:
-            break
-    desktop.get_by_role("tab", name="Equation").click()
-    assert covered > 0.2
-
-
 def test_a_text_file_named_jpg_is_refused_with_a_message(desktop):
     upload(desktop, "photo.jpg", b"This is a text and not a photo. " * 20)
     desktop.get_by_text("not a photo that can be read").first.wait_for()

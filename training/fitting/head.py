@@ -32,7 +32,7 @@ def fit_regression(codes: Tensor, coefficients: Tensor, landmarks: Tensor) -> He
     """Ridge regression of the rig's coefficients.
 
     Args:
-        codes: (N, 2 · code_size) depth and albedo codes.
+        codes: (N, code_size + albedo_code_size) depth and albedo codes.
         coefficients: (N, 157) identity coefficients and expression weights.
         landmarks: of `landmark_vertices`.
     """
@@ -46,7 +46,7 @@ def fit_regression(codes: Tensor, coefficients: Tensor, landmarks: Tensor) -> He
 
 @torch.inference_mode()
 def encode_renders(autoencoder: Autoencoder, folder: str | Path, limit: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Codes (N, 2 · code_size) and coefficients (N, 157) of renders under random lights.
+    """Codes (N, code_size + albedo_code_size) and coefficients (N, 157) of renders under random lights.
 
     Args:
         autoencoder: of the codes.

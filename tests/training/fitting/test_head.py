@@ -10,7 +10,7 @@ def test_coefficients_that_depend_linearly_on_codes_are_found():
     codes, effect = torch.randn(2000, 8), torch.randn(8, 157)
     coefficients = codes @ effect * 0.05 + 0.5
     regression = fit_regression(codes, coefficients, torch.zeros(478, dtype=torch.int32))
-    identity, expression = regression.predict(Codes(codes[:, :4], codes[:, 4:]))
+    identity, expression = regression.predict(Codes(codes[:, :3], codes[:, 3:]))  # albedo codes may be longer
     found = torch.cat([torch.from_numpy(identity), torch.from_numpy(expression)], 1)
     wanted = coefficients.clamp(0, 1).where(torch.arange(157) >= 100, coefficients)
     usual = (coefficients - coefficients.mean(0)).abs() < 0.5 * coefficients.std(0)
