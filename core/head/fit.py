@@ -1,7 +1,7 @@
 """From what the autoencoder finds in a photo to the rig's head.
 
 A linear regression reads identity coefficients and expression weights from the codes. Where landmarks are known, a
-smooth displacement across the lines of sight then brings lips, lids, brows and nose to where the photo shows them; it
+smooth displacement across the photo's lines of sight then brings lips, lids, brows and nose to where the photo shows them; it
 fades to 0 towards ears, back and neck. The canonical depth map sets the head's distance alone: pulling the surface onto
 it makes heads of held-out renders less exact (2.4 to 2.5 mm in place of 2.3).
 
@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, cast
 
 import numba
 import numpy as np
+import torch
+import torch.nn.functional as F
 from scipy.ndimage import map_coordinates
 from scipy.sparse import coo_matrix, csc_matrix, csr_matrix, diags, identity
 from scipy.sparse.linalg import SuperLU, splu
 
-from core.geometry.camera import intrinsics
+from core.geometry.camera import intrinsics, rotation_matrix, transform
 from core.geometry.landmark_warp import ANCHORS
 from core.geometry.rasterizer import COMPILED, z_buffer
 from core.head.rig import DEPTH_ORIGIN, EYES, MOUTH, SKIN, TEETH, HeadRig, in_camera, load_rig
@@ -166,10 +168,22 @@ def fit_points(front: Front, regression: HeadRegression, face: TexturedFace,
     points, posed = in_camera(neutral, origin), in_camera(posed, origin)
     if face.landmarks is None:
         return points, weights
-    tangents = (face.landmarks[0, ANCHORS] * face.tangent[0]).cpu().numpy()
     yaw = float(face.view.rotation[0, 1].abs())
     outline = float(smoothstep(np.array((SIDE_YAW - yaw) / (SIDE_YAW - FRONT_YAW))))
-    return points + landmark_pull(front, posed, tangents, outline), weights
+    pull = _across_sight(face, posed[front.skin[front.row]])
+    return points + landmark_pull(front, posed, pull, outline), weights
+
+
+def _across_sight(face: TexturedFace, points: np.ndarray) -> np.ndarray:
+    """Displacement (K, 3), across the photo's lines of sight, from points of a head to the landmarks `ANCHORS`."""
+    assert face.landmarks is not None
+    at = face.landmarks[:1, ANCHORS]
+    depth = F.grid_sample(face.depth[:1, None], at[:, None], padding_mode="border", align_corners=False)[0, :, 0].mT
+    rays = F.pad(at[0] * face.tangent[0], (0, 1), value=1.0)
+    seen, ours = (transform(found[None], face.view[:1])[0] for found in
+                  (rays * depth, torch.from_numpy(points).to(rays)))
+    pull = F.pad(seen[:, :2] / seen[:, 2:] * ours[:, 2:] - ours[:, :2], (0, 1))
+    return (pull @ rotation_matrix(face.view.rotation[:1])[0]).cpu().numpy()
 
 
 def _depth_origin(front: Front, points: np.ndarray, depth: np.ndarray) -> float:
@@ -179,22 +193,20 @@ def _depth_origin(front: Front, points: np.ndarray, depth: np.ndarray) -> float:
     return DEPTH_ORIGIN + float(np.average(found - points[:, 2], weights=front.weight))
 
 
-def landmark_pull(front: Front, points: np.ndarray, tangents: np.ndarray, outline: float = 1.0) -> np.ndarray:
-    """Displacement (V, 3), x and y alone, that brings landmarks to their place.
+def landmark_pull(front: Front, points: np.ndarray, pull: np.ndarray, outline: float = 1.0) -> np.ndarray:
+    """Displacement (V, 3) that brings landmarks to their place.
 
     Args:
         front: of `make_front`.
         points: (V, 3) of the head, with its expression.
-        tangents: (K, 2) x / z and y / z at which the landmarks `ANCHORS` are seen.
+        pull: (K, 3) displacement of the landmarks `ANCHORS`.
         outline: share of the pull of those on the outline, [0, 1].
     """
-    at = points[front.skin[front.row]]
-    pull = tangents * at[:, 2:] - at[:, :2]
     length = np.linalg.norm(pull, axis=1, keepdims=True).clip(1e-9)
-    pull *= LARGEST * np.tanh(length / LARGEST) / length
+    pull = pull * (LARGEST * np.tanh(length / LARGEST) / length)
     pull[-OUTLINE:] = outline * pull[-OUTLINE:] + (1 - outline) * pull[:-OUTLINE].mean(0)
     moved = np.zeros_like(points)
-    for axis in range(2):
+    for axis in range(3):
         moved[front.skin, axis] = front.system.solve(np.bincount(front.row, pull[:, axis], len(front.skin)))
     _untangle(front, points, moved)
     for piece in front.inner:
