@@ -1,8 +1,8 @@
 """From what the autoencoder finds in a photo to the rig's head.
 
-A linear regression reads identity coefficients and expression weights from the codes. Where landmarks are known, a
-smooth displacement across the photo's lines of sight then brings lips, lids, brows and nose to where the photo shows them; it
-fades to 0 towards ears, back and neck. The canonical depth map sets the head's distance alone: pulling the surface onto
+A linear regression reads identity coefficients and expression weights from the codes. Where landmarks are known, the
+head is shifted, and a smooth displacement brings lips, lids, brows and nose to where the photo shows them: both across
+the photo's lines of sight. The displacement fades to 0 towards ears, back and neck. The canonical depth map sets the head's distance alone: pulling the surface onto
 it makes heads of held-out renders less exact (2.4 to 2.5 mm in place of 2.3).
 
 Convention: points are in the canonical camera frame (core.geometry.camera).
@@ -47,8 +47,11 @@ LARGEST = 0.02
 """Displacement at which a landmark's pull saturates, camera-distance units (19 mm)."""
 SMOOTHINGS = 40
 """Largest number of times that a displacement is smoothed where it turns triangles over."""
-WEAKER = 0.75
-"""Factor on the whole displacement at each further smoothing once half of them did not do."""
+WIDER = 4
+"""Smoothings after which the smoothed surroundings of turned triangles grow by one ring of vertices."""
+WEAKER, PATIENCE, LAST = 0.75, 8, 32
+"""Factor on the displacement at each smoothing: after `PATIENCE` of them around the triangles that are still turned,
+after `LAST` everywhere."""
 SIZE = 512
 """Side of the image in which the mean head's visible triangles are found, pixels."""
 
@@ -194,7 +197,7 @@ def _depth_origin(front: Front, points: np.ndarray, depth: np.ndarray) -> float:
 
 
 def landmark_pull(front: Front, points: np.ndarray, pull: np.ndarray, outline: float = 1.0) -> np.ndarray:
-    """Displacement (V, 3) that brings landmarks to their place.
+    """Displacement (V, 3) that brings landmarks to their place: a shift of the whole head, and a smooth one of its front.
 
     Args:
         front: of `make_front`.
@@ -202,16 +205,18 @@ def landmark_pull(front: Front, points: np.ndarray, pull: np.ndarray, outline: f
         pull: (K, 3) displacement of the landmarks `ANCHORS`.
         outline: share of the pull of those on the outline, [0, 1].
     """
+    shift = pull[:-OUTLINE].mean(0)
+    pull = pull - shift
     length = np.linalg.norm(pull, axis=1, keepdims=True).clip(1e-9)
-    pull = pull * (LARGEST * np.tanh(length / LARGEST) / length)
-    pull[-OUTLINE:] = outline * pull[-OUTLINE:] + (1 - outline) * pull[:-OUTLINE].mean(0)
+    pull *= (LARGEST * np.tanh(length / LARGEST) / length)
+    pull[-OUTLINE:] *= outline
     moved = np.zeros_like(points)
     for axis in range(3):
         moved[front.skin, axis] = front.system.solve(np.bincount(front.row, pull[:, axis], len(front.skin)))
     _untangle(front, points, moved)
     for piece in front.inner:
         moved[piece] = _moved_around(points, moved, front, piece)
-    return moved
+    return moved + shift
 
 
 def _untangle(front: Front, points: np.ndarray, moved: np.ndarray) -> None:
@@ -222,12 +227,15 @@ def _untangle(front: Front, points: np.ndarray, moved: np.ndarray) -> None:
         turned = (before * facing(points + moved, triangles)).sum(1) <= 0
         if not turned.any():
             return
-        if smoothing > SMOOTHINGS // 2:
-            moved *= WEAKER
         near = np.zeros(len(front.skin))
         near[place[triangles[turned]]] = 1
-        near = (front.mean @ (front.mean @ near)) > 0
-        moved[front.skin[near]] = (front.mean @ moved[front.skin])[near]
+        for _ in range(2 + smoothing // WIDER):
+            near = front.mean @ near
+        around = front.skin[near > 0]
+        if smoothing >= PATIENCE:
+            moved[around if smoothing < LAST else slice(None)] *= WEAKER
+        for _ in range(2):
+            moved[around] = (front.mean @ moved[front.skin])[near > 0]
 
 
 def facing(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:

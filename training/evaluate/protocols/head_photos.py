@@ -69,7 +69,7 @@ def _faces(model: LatentFace, folder: Path, limit: int) -> Iterator[tuple[Textur
             face, = model.find_faces(path)[:1]
             if face.landmarks is not None:
                 textured = model.texture(model.analyze([face], fine=False), [face])
-                yield textured, (face.landmarks[:, :2] + 0.5) * (CROP / face.full.shape[-1]) - 0.5
+                yield textured, (torch.from_numpy(face.landmarks[:, :2]).float() + 0.5) * (CROP / face.full.shape[-1]) - 0.5
         return
     photos = FacePack(folder, CROP, "val", limit)[:]
     with np.load(folder / "val_landmarks.npz") as arrays:
