@@ -280,4 +280,5 @@ canvas.addEventListener('keydown', (event) => {
 document.addEventListener('input', ({ target }) => {
   if (target.closest('#across, #above, #ambient, #diffuse')) updateLight();
 });
+updateMode();
 new MutationObserver(updateMode).observe(document.body, { attributeFilter: ['class'] });  // the theme's ink

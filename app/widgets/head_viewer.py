@@ -41,7 +41,7 @@ def head_viewer() -> gr.HTML:
     `light` holds the light sliders' values until they are moved on the page.
     """
     gr.set_static_paths([LIBRARY])
-    modes = "".join(f'<button type="button" value="{mode}" aria-pressed="{str(mode == "unlit").lower()}">{label}</button>'
+    modes = "".join(f'<button type="button" value="{mode}" aria-pressed="false">{label}</button>'
                     for mode, label in MODES.items())
     template = TEMPLATE.replace("{library}", file_url(LIBRARY)).replace("{modes}", modes)
     return gr.HTML(None, html_template=template, css_template=read_style("head_viewer"), face="", light={}, model=None,
@@ -62,7 +62,8 @@ def show_surface(session: Session, event: gr.EventData) -> dict[str, Any]:
     except (WeightsMissing, WeightsMismatch, WeightsDamaged) as error:
         note, surface = str(error), "depth"
         path = _write(session, surface, folder)
-    return gr.update(model={"face": str(getattr(event, "face", "")), "surface": surface, "url": file_url(path), "note": note})
+    return gr.update(model={"face": str(getattr(event, "face", "")), "surface": surface, "url": file_url(path),
+                            "note": note})
 
 
 def _write(session: Session, surface: Surface, folder: Path) -> Path:

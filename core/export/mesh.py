@@ -132,7 +132,7 @@ def face_mesh(canon_depth: Tensor, texture: Tensor, mask: Tensor | None = None) 
         faces=(used.cumsum() - 1)[faces],
         normals=normals[used] / np.linalg.norm(normals[used], axis=1, keepdims=True),
         uv=uv[used],
-        rim=(solid[faces, 0] < CUT + SOFTNESS).any(1),
+        rim=solid[faces, 0].min(1) < CUT + SOFTNESS,
         texture=_with_edge(texture, field),
     )
 

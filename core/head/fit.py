@@ -2,8 +2,9 @@
 
 A linear regression reads identity coefficients and expression weights from the codes. Where landmarks are known, the
 head is shifted, and a smooth displacement brings lips, lids, brows and nose to where the photo shows them: both across
-the photo's lines of sight. The displacement fades to 0 towards ears, back and neck. The canonical depth map sets the head's distance alone: pulling the surface onto
-it makes heads of held-out renders less exact (2.4 to 2.5 mm in place of 2.3).
+the photo's lines of sight. The displacement fades to 0 towards ears, back and neck. The canonical depth map sets the
+head's distance alone: pulling the surface onto it makes heads of held-out renders less exact (2.4 to 2.5 mm in place of
+2.3).
 
 Convention: points are in the canonical camera frame (core.geometry.camera).
 """
@@ -197,7 +198,7 @@ def _depth_origin(front: Front, points: np.ndarray, depth: np.ndarray) -> float:
 
 
 def landmark_pull(front: Front, points: np.ndarray, pull: np.ndarray, outline: float = 1.0) -> np.ndarray:
-    """Displacement (V, 3) that brings landmarks to their place: a shift of the whole head, and a smooth one of its front.
+    """Displacement (V, 3) that brings landmarks to their place: the whole head is shifted, its front bent smoothly.
 
     Args:
         front: of `make_front`.

@@ -25,7 +25,8 @@ class HeadRegression:
     """Fitted by training.fitting.head for one autoencoder."""
 
     regressor: Tensor
-    """(code_size + albedo_code_size, 157) from [depth, albedo] codes to 100 identity coefficients and 57 expression weights."""
+    """(code_size + albedo_code_size, 157) from [depth, albedo] codes to 100 identity coefficients and 57 expression
+    weights."""
     bias: Tensor
     """(157,)."""
     mean: Tensor

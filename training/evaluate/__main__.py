@@ -126,6 +126,9 @@ def _add_head(commands) -> None:
     add("--weights", type=Path, metavar="FILE", help="safetensors file (default: the bundled weights)")
     add("--people", type=int, default=60, metavar="N", help="people, rendered without and with an expression "
         "(default: 60)")
+    add("--photos", type=Path, nargs="+", metavar="FOLDER", help="measure landmarks and tangles on photos instead: "
+        "face packs with val_landmarks.npz, or folders of photos")
+    add("--limit", type=int, default=100, metavar="N", help="photos of each folder (default: 100)")
     add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
 
 

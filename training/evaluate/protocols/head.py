@@ -1,6 +1,7 @@
 """How exact the rig's head is: renders of people whom training never sees, without and with an expression.
 
     python -m training.evaluate head --people 60
+    python -m training.evaluate head --photos packs/fairface photos/ --limit 100
 
 Vertices of the front against the truth, life size, the mean shift removed: of the mean head, of the linear regression
 from codes, of that with the expression basis's weights, of the regression with landmarks, and of the head: expression
@@ -53,9 +54,13 @@ def run(options: Namespace) -> dict:
         What is written with --out.
 
     Raises:
-        ConfigError: no people.
+        ConfigError: no people, or no faces in a folder of photos.
         WeightsMissing, WeightsMismatch: see `LatentFace.head`.
     """
+    if options.photos:
+        from training.evaluate.protocols.head_photos import run_photos
+
+        return run_photos(options)
     if options.people < 1:
         raise ConfigError("There is nobody to measure: --people 1 or more.")
     model = LatentFace.from_pretrained(options.weights)

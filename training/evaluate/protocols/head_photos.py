@@ -7,6 +7,7 @@ Distances are in pixels of a crop of 128. A head is untangled where no triangle 
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from core.pipeline import LatentFace
 from core.rendering.texture_transfer import texture_from_photo
 from core.types import TexturedFace
 from training.data.face_pack import FacePack
-from training.evaluate.comparison import Row
+from training.evaluate.comparison import Row, finish
 from training.evaluate.protocols.head import flipped
 
 CROP = 128
@@ -37,11 +38,22 @@ NAMES = {"mean": "mean head", "linear": "codes alone", "basis": "codes, expressi
          "landmarks": "codes, landmarks", "head": "head"}
 
 
-def rows(folders: list[Path]) -> dict[str, Row]:
-    """Rows of the table, by key: two for each folder."""
-    return {f"{folder.name}.{key}": Row(f"{folder.name}, {label}", digits, best) for folder in folders
-            for key, label, digits, best in (("inner", "inner landmarks: px of 128", 2, "low"),
-                                             ("untangled", "part of the heads that are untangled", 2, "high"))}
+def run_photos(options: Namespace) -> dict:
+    """Measure folders of photos, print the table and write the report.
+
+    Returns:
+        What is written with --out.
+
+    Raises:
+        ConfigError: no faces in a folder.
+        WeightsMissing, WeightsMismatch: see `LatentFace.head`.
+    """
+    model, figures, rows = LatentFace.from_pretrained(options.weights), {}, {}
+    for folder in options.photos:
+        figures |= measure(model, folder, options.limit)
+        rows |= {f"{folder.name}.inner": Row(f"{folder.name}, inner landmarks: px of {CROP}", 2, "low"),
+                 f"{folder.name}.untangled": Row(f"{folder.name}, part of the heads that are untangled", 2)}
+    return finish(rows, figures, f"heads of at most {options.limit} photos", options, NAMES)
 
 
 def measure(model: LatentFace, folder: Path, limit: int) -> dict[str, dict[str, float]]:
@@ -69,7 +81,8 @@ def _faces(model: LatentFace, folder: Path, limit: int) -> Iterator[tuple[Textur
             face, = model.find_faces(path)[:1]
             if face.landmarks is not None:
                 textured = model.texture(model.analyze([face], fine=False), [face])
-                yield textured, (torch.from_numpy(face.landmarks[:, :2]).float() + 0.5) * (CROP / face.full.shape[-1]) - 0.5
+                landmarks = torch.from_numpy(face.landmarks[:, :2]).float()
+                yield textured, (landmarks + 0.5) * (CROP / face.full.shape[-1]) - 0.5
         return
     photos = FacePack(folder, CROP, "val", limit)[:]
     with np.load(folder / "val_landmarks.npz") as arrays:
