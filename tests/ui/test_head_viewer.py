@@ -24,6 +24,7 @@ def view(page) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def viewer(desktop):
+    desktop.get_by_role("tab", name="3-D").click()
     desktop.locator("#head-viewer canvas").scroll_into_view_if_needed()
     desktop.wait_for_selector(SHOWN.format("head"))
     return desktop
