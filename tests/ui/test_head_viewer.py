@@ -10,13 +10,16 @@ SHOWN = "#head-viewer canvas[data-shown$={}]"
 
 
 def view(page) -> np.ndarray:
-    """(h, w, 3) what the canvas shows, once it rests."""
+    """(n, n, 3) the middle of what the canvas shows, once it rests."""
     page.locator("#head-viewer canvas").scroll_into_view_if_needed()
     before = None
     for _ in range(40):
         shot = page.locator("#head-viewer canvas").screenshot()
         if shot == before:
-            return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), float)
+            whole = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), float)
+            size = min(whole.shape[:2])
+            top, left = ((length - size) // 2 for length in whole.shape[:2])
+            return whole[top:top + size, left:left + size]
         before = shot
         page.wait_for_timeout(200)
     raise AssertionError("the view does not come to rest")
