@@ -1,5 +1,5 @@
 // Gradio shows no message while a folder is uploaded. It reports files that it refuses itself.
-const LARGEST = 20 * 2 ** 20;
+const LARGEST = 64 * 2 ** 20;
 let cancelled = false;
 document.addEventListener('change', ({ target }) => {
   if (!target.webkitdirectory) return;

@@ -60,9 +60,10 @@ const draw = async () => {
 const place = () => {
   const box = strip.getBoundingClientRect(), outer = element.getBoundingClientRect();
   const at = (time) => box.left - outer.left + Math.min(1, Math.max(0, time / film.seconds)) * box.width;
-  cursor.style.left = `${at(second)}px`;
-  find('.before').style.cssText = `left: ${at(0)}px; width: ${at(span[0]) - at(0)}px`;
-  find('.after').style.cssText = `left: ${at(span[1])}px; width: ${at(Infinity) - at(span[1])}px`;
+  const top = `top: ${box.top - outer.top}px`;
+  cursor.style.cssText = `${top}; left: ${at(second)}px`;
+  find('.before').style.cssText = `${top}; left: ${at(0)}px; width: ${at(span[0]) - at(0)}px`;
+  find('.after').style.cssText = `${top}; left: ${at(span[1])}px; width: ${at(Infinity) - at(span[1])}px`;
   strip.setAttribute('aria-valuenow', second.toFixed(2));
   const chosen = span[0] > 0 || span[1] < film.seconds;
   const end = Math.min(span[1], film.seconds);
