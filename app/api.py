@@ -108,7 +108,7 @@ def swap(photo: gr.FileData, donor: gr.FileData, depth: float = 1.0, albedo: flo
 def nearest(photo: gr.FileData, kind: Literal["identity", "expression", "code"] = "code", count: int = 8,
             face: int = 1) -> list[dict]:
     """The bundled map's faces most similar to one face of a photo: number, name and similarity, at most 1."""
-    shown = gallery()
+    shown = gallery(renders=True)
     kind, count = check_choice("kind", kind, shown.kinds), check_integer("count", count, 1, len(shown))
     found = shown.nearest(_open(photo, face).codes, kind, count)
     return [{"number": int(number), "name": str(shown.names[number]), "similarity": round(float(similarity), 4)}

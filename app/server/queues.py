@@ -24,7 +24,7 @@ QUEUES = {
                      "PhotoPanel.choose_face", "PhotoPanel.crop_by_hand", "Studio.show", "Inspect.show_factors",
                      "Inspect.refine_face", "Inspect.keep_frame", "ExportMenu.open_session", "MapTab.open_face",
                      "Studio.open_donor", "Studio.exchange", "SwapPanes.open", "SwapPanes.follow", "Grid.open",
-                     "Grid.add_photos", "MapTab.show", "TimeTab.open", "TimeTab.follow", "analyze", "render",
+                     "Grid.add_photos", "MapTab.show", "MapTab.open_map", "TimeTab.open", "TimeTab.follow", "analyze", "render",
                      "frontalize", "swap", "nearest"]),
     "background": (1, ["Inspect.show_surface", "SwapPanes.fill", "Studio.play_tour"]),
     "export": (1, ["ExportMenu.save", "MapTab.write_faces", "export"]),

@@ -17,13 +17,19 @@ from PIL import Image
 from app.session.export import new_folder
 from app.session.session import Session, crop_by_hand, model, open_photo
 from core import Codes, Light, SplitCodes
+from core.errors import MapUnreadable
 from core.export.visualize import to_uint8
 from core.faces import Crop
 from core.latent_map import builder
 from core.latent_map.builder import MapBuilder, add_photo, warm_up
 from core.latent_map.map import LatentMap
-from core.model.code_ops import Kind
+from core.model.code_ops import Kind, select
 
+SOURCE, RENDERED = "source", "rendered"
+"""The bundled map's column of what the faces are, and its word for renders."""
+LARGEST_THUMBNAIL = 1024
+"""Side in pixels beyond which a thumbnail is none."""
+DAMAGED = "The faces of this map cannot be read as images: save the map again."
 TOUCH_EVERY = 50
 """Photos after which the files that wait are marked as recent. Even slow work takes less than minutes for so many."""
 STUDIO_LIGHT = Light.of(0.6, 0.5, 0.25, 0.3)
@@ -32,9 +38,37 @@ _warm_up_lock = threading.Lock()
 
 
 @functools.cache
-def gallery() -> LatentMap:
-    """The bundled map. Raises MapUnreadable where it is missing or damaged, or belongs to other weights."""
-    return model().map()
+def gallery(renders: bool = False) -> LatentMap:
+    """The bundled map, its photos alone or with its renders.
+
+    Raises:
+        MapUnreadable: it is missing or damaged, or belongs to other weights.
+    """
+    if renders:
+        return model().map()
+    shown = gallery(True)
+    return shown.part(np.flatnonzero(shown.columns[SOURCE] != RENDERED))
+
+
+def read_map(path: str | Path) -> LatentMap:
+    """A map that a visitor has saved. Raises MapUnreadable, also for thumbnails that are no small images."""
+    shown = model().map(path)
+    try:
+        sides = [max(Image.open(io.BytesIO(thumbnail)).size) for thumbnail in shown.thumbnails]
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise MapUnreadable(DAMAGED) from error
+    if max(sides) > LARGEST_THUMBNAIL:
+        raise MapUnreadable(DAMAGED)
+    return shown
+
+
+def found_directions(shown: LatentMap) -> dict[str, np.ndarray]:
+    """How much of each found direction (core.model.semantics) the faces of a map hold: name to (N,), in sigma."""
+    basis = model().semantic_basis
+    if basis is None:
+        return {}
+    amounts = basis.amounts(select(shown.codes, "code"))
+    return dict(zip(basis.config.names, (amounts - amounts.mean(0)).numpy().T, strict=True))
 
 
 def render_at(shown: LatentMap, position: tuple[float, float], kind: Kind, subject: Codes | SplitCodes) -> np.ndarray:
@@ -110,11 +144,11 @@ def map_photos(paths: list[Path]) -> Generator[str | tuple[LatentMap, list[tuple
         for path in paths:
             path.unlink(missing_ok=True)
     while warming.is_alive() and len(map_builder) >= builder.FEWEST:
-        yield f"{len(map_builder)} faces. Preparing the layouts; the first time takes about a minute …"
+        yield f"{len(map_builder)} faces. Preparing the layouts …"
         warming.join(1)
     yield f"{len(map_builder)} faces. Computing the layouts …"
     for kind in map_builder.embed():
-        yield f"{len(map_builder)} faces. The {kind} layout is ready …"
+        yield f"{len(map_builder)} faces. The layout by {kind} is ready …"
     yield map_builder.finish(), refused
 
 
@@ -127,7 +161,7 @@ def _touch(waiting: list[Path]) -> None:
 
 def _progress(done: int, count: int, faces: int, seconds: float) -> str:
     left = seconds / done * (count - done) if done else 0
-    rest = f", {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left" if done else ""
+    rest = f"; about {left / 60:.0f} min for the others, then the layouts" if left > 90 else ""
     return f"{done} of {count} photos, {faces} faces{rest}"
 
 

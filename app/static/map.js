@@ -2,10 +2,10 @@
 // the lasso. The faces are drawn on a 2-D canvas above it, which is smooth without a graphics card (WebGL is not). Here
 // live color, tool and thumbnails; clicks, the pointer's position and the lasso go to the server. With the keyboard, each
 // layout takes the focus: arrows move between faces, the space bar selects one, + and - zoom.
-const GAP = 20, TITLE = 26, EDGE = 1.12, LARGEST = 60, SMALLEST = 12, PAUSE = 70, UNKNOWN = '#9ca3af';
+const GAP = 20, TITLE = 26, EDGE = 1.12, LARGEST = 150, SMALLEST = 12, PAUSE = 70, UNKNOWN = '#9ca3af';
 const WORDS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#8a7a00', '#6b7280'];
 const find = (selector) => element.querySelector(selector);
-const plot = find('.plot'), canvas = find('.stage > canvas'), card = find('.card'), choice = find('.color');
+const plot = find('.plot'), canvas = find('.stage > canvas'), card = find('.card'), choice = find('.color'), axis = find('.axis');
 const sprite = new Image(), layers = [];
 let map = null, colors = [], selection = null, hovered = null, tool = 'pan', active = 0, last = 0, later = null;
 // The chosen face is marked at once; the server's description follows. `asked` numbers the requests, so that a late
@@ -52,11 +52,25 @@ const updateColors = () => {
   if (colors.includes(UNKNOWN) && column.numbers) addLabel('unknown', UNKNOWN);
 };
 
+// --- Places -----------------------------------------------------------------------------------------------------
+// Faces lie where the layout has them, or across by a value. In the latter case positions between faces mean nothing.
+const placeFaces = () => {
+  const numbers = map.columns[axis.value]?.numbers;
+  const known = (numbers ?? []).filter((value) => value !== null).sort((a, b) => a - b);
+  const low = known[Math.floor(known.length * 0.01)], high = known[Math.ceil(known.length * 0.99) - 1];
+  const across = (value) => value === null ? -1 : Math.max(-1, Math.min(1, 2 * (value - low) / (high - low || 1) - 1));
+  for (const kind of map.kinds) {
+    kind.layout ??= kind.x;
+    kind.x = numbers ? numbers.map(across) : kind.layout;
+  }
+};
+
 // --- Drawing -----------------------------------------------------------------------------------------------------
 const columnsOf = () => element.clientWidth > 620 ? map.kinds.length : 1;
 const layout = () => {
   const across = columnsOf(), down = Math.ceil(map.kinds.length / across), width = element.clientWidth - 2;
-  const side = Math.min((width - GAP * (across - 1)) / across, 560), height = down * (side + TITLE);
+  const tallest = document.fullscreenElement === element ? (window.innerHeight - 70) / down - TITLE : 560;
+  const side = Math.min((width - GAP * (across - 1)) / across, tallest), height = down * (side + TITLE);
   const result = { width: width + 2, height: height + 1, margin: { l: 1, r: 1, t: 0, b: 1 }, dragmode: tool, hovermode: 'closest',
                    hoverdistance: 16, showlegend: false, paper_bgcolor: 'transparent', plot_bgcolor: 'transparent',
                    uirevision: map.names.length, annotations: [],
@@ -136,7 +150,7 @@ const drawFaces = (kind, place, box, ratio, layer = document.createElement('canv
     if (x > box[0] - 30 && x < box[0] + box[2] + 30 && y > box[1] - 30 && y < box[1] + box[3] + 30)
       inside.push([i, x, y]);
   }
-  const side = Math.min(LARGEST, 1.1 * Math.sqrt(box[2] * box[3] / Math.max(1, inside.length)));
+  const side = Math.min(LARGEST, 0.4 * box[2], 1.1 * Math.sqrt(box[2] * box[3] / Math.max(1, inside.length)));
   const radius = Math.max(1.5, Math.min(4, 80 / Math.sqrt(kind.x.length)));
   const large = thumbnails() && side >= SMALLEST, selected = selection && new Set(selection);
   const context = layer.getContext('2d');
@@ -179,7 +193,7 @@ const drawMarks = (context, kind, place, large) => {
     const spot = place(kind.x[i], kind.y[i]), accent = style('--color-accent');
     if (sprite.naturalWidth) drawThumbnail(context, i, ...spot, large, 3, accent); else ring(...spot, 9, accent);
   }
-  if (!current?.[kind.key]) return;
+  if (!current?.[kind.key] || axis.value) return;
   const [x, y] = place(...current[kind.key]);
   ring(x, y, 11, '#d97706');
   context.beginPath(); context.arc(x, y, 4, 0, 7); context.fillStyle = '#d97706'; context.fill();
@@ -197,7 +211,7 @@ const positionOf = (event) => {
   }
   return null;
 };
-const point = (place) => { last = performance.now(); send('point', place); };
+const point = (place) => { if (axis.value) return; last = performance.now(); send('point', place); };
 const onPointerMove = (event) => {
   const place = !event.buttons && positionOf(event);
   clearTimeout(later);
@@ -294,6 +308,8 @@ const open = async () => {
   const before = choice.value;
   choice.replaceChildren(...map.columns.map((column, k) => new Option(column.label, k)));
   choice.value = map.columns[before] ? before : 0;
+  const numbers = map.columns.map((column, k) => column.numbers && new Option(column.label, k)).filter(Boolean);
+  axis.replaceChildren(new Option('layout', ''), ...numbers);
   updateColors();
   await script();
   await show();
@@ -302,6 +318,8 @@ const open = async () => {
 };
 sprite.addEventListener('load', repaint);
 choice.addEventListener('change', () => { updateColors(); show(); });
+axis.addEventListener('change', async () => { placeFaces(); await show(); find('.whole').click(); });
+find('.full').addEventListener('click', () => document.fullscreenElement ? document.exitFullscreen() : element.requestFullscreen());
 find('.show-thumbnails').addEventListener('change', repaint);
 element.querySelectorAll('.tool').forEach((button) => button.addEventListener('click', () => {
   tool = button.value;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,8 +19,12 @@ from app.widgets.images import EMPTY, SCALES
 from core import Codes, SplitCodes
 from core.latent_map.map import LatentMap
 
-TILE_SIZE = 48
-"""Pixels of a thumbnail in the sprite."""
+TILE_SIZES = {400: 128, 1000: 80}
+"""Most faces of a map, and pixels of a thumbnail in the sprite."""
+SMALL_TILE = 48
+"""Pixels of a thumbnail of still more faces."""
+SAME = 0.98
+"""Similarity of codes from which a face of the map is the very photo that is asked for."""
 TITLES = {"identity": "Identity", "expression": "Expression", "code": "Whole code"}
 LABELS = {"yaw": "yaw, °", "light": "light, ° right"}
 """Labels of columns with a unit."""
@@ -29,9 +34,10 @@ HINT = ('<div class="face"><p>The orange ring marks the current face; the small 
         "Click a face to choose it.</p></div>")
 TEMPLATE = """<div class="bar"><label>Color <select class="color" aria-label="Color by"></select></label>
 <span class="legend"></span>
+<label>Across <select class="axis" aria-label="Axis across"></select></label>
 <span class="tools-group"><button type="button" class="tool" value="pan" aria-pressed="true">Move</button>
 <button type="button" class="tool" value="lasso" aria-pressed="false">Lasso</button>
-<button type="button" class="whole">Show all</button></span>
+<button type="button" class="whole">Show all</button><button type="button" class="full">Full screen</button></span>
 <label><input type="checkbox" class="show-thumbnails" checked>Thumbnails</label></div>
 <div class="stage"><div class="plot" data-library="{library}"></div><canvas></canvas></div>
 <div class="card" hidden><canvas width="48" height="48"></canvas><div><b></b><span></span></div></div>"""
@@ -82,13 +88,19 @@ def description(shown: LatentMap, chosen: int | None) -> str:
             f"<h4>{escape(str(shown.names[chosen]))}</h4><dl>{values}</dl></div></div>")
 
 
-def drawing(shown: LatentMap) -> dict[str, Any]:
-    """Everything that the plots need of a map."""
+def drawing(shown: LatentMap, directions: Mapping[str, np.ndarray] | None = None) -> dict[str, Any]:
+    """Everything that the plots need of a map.
+
+    Args:
+        shown: the map.
+        directions: more values by name, (N,) each, to color by and to place by.
+    """
     kinds = [{"key": kind, "title": TITLES[kind], "x": _short(shown.positions[kind][:, 0]),
               "y": _short(shown.positions[kind][:, 1])} for kind in shown.kinds]
     across = int(np.ceil(np.sqrt(len(shown))))
-    return {"kinds": kinds, "names": shown.names.tolist(), "tile": TILE_SIZE, "across": across,
-            "columns": [_column(name, values) for name, values in shown.columns.items()],
+    columns = shown.columns | {name: values for name, values in (directions or {}).items() if name not in shown.columns}
+    return {"kinds": kinds, "names": shown.names.tolist(), "tile": tile_size(shown), "across": across,
+            "columns": [_column(name, values) for name, values in columns.items()],
             "scale": SCALES["viridis"], "sprite": sprite(shown, across)}
 
 
@@ -99,10 +111,12 @@ def marks(shown: LatentMap, codes: Codes | SplitCodes, chosen: int | None) -> di
 
 
 def nearest(shown: LatentMap, codes: Codes | SplitCodes, chosen: int | None) -> dict[str, list[tuple[int, float]]]:
-    """By kind, number and similarity of the faces most similar to the chosen one (without itself), or to `codes`."""
+    """By kind, number and similarity of the faces most similar to the chosen one, or to `codes`; without itself."""
     target = codes if chosen is None else shown.codes[chosen]
-    pairs = {kind: zip(*shown.nearest(target, kind, NEAREST + 1), strict=True) for kind in shown.kinds}
-    return {kind: [(int(number), float(similarity)) for number, similarity in found if number != chosen][:NEAREST]
+    order, similarity = shown.nearest(target, "code", NEAREST)
+    itself = {chosen, *order[similarity > SAME].tolist()}
+    pairs = {kind: zip(*shown.nearest(target, kind, NEAREST + len(itself)), strict=True) for kind in shown.kinds}
+    return {kind: [(int(number), float(similarity)) for number, similarity in found if number not in itself][:NEAREST]
             for kind, found in pairs.items()}
 
 
@@ -126,7 +140,7 @@ def neighbours(shown: LatentMap, codes: Codes | SplitCodes, chosen: int | None) 
 def _button(shown: LatentMap, number: int, similarity: float) -> str:
     name = escape(str(shown.names[number]))
     return (f'<button type="button" data-index="{number}" title="{name}, similarity {similarity:.2f}">'
-            f'<img src="{image_url(shown, number)}" alt="{name}"></button>')
+            f'<img src="{image_url(shown, number)}" alt="{name}"><small>{similarity:.2f}</small></button>')
 
 
 def image_url(shown: LatentMap, number: int) -> str:
@@ -134,12 +148,18 @@ def image_url(shown: LatentMap, number: int) -> str:
     return f"data:image/webp;base64,{base64.b64encode(shown.thumbnails[number]).decode()}"
 
 
+def tile_size(shown: LatentMap) -> int:
+    """Pixels of a thumbnail in the sprite."""
+    return next((size for most, size in TILE_SIZES.items() if len(shown) <= most), SMALL_TILE)
+
+
 def sprite(shown: LatentMap, across: int) -> str:
     """Data URL of all thumbnails in rows of `across`."""
-    sheet = Image.new("RGB", (across * TILE_SIZE, -(-len(shown) // across) * TILE_SIZE))
+    size = tile_size(shown)
+    sheet = Image.new("RGB", (across * size, -(-len(shown) // across) * size))
     for number, data in enumerate(shown.thumbnails):
-        tile = Image.open(io.BytesIO(data)).convert("RGB").resize((TILE_SIZE, TILE_SIZE), Image.Resampling.BILINEAR)
-        sheet.paste(tile, (number % across * TILE_SIZE, number // across * TILE_SIZE))
+        tile = Image.open(io.BytesIO(data)).convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+        sheet.paste(tile, (number % across * size, number // across * size))
     file = io.BytesIO()
     sheet.save(file, "jpeg", quality=80)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

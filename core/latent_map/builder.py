@@ -15,7 +15,7 @@ from core.errors import FaceNotFound, ImageTooLarge, ImageTooSmall, ImageUnreada
 from core.export.quality import measure
 from core.export.visualize import to_uint8
 from core.faces import Face, find_face
-from core.latent_map.map import LatentMap, Space, code_rows
+from core.latent_map.map import LatentMap, Space, code_rows, spread
 from core.model.code_ops import KINDS, Kind
 from core.types import Codes, SplitCodes
 
@@ -28,9 +28,6 @@ THUMBNAIL, QUALITY = 256, 80
 """Side of each face's thumbnail, pixels, and its quality as WebP."""
 UMAP_NEIGHBORS, UMAP_DISTANCE = 15, 0.3
 """UMAP's n_neighbors and min_dist: wide enough for thumbnails."""
-EVEN = 0.8
-"""Part of the way from UMAP's positions to even spacing along each axis: islands would leave most of the plane empty.
-The order along the axes stays, and so do the neighbors."""
 ESTIMATES = ("yaw", "light", "confidence")
 """Columns that the model estimates: yaw in degrees, light in degrees to the right, and the confidence of
 core.export.quality."""
@@ -150,10 +147,7 @@ def umap_layout(rows: np.ndarray) -> np.ndarray:
 
     layout = UMAP(n_neighbors=min(UMAP_NEIGHBORS, len(rows) - 1), min_dist=UMAP_DISTANCE, metric="euclidean",
                   init="pca", random_state=0, n_jobs=1)
-    found = np.asarray(layout.fit_transform(Space(rows).rows))
-    low, high = found.min(0), found.max(0)
-    even = found.argsort(0).argsort(0) / (len(found) - 1)
-    return (2 * ((1 - EVEN) * (found - low) / (high - low) + EVEN * even) - 1).astype(np.float32)
+    return spread(np.asarray(layout.fit_transform(Space(rows).rows)))
 
 
 def warm_up() -> None:

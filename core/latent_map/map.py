@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,9 @@ from core.types import CodePair, Codes, SplitCodes
 BUNDLED = ASSETS / "map" / "gallery.npz"
 NEIGHBORS = 6
 """Faces that a position, or a face between others, is interpolated from."""
+EVEN = 0.8
+"""Part of the way from UMAP's positions to even spacing along each axis: islands would leave most of the plane empty.
+The order along the axes stays, and so do the neighbors."""
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, IndexError, RuntimeError, zipfile.BadZipFile)
 
 
@@ -63,6 +66,13 @@ class LatentMap:
     def kinds(self) -> list[Kind]:
         """The layouts there are, in the order of `KINDS`."""
         return [kind for kind in KINDS if kind in self.positions]
+
+    def part(self, numbers: np.ndarray) -> LatentMap:
+        """A map of some of the faces, spread over the plane anew."""
+        return replace(self, names=self.names[numbers], codes=self.codes[torch.from_numpy(numbers)],
+                       positions={kind: spread(places[numbers]) for kind, places in self.positions.items()},
+                       columns={name: column[numbers] for name, column in self.columns.items()},
+                       thumbnails=[self.thumbnails[number] for number in numbers], _spaces={})
 
     def nearest(self, codes: Codes | SplitCodes, kind: Kind, count: int = 8) -> tuple[np.ndarray, np.ndarray]:
         """The most similar faces.
@@ -174,6 +184,13 @@ class LatentMap:
         finite = all(np.isfinite(rows).all() for rows in (*self.positions.values(), code_rows(self.codes, "code")))
         if not (flat and finite and "code" in self.positions) or {len(part) for part in parts} != {len(self)}:
             raise MapUnreadable("This map is damaged: its parts do not belong together. Fetch the file again.")
+
+
+def spread(places: np.ndarray) -> np.ndarray:
+    """Positions (N, 2) spread over −1 … 1 along both axes, `EVEN` of the way to even spacing."""
+    low, high = places.min(0), places.max(0)
+    even = places.argsort(0).argsort(0) / (len(places) - 1)
+    return (2 * ((1 - EVEN) * (places - low) / (high - low) + EVEN * even) - 1).astype(np.float32)
 
 
 def code_rows(codes: Codes | SplitCodes, kind: Kind) -> np.ndarray:

@@ -88,6 +88,10 @@ class SemanticBasis(nn.Module):
         return [Semantic(name, part, "sigma", self.influence[k], (self.ranges[k, 0].item(), self.ranges[k, 1].item()))
                 for k, (name, part) in enumerate(zip(self.config.names, self.config.parts, strict=True))]
 
+    def amounts(self, codes: CodePair) -> Tensor:
+        """How much of each direction codes of B faces hold, (B, K) in sigma, up to a constant of each direction."""
+        return codes.rows @ torch.linalg.pinv(self.directions)
+
     def code_change(self, amounts: Mapping[str, float], part: Part) -> CodePair:
         """Change (one row each) of the codes by those of the amounts, in sigma, that are of a part."""
         rows = [amounts.get(name, 0.0) if own == part else 0.0

@@ -43,7 +43,7 @@ def about(page) -> str:
 
 def test_three_layouts_show_the_same_faces_and_mark_the_current_one(page):
     counts = page.evaluate("document.querySelector('#map .plot').data.map((trace) => trace.x.length)")
-    assert len(counts) == 3 and len(set(counts)) == 1 and counts[0] > 300
+    assert len(counts) == 3 and len(set(counts)) == 1 and counts[0] == 204
     ink = page.evaluate("""() => { const c = document.querySelector('#map .stage > canvas');
       const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let orange = 0, any = 0;
       for (let i = 0; i < d.length; i += 4) {
@@ -124,6 +124,18 @@ def focused(page) -> str:
     return name
 
 
+def test_renders_are_added_and_a_value_becomes_the_axis(page):
+    count = "document.querySelector('#map .plot').data[0].x.length"
+    page.get_by_label("With renders").check()
+    page.wait_for_function(f"{count} === 524")
+    page.get_by_label("Axis across").select_option("red lips")
+    places = "document.querySelector('#map .plot').data.slice(0, 2).map((trace) => trace.x[7])"
+    page.wait_for_function(f"(([first, second]) => first === second)({places})")
+    page.get_by_label("Axis across").select_option("layout")
+    page.get_by_label("With renders").uncheck()
+    page.wait_for_function(f"{count} === 204")
+
+
 def test_the_keyboard_alone_reaches_and_does_everything(page):
     page.get_by_role("tab", name="Latent map").focus()
     page.keyboard.press("Tab")
@@ -132,8 +144,8 @@ def test_the_keyboard_alone_reaches_and_does_everything(page):
         stops.append(focused(page).split(":")[0])
         page.keyboard.press("Tab")
     page.keyboard.press("Shift+Tab")
-    assert stops == ["API", "About", "Color by", "Move", "Lasso", "Show all", "show-thumbnails", "Identity",
-                     "Expression", "Whole code"]
+    assert stops == ["API", "About", "Color by", "Axis across", "Move", "Lasso", "Show all", "Full screen",
+                     "show-thumbnails", "Identity", "Expression", "Whole code"]
     for key in ("ArrowDown", "Space", "ArrowUp", "ArrowUp", "Space"):  # faster than the answers
         page.keyboard.press(key)
     page.get_by_text("Export 2 faces").wait_for()
@@ -143,7 +155,7 @@ def test_the_keyboard_alone_reaches_and_does_everything(page):
     page.wait_for_function(f"(() => {{ const [low, high] = {range_}; return high - low < 2; }})()")
     page.keyboard.press("Tab")
     assert focused(page) == "Show this face"
-    for _ in range(2):
+    for _ in range(3):
         page.keyboard.press("Tab")
     assert focused(page) == "Export 2 faces"
     with page.expect_download() as download:
@@ -181,7 +193,7 @@ def test_too_few_photos_are_refused_and_the_gallery_stays(page, tmp_path):
     page.get_by_text("a map needs at least 12").first.wait_for()
     assert page.get_by_text("Invalid file type").count() == 0
     page.wait_for_selector("#map-cancel", state="hidden")
-    assert page.evaluate("document.querySelector('#map .plot').data[0].x.length") > 300
+    assert page.evaluate("document.querySelector('#map .plot').data[0].x.length") == 204
 
 
 def test_mapping_a_folder_can_be_cancelled(page, tmp_path):

@@ -174,7 +174,7 @@ def _add_augment(commands) -> None:
     add("--along", default="smile", metavar="NAME", help="semantic that is edited (default: smile)")
     add("--amounts", type=float, nargs="+", default=[0.5, 1.0, 1.5], metavar="X", help="of it (default: 0.5 1 1.5)")
     add("--count", type=int, default=1000, metavar="N", help="photos that the probe learns from (default: 1000)")
-    add("--edited", type=int, default=60, metavar="N", help="of them, that are edited (default: 60)")
+    add("--edited", type=int, default=300, metavar="N", help="of them, that are edited (default: 300)")
     add("--draws", type=int, default=5, metavar="N", help="draws of the rare class (default: 5)")
     add("--out", type=Path, metavar="FILE", help="JSON file for the figures")
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from app.server.cleanup import delete_old_files
 from app.session import latent_map as maps
 from app.session.session import open_example, open_photo
 from app.widgets import latent_map as widget
-from core.errors import FaceNotFound
+from core.errors import FaceNotFound, MapUnreadable
 from core.latent_map.map import LatentMap
 from tests.core.latent_map.maps import small_map
 
@@ -21,7 +22,7 @@ EXAMPLES = sorted((Path(__file__).parents[3] / "assets" / "examples").glob("*.jp
 
 @pytest.fixture(scope="module")
 def gallery() -> LatentMap:
-    return maps.gallery()
+    return maps.gallery(renders=True)
 
 
 def test_the_drawing_is_json_with_unknown_values_and_hostile_names_as_data(gallery, monkeypatch):
@@ -40,7 +41,33 @@ def test_a_chosen_face_is_not_its_own_neighbour_and_names_are_escaped(monkeypatc
     assert html.count("<h4>") == 3 and html.count("<button") == 3 * widget.NEAREST
     assert 'data-index="4"' not in html and "face <" not in html and "face &lt;" in html
     assert "<4>" not in widget.description(shown, 4)
-    assert widget.marks(shown, shown.codes[2], None)["near"]["code"][0] == 2
+    near = widget.marks(shown, shown.codes[2], None)["near"].values()
+    assert "<small>0." in html and not any(2 in numbers for numbers in near)
+
+
+def test_photos_alone_are_shown_unless_renders_are_wanted(gallery):
+    photos = maps.gallery()
+    assert set(photos.columns["source"]) == {"London Set"} and len(photos) == 204 < len(gallery)
+    assert all(np.abs(places).max(0).min() > 0.99 for places in photos.positions.values())
+    nearest, _ = photos.nearest(photos.codes[7], "code", 1)
+    assert nearest[0] == 7 and photos.names[7] == gallery.names[7]
+
+
+def test_found_directions_color_and_place_the_faces(gallery, monkeypatch):
+    monkeypatch.setattr(widget, "sprite", lambda shown, across: "data:")
+    found = maps.found_directions(gallery)
+    assert set(found) == {one.name for one in maps.model().semantics if one.unit == "sigma"}
+    columns = {column["label"]: column for column in widget.drawing(gallery, found)["columns"]}
+    assert set(columns) >= {*found, "smile"} and np.abs(columns["red lips"]["numbers"]).max() < 20
+
+
+def test_a_saved_map_opens_and_one_without_images_does_not(gallery, tmp_path):
+    photos = maps.gallery()
+    photos.write(tmp_path / "map.npz")
+    assert maps.read_map(tmp_path / "map.npz").names.tolist() == photos.names.tolist()
+    replace(photos, thumbnails=[b"none"] * len(photos)).write(tmp_path / "damaged.npz")
+    with pytest.raises(MapUnreadable, match="images"):
+        maps.read_map(tmp_path / "damaged.npz")
 
 
 def test_the_sprite_holds_every_face_in_its_place(gallery):
@@ -53,9 +80,10 @@ def test_the_sprite_holds_every_face_in_its_place(gallery):
     url = widget.sprite(gallery, across)
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))), float)
     number = len(gallery) - 3
-    top, left = number // across * widget.TILE_SIZE, number % across * widget.TILE_SIZE
-    tile = Image.fromarray(maps.face_image(gallery, number)).resize((widget.TILE_SIZE,) * 2, Image.Resampling.BILINEAR)
-    assert np.abs(sheet[top : top + widget.TILE_SIZE, left : left + widget.TILE_SIZE] - np.asarray(tile)).mean() < 6
+    size = widget.tile_size(gallery)
+    top, left = number // across * size, number % across * size
+    tile = Image.fromarray(maps.face_image(gallery, number)).resize((size,) * 2, Image.Resampling.BILINEAR)
+    assert np.abs(sheet[top : top + size, left : left + size] - np.asarray(tile)).mean() < 6
 
 
 @pytest.mark.parametrize("number", [3, -1], ids=["photo", "render"])

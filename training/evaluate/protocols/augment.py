@@ -39,6 +39,7 @@ TEST = 200
 SIZE = 128
 """Pixels of the photos that are edited."""
 WAYS = {"unbalanced": "95 : 5", "weighted": "95 : 5, weighted by class", "augmented": "95 : 5, augmented",
+        "both": "95 : 5, augmented, weighted by class",
         "balanced": "50 : 50, as many photos"}
 ROWS = {f"{way}.{key}": Row(f"{name}: {what}", 3) for way, name in WAYS.items()
         for key, what in (("accuracy", "accuracy"), ("recall", "smiling faces found"))}
@@ -70,8 +71,9 @@ def run(options: Namespace) -> dict:
             sets = {"unbalanced": (plain_rows, few), "weighted": (plain_rows, few),
                     "augmented": (np.concatenate([plain_rows, unedited_rows]), np.concatenate([few, edited_rows])),
                     "balanced": (plain_rows[:half], smiling_rows[order[:half]])}
+            sets["both"] = sets["augmented"]
             for way, classes in sets.items():
-                found[way].append(probe(*classes, rows, way == "weighted") == truth)
+                found[way].append(probe(*classes, rows, way in ("weighted", "both")) == truth)
         for way, right in found.items():
             values = {"accuracy": np.mean(right), "recall": np.mean(right, 0)[truth].mean()}
             for key, value in values.items():
