@@ -139,6 +139,7 @@ def _build_tabs(shared: SharedState) -> Studio:
 
     from app.tabs.about import About
     from app.tabs.api import Api
+    from app.tabs.compare_photos import ComparePhotos
     from app.tabs.inspect import Inspect
     from app.tabs.latent_map import MapTab
     from app.tabs.studio import Studio
@@ -150,6 +151,7 @@ def _build_tabs(shared: SharedState) -> Studio:
         with gr.Tabs(elem_id="panes", overflow_behavior="wrap"):
             Inspect(shared)
             SwapPanes(shared, studio.ui.seed, studio.ui.detail)
+            ComparePhotos(shared)
     with gr.Tab("Latent map", id="map"):
         MapTab(shared)
     with gr.Tab("Time", id="time") as tab:
