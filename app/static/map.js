@@ -319,7 +319,9 @@ const open = async () => {
 sprite.addEventListener('load', repaint);
 choice.addEventListener('change', () => { updateColors(); show(); });
 axis.addEventListener('change', async () => { placeFaces(); await show(); find('.whole').click(); });
-find('.full').addEventListener('click', () => document.fullscreenElement ? document.exitFullscreen() : element.requestFullscreen());
+find('.screen').addEventListener('click', () => {
+  if (document.fullscreenElement) document.exitFullscreen(); else element.requestFullscreen();
+});
 find('.show-thumbnails').addEventListener('change', repaint);
 element.querySelectorAll('.tool').forEach((button) => button.addEventListener('click', () => {
   tool = button.value;

@@ -60,14 +60,14 @@ class MapTab:
         self._connect(shared)
 
     def _lay_out_buttons(self) -> None:
+        self.renders = gr.Checkbox(label="With renders", container=False, min_width=80, elem_id="map-renders")
         with gr.Row(elem_classes="buttons"):
             self.subject = _button("Show this face", "map-subject", interactive=False)
             self.donor = _button("Use as expression source", "map-donor", interactive=False)
         with gr.Row(elem_classes="buttons"):
-            self.renders = gr.Checkbox(label="With renders", container=False, min_width=80, elem_id="map-renders")
             self.export = _button("Export all", "map-export")
             self.save = _button("Save map", "map-save", visible=False)
-            with gr.Column(min_width=80) as self.start:
+            with gr.Row(elem_classes="buttons") as self.start:
                 self.folder = gr.UploadButton("Map my own folder", file_count="directory", size="sm",
                                               elem_id="map-folder")
                 self.open = gr.UploadButton("Open map", file_types=[".npz"], size="sm", elem_id="map-open")
@@ -196,7 +196,7 @@ class MapTab:
     def wait(self, files: list[str]) -> dict[Any, Any]:
         """Queue a folder, since one is mapped at a time. It can be cancelled while it waits."""
         return {self.files: maps.take_files(files), self.progress: "<p>Waiting for its turn …</p>",
-                self.cancel: gr.Button(visible=True), self.start: gr.Column(visible=False)}
+                self.cancel: gr.Button(visible=True), self.start: gr.Row(visible=False)}
 
     def map_folder(self, files: list[Path], session: Session | None) -> Iterator[dict[Any, Any]]:
         """Make a map of the visitor's photos and report the progress."""
@@ -212,7 +212,7 @@ class MapTab:
 
     def stop(self) -> dict[Any, Any]:
         """Reset the controls when no work is running."""
-        return {self.progress: "", self.cancel: gr.Button(visible=False), self.start: gr.Column(visible=True)}
+        return {self.progress: "", self.cancel: gr.Button(visible=False), self.start: gr.Row(visible=True)}
 
     @handle_errors
     def leave(self, session: Session | None, renders: bool) -> dict[Any, Any]:

@@ -37,7 +37,7 @@ TEMPLATE = """<div class="bar"><label>Color <select class="color" aria-label="Co
 <label>Across <select class="axis" aria-label="Axis across"></select></label>
 <span class="tools-group"><button type="button" class="tool" value="pan" aria-pressed="true">Move</button>
 <button type="button" class="tool" value="lasso" aria-pressed="false">Lasso</button>
-<button type="button" class="whole">Show all</button><button type="button" class="full">Full screen</button></span>
+<button type="button" class="whole">Show all</button><button type="button" class="screen">Full screen</button></span>
 <label><input type="checkbox" class="show-thumbnails" checked>Thumbnails</label></div>
 <div class="stage"><div class="plot" data-library="{library}"></div><canvas></canvas></div>
 <div class="card" hidden><canvas width="48" height="48"></canvas><div><b></b><span></span></div></div>"""
