@@ -68,7 +68,7 @@ const placeFaces = () => {
 // --- Drawing -----------------------------------------------------------------------------------------------------
 const columnsOf = () => element.clientWidth > 620 ? map.kinds.length : 1;
 const layout = () => {
-  const across = columnsOf(), down = Math.ceil(map.kinds.length / across), width = element.clientWidth - 2;
+  const across = columnsOf(), down = Math.ceil(map.kinds.length / across), width = find('.stage').clientWidth - 2;
   const tallest = document.fullscreenElement === element ? (window.innerHeight - 70) / down - TITLE : 560;
   const side = Math.min((width - GAP * (across - 1)) / across, tallest), height = down * (side + TITLE);
   const result = { width: width + 2, height: height + 1, margin: { l: 1, r: 1, t: 0, b: 1 }, dragmode: tool, hovermode: 'closest',
