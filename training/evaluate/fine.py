@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageDraw
-from scipy.spatial import ConvexHull
 from torch import Tensor
 from tqdm import tqdm
 
@@ -23,7 +21,7 @@ from core.model.networks import channels_last
 from core.types import Factors, View
 from training.data.face_pack import FacePack
 from training.data.fine_batches import as_crop
-from training.evaluate.metrics import erode, light_in_albedo, mad, masked_mean, side, ssim
+from training.evaluate.metrics import erode, landmark_hull, light_in_albedo, mad, masked_mean, side, ssim
 from training.evaluate.protocols.frontalization import faces_under_lights, seen_points
 from training.evaluate.renders import EROSION, NECK_DEPTH
 from training.rig.rig import FAR_DEPTH
@@ -91,10 +89,10 @@ def photos(autoencoder: Autoencoder, model: FineStage, folder: Path, limit: int 
     pack, size = FacePack(folder, model.config.image_size, "val", limit), model.config.image_size
     with np.load(Path(folder) / "val_landmarks.npz") as arrays:
         landmarks = arrays["landmarks"][:len(pack), :, :2].astype(float)
-    hull = torch.from_numpy(np.stack([_hull((points + 0.5) * size / 128 - 0.5, size) for points in landmarks]))
+    hull = landmark_hull(landmarks, size)
     parts: dict[str, list] = {}
     for found, inside in zip(tqdm(analyze(autoencoder, model, pack[:]), total=-(-len(pack) // PART), leave=False),
-                             hull[:, None].split(PART), strict=True):
+                             hull.split(PART), strict=True):
         for name, factors in found.items():
             parts.setdefault(name, []).append(_against(factors, inside))
     result: Figures = {}
@@ -111,13 +109,6 @@ def _against(found: Factors, inside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     slope = F.pad(error[..., 1:] - error[..., :-1], (0, 1)).abs() + F.pad(error[..., 1:, :] - error[..., :-1, :],
                                                                           (0, 0, 0, 1)).abs()
     return masked_mean(error.abs(), where), ssim(recon, found.image, inside), masked_mean(slope, where)
-
-
-def _hull(points: np.ndarray, size: int) -> np.ndarray:
-    """(size, size) bool, the convex hull of points (N, 2) in pixels."""
-    image = Image.new("1", (size, size))
-    ImageDraw.Draw(image).polygon([tuple(point) for point in points[ConvexHull(points).vertices]], fill=1)
-    return np.array(image)
 
 
 def lamps(autoencoder: Autoencoder, model: FineStage, people: int) -> Figures:

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 import torch
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from core.geometry.camera import depth_to_normal, rotation_matrix
@@ -228,3 +229,16 @@ def pixel_pca(train: Tensor, *others: Tensor, size: int, components: int, fit_on
     components = min(components, *flat[:fit_on].shape)
     pca = PCA(components, svd_solver="randomized", random_state=0).set_params(iterated_power=3).fit(flat[:fit_on])
     return [pca.transform(part) for part in (flat, *map(pixels, others))]
+
+
+def landmark_hull(landmarks: np.ndarray, size: int, crop_size: int = 128) -> Tensor:
+    """(B, 1, size, size) bool, the convex hulls of landmarks (B, N, 2 or 3) in pixels of crops of `crop_size`."""
+    from scipy.spatial import ConvexHull
+
+    masks = []
+    # The crop's edges are pixel edges at every size (core.faces.align); integers are pixel centres.
+    for points in (landmarks[..., :2] + 0.5) * (size / crop_size) - 0.5:
+        image = Image.new("1", (size, size))
+        ImageDraw.Draw(image).polygon([tuple(point) for point in points[ConvexHull(points).vertices]], fill=1)
+        masks.append(np.array(image))
+    return torch.from_numpy(np.stack(masks))[:, None]

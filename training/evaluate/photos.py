@@ -24,6 +24,7 @@ from training.evaluate.metrics import (
     correlation,
     explained_variance,
     hits,
+    landmark_hull,
     masked_mean,
     pixel_pca,
     probe,
@@ -46,7 +47,7 @@ GAIN = (0.75, 1.25)
 """Range of the change of brightness."""
 CHEEKS = (50, 101, 205, 280, 330, 425)
 """MediaPipe's landmarks on both cheeks."""
-MEANS = ("l1", "ssim", "blendshapes", "mirror_pose", "mirror_depth", "mirror_rank1", "crop_pose", "crop_depth",
+MEANS = ("l1", "l1_hull", "ssim", "blendshapes", "mirror_pose", "mirror_depth", "mirror_rank1", "crop_pose", "crop_depth",
          "brightness_pose", "brightness_depth")
 """Figures that are means over the photos."""
 LABELS = ("sex", "age", "ethnicity")
@@ -80,7 +81,7 @@ def measure(model: LatentFace, folder: Path, head: Tensor | None, limit: int | N
     # In parts: the factors of all photos would take a gigabyte.
     for part in (slice(start, start + 256) for start in range(0, len(val), 256)):
         found, values = _photo_values(model, val[part], large[part], generator)
-        values |= _against(found, mean_face) | _depths(found, head, mediapipe[part], landmarks[part])
+        values |= _against(found, mean_face, landmark_hull(landmarks[part], size)) | _depths(found, head, mediapipe[part], landmarks[part])
         parts.append(values)
     rows = {key: np.concatenate([np.asarray(part[key]) for part in parts]) for key in parts[0]}
     rows |= {"mediapipe": mediapipe, "z": landmarks[..., 2]}
@@ -149,11 +150,13 @@ def move(photos: Tensor, generator: torch.Generator) -> Tensor:
     return torch.stack([photo[:, y:y + side, x:x + side] for photo, (x, y) in zip(padded, corners, strict=True)])
 
 
-def _against(found: Factors, mean_face: Tensor) -> dict[str, Tensor]:
-    """L1 and SSIM of the reconstruction and of the mean face (3, H, W) within the reconstruction's mask."""
+def _against(found: Factors, mean_face: Tensor, hull: Tensor) -> dict[str, Tensor]:
+    """L1 and SSIM of the reconstruction and of the mean face (3, H, W) in the reconstruction's mask, L1 in the hull."""
     values, mask = {}, found.recon_mask
     for suffix, image in (("", found.recon_image.clamp(0, 1)), ("_baseline", mean_face.expand_as(found.image))):
-        values |= {f"l1{suffix}": masked_mean((image - found.image).abs(), mask.expand_as(found.image)),
+        error = (image - found.image).abs()
+        values |= {f"l1{suffix}": masked_mean(error, mask.expand_as(error)),
+                   f"l1_hull{suffix}": masked_mean(error, hull.expand_as(error)),
                    f"ssim{suffix}": ssim(image, found.image, mask > 0.5)}
     return values
 
