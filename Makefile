@@ -4,6 +4,7 @@
 # make docs         write the documentation's site to site/; a link that leads nowhere fails
 # make coverage     measure how much of core the tests of core run; fails below 90 %
 # make train-smoke  a two-minute training run, to see that training works here
+# make reproduce    train the later stages again at a tenth of their length: make reproduce DATA=folder/of/fairface
 #
 # The first call installs about 2 GB into .venv (a few minutes); later calls start at once.
 # Another interpreter: make demo PYTHON=/path/to/python3.11
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := bash scripts/setup.sh
 
-.PHONY: demo test lint docs coverage train-smoke
+.PHONY: demo test lint docs coverage train-smoke reproduce
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.runtime
@@ -39,6 +40,10 @@ train-smoke: $(VENV)/.train
 	$(BIN)/python -m training.prepare assets/examples --out packs/smoke
 	$(BIN)/python -m training.render_pack --count 2000 --workers 2 --out packs/rig-smoke
 	$(BIN)/python -m training.train_autoencoder --config training/configs/smoke.yaml
+
+reproduce: $(VENV)/.train
+	@$(SETUP) system packages.txt
+	$(BIN)/python -m training.reproduce --photos $(DATA)
 
 $(BIN)/python:
 	@$(SETUP) venv $(VENV) $(PYTHON)

@@ -3,13 +3,14 @@
 # within 9 minutes, and the next one continues from the weights that came back.
 #
 #   here:   scripts/remote_train.sh pack OUT.tar.gz PHOTOS WEIGHTS         PHOTOS: made by training.prepare
-#   there:  tar -xzf OUT.tar.gz && bash scripts/remote_train.sh train RESULT [FLAGS of training.train_autoencoder]
+#   there:  tar -xzf OUT.tar.gz && bash scripts/remote_train.sh train RESULT [FLAGS of the training]
 #   here:   scripts/remote_train.sh pack OUT.tar.gz PHOTOS RESULT/model.safetensors                     and so on
 #
 # Weights are copied (8 bits a number, 19 MB), not the checkpoint (300 MB): the optimizer starts anew with its warm-up.
 # Another `train` in the same place continues from RESULT. Renders are made there, by all processors. Environment
-# variables: RENDERS is their number (40000), PYTHON the interpreter (python3). RESULT/metrics.jsonl has
-# `samples_per_second`: choose --steps so that the learning rate has fallen when the time is over.
+# variables: STAGE is hybrid (the default), detail or fine (docs/training.md), RENDERS the number of renders (40000),
+# PYTHON the interpreter (python3). RESULT/metrics.jsonl has `samples_per_second`: choose --steps so that the learning
+# rate has fallen when the time is over. The fine stage does not continue: its steps must fit into one run.
 #
 # So far this was run from end to end on a CPU only: train RESULT --device cpu.
 set -euo pipefail
@@ -55,7 +56,7 @@ END
 
 train() {
     [ $# -ge 1 ] || usage
-    local result python start missing left run
+    local result python start missing left run stage=${STAGE:-hybrid} size=64 made=model.safetensors training
     result=$(realpath -m "$1") python=${PYTHON:-python3}
     shift
     cd "$(dirname "$0")/.."
@@ -66,18 +67,24 @@ print(*(name for name in sys.argv[1:] if not find_spec(name)))' "${NEEDED[@]}")
     mkdir -p "$result"
     start=$result/model.safetensors
     [ -f "$start" ] || start=start.safetensors
+    training=(training.train_autoencoder --start-from "$start")
+    case $stage in
+        hybrid | detail) ;;
+        fine) size=128 made=fine.safetensors training=(training.train_fine --weights "$start") ;;
+        *) die "STAGE must be hybrid, detail or fine, got $stage." ;;
+    esac
 
     # Where time is short, training begins with the renders that are finished; the next run renders the rest.
-    within $RENDERING "$python" -m training.render_pack --count "${RENDERS:-40000}" --workers "$(nproc)" \
-        --out packs/rig64
+    within $RENDERING "$python" -m training.render_pack --size $size --count "${RENDERS:-40000}" \
+        --workers "$(nproc)" --out packs/rig$size
     left=$((RUN - SECONDS - FINISHING))
     say "training for $left s from $start"
-    within $left "$python" -m training.train_autoencoder --config training/configs/hybrid.yaml --photos photos \
-        --start-from "$start" --device cuda --threads "$(nproc)" --checkpoint-minutes 1 "$@"
+    within $left "$python" -m "${training[@]}" --config "training/configs/$stage.yaml" --photos photos \
+        --renders packs/rig$size --device cuda --threads "$(nproc)" --checkpoint-minutes 1 "$@"
 
     run=$(ls -d runs/*/ | tail -n 1)
-    [ -f "$run/model.safetensors" ] || die "The run ended before its first checkpoint."
-    cp "$run"/{model.safetensors,metrics.jsonl,config.json} "$result"
+    [ -f "$run/$made" ] || die "The run ended before its first checkpoint."
+    cp "$run"/{$made,metrics.jsonl,config.json} "$result"
     rm -f "$result"/sheet-*.png
     find "$run" -name 'sheet-*.png' | sort | tail -n 1 | xargs -r cp -t "$result"
     say "$result: $(grep samples_per_second "$result/metrics.jsonl" | tail -n 1)"

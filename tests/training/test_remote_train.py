@@ -18,14 +18,16 @@ from training.data.face_pack import FacePack
 from training.tools.shrink_pack import QUALITIES, shrink
 
 TINY = ("--device", "cpu", "--threads", "1", "--no-bf16", "--batch", "8", "--steps", "2", "--warmup", "1",
-        "--log-every", "1", "--model.image-size", "32", "--model.width", "8", "--model.pose-width", "8")
+        "--log-every", "1", "--model.image-size", "32", "--model.width", "8")
+TINY_AUTOENCODER = (*TINY, "--model.pose-width", "8")
+TINY_FINE = (*TINY, "--model.coarse-size", "32", "--model.levels", "2")
 
 
 @pytest.fixture
 def script(request):
     """Function of the repository's root and the script's arguments: runs it with this interpreter."""
-    def run(root, *arguments):
-        environment = os.environ | {"PYTHON": sys.executable, "RENDERS": "1"}
+    def run(root, *arguments, stage="hybrid"):
+        environment = os.environ | {"PYTHON": sys.executable, "RENDERS": "1", "STAGE": stage}
         command = ["bash", str(root / "scripts/remote_train.sh"), *map(str, arguments)]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -67,11 +69,17 @@ def test_archive_trains_from_earlier_weights(script, photos, render_pack, split_
     shutil.copytree(render_pack, there / "packs/rig64")
     result.mkdir()
     (there / "start.safetensors").rename(result / "model.safetensors")  # as an earlier run would have left it
-    trained = script(there, "train", result, *TINY)
+    trained = script(there, "train", result, *TINY_AUTOENCODER)
     assert trained.returncode == 0, trained.stderr
     assert {path.name for path in result.iterdir()} == {"model.safetensors", "metrics.jsonl", "config.json"}
     assert read_metadata(result / "model.safetensors")["steps"] == "2"
     assert json.loads((result / "config.json").read_text())["start_from"] == str(result / "model.safetensors")
+
+    shutil.copytree(render_pack, there / "packs/rig128")
+    shutil.copy(result / "model.safetensors", there / "start.safetensors")
+    fine = script(there, "train", there / "fine", *TINY_FINE, stage="fine")
+    assert fine.returncode == 0, fine.stderr
+    assert {path.name for path in (there / "fine").iterdir()} == {"fine.safetensors", "metrics.jsonl", "config.json"}
 
 
 def test_too_large_weights_are_refused(script, photos, tmp_path, request):

@@ -47,8 +47,8 @@ GAIN = (0.75, 1.25)
 """Range of the change of brightness."""
 CHEEKS = (50, 101, 205, 280, 330, 425)
 """MediaPipe's landmarks on both cheeks."""
-MEANS = ("l1", "l1_hull", "ssim", "blendshapes", "mirror_pose", "mirror_depth", "mirror_rank1", "crop_pose", "crop_depth",
-         "brightness_pose", "brightness_depth")
+MEANS = ("l1", "l1_hull", "ssim", "blendshapes", "mirror_pose", "mirror_depth", "mirror_rank1", "crop_pose",
+         "crop_depth", "brightness_pose", "brightness_depth")
 """Figures that are means over the photos."""
 LABELS = ("sex", "age", "ethnicity")
 """Columns of val.csv by which people are grouped, where they are there."""
@@ -81,7 +81,8 @@ def measure(model: LatentFace, folder: Path, head: Tensor | None, limit: int | N
     # In parts: the factors of all photos would take a gigabyte.
     for part in (slice(start, start + 256) for start in range(0, len(val), 256)):
         found, values = _photo_values(model, val[part], large[part], generator)
-        values |= _against(found, mean_face, landmark_hull(landmarks[part], size)) | _depths(found, head, mediapipe[part], landmarks[part])
+        values |= _against(found, mean_face, landmark_hull(landmarks[part], size))
+        values |= _depths(found, head, mediapipe[part], landmarks[part])
         parts.append(values)
     rows = {key: np.concatenate([np.asarray(part[key]) for part in parts]) for key in parts[0]}
     rows |= {"mediapipe": mediapipe, "z": landmarks[..., 2]}
