@@ -99,6 +99,11 @@ class ModelConfig:
         """Length of the albedo code."""
         return self.code_size + self.detail_size
 
+    @property
+    def code_sizes(self) -> tuple[int, int]:
+        """Lengths of the depth and the albedo code."""
+        return self.code_size, self.albedo_code_size
+
 
 @dataclass(frozen=True, config=VALIDATED)
 class DiffusionConfig:
