@@ -24,8 +24,9 @@ from core.files import prepare_folder
 
 EXPECTED = Path(__file__).parent / "configs" / "reproduce.yaml"
 """Fingerprint of the start, and expected figures by scale with their tolerances."""
-RENDERS, DETAIL_STEPS, DIFFUSION_STEPS, FINE_STEPS = 12_000, 1500, 1500, 6000
-"""Lengths at scale 1; the steps are those of training/configs."""
+RENDERS, PHOTOS, DETAIL_STEPS, DIFFUSION_STEPS, FINE_STEPS = 12_000, 8000, 1500, 1500, 6000
+"""Lengths at scale 1: renders made, photos encoded for the diffusion model, and steps, which are those of
+training/configs."""
 SHARD = 2000
 """Renders of a shard, the fewest that are made."""
 
@@ -61,7 +62,8 @@ def stages(photos: Path, out: Path, scale: float, threads: int) -> Iterator[Stag
         detail / "model.safetensors")
     yield Stage("identity and expression", (
         "training.train_diffusion", "--config", "training/configs/diffusion.yaml", "--weights",
-        f"{detail / 'model.safetensors'}", *packs, "--steps", _steps(DIFFUSION_STEPS, scale), *run),
+        f"{detail / 'model.safetensors'}", *packs, "--photo-limit", f"{round(PHOTOS * scale)}", "--steps",
+        _steps(DIFFUSION_STEPS, scale), *run),
         diffusion / "diffusion.safetensors")
     weights = "--weights", f"{diffusion / 'autoencoder.safetensors'}"
     yield Stage("fine stage", (
