@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from core.model.diffusion import Diffusion
-from training.data.code_frames import PHOTOS, RENDERED, Frames, person_means
+from training.data.code_frames import RENDERED, Frames, person_means
 from training.fitting.whitening import MIN_SCATTER, discriminant_basis, scatter
 
 EXPRESSION_SCATTER = 3.0
@@ -16,12 +16,6 @@ MIN_SLOPE = 0.4
 """A regression shrinks expression weights by a factor, its slope. The gain divides by it, but by no less than this."""
 GAIN = 1.5
 """Further gain: expressions in photos are stronger than those that the regression was fitted to."""
-
-PATTERN_RIDGE = 1.0
-"""Added to the variances of predicted weights over photos, relative to their mean. A smaller one also changes what the
-face of a donor has of its person."""
-PATTERN_GAIN = 1.5
-"""The ridge makes changes of codes smaller; this makes up for it."""
 
 
 def fit_identity(diffusion: Diffusion, frames: Frames, targets: Tensor) -> None:
@@ -58,7 +52,7 @@ def fit_expressions(diffusion: Diffusion, frames: Frames, displacement: Tensor, 
     """Fit the expression basis by regressions between expression weights and codes; without weights it stays unfitted.
 
     All weights of renders are known. Of a photo only those that were added to its copies are, so the copies count by
-    their differences. How expressions change the codes is taken from photos, in which expressions are real.
+    their differences.
 
     Args:
         diffusion: gets the results.
@@ -69,7 +63,6 @@ def fit_expressions(diffusion: Diffusion, frames: Frames, displacement: Tensor, 
     known = frames.expression.isfinite().all(1)
     if not known.any():
         return
-    photos = frames.data[frames.source == PHOTOS].float()
     frames, basis = frames[known], diffusion.expression_basis
     rendered = frames.source == RENDERED
     absolute, relative = _expressions_and_codes(frames[rendered]), _within_people(frames[~rendered])
@@ -79,7 +72,7 @@ def fit_expressions(diffusion: Diffusion, frames: Frames, displacement: Tensor, 
     slope = (codes @ regressor * weights).sum(0) / weights.square().sum(0).clamp(min=1e-6)
     basis.regressor.copy_(regressor)
     basis.gain.copy_(GAIN / slope.clamp(min=MIN_SLOPE))
-    basis.directions.copy_(_patterns(regressor, photos) if len(photos) else _regression(*_within_people(frames)))
+    basis.directions.copy_(_regression(*_within_people(frames)))
     basis.displacement.copy_(displacement)
     basis.landmarks.copy_(landmarks)
 
@@ -94,17 +87,6 @@ def _within_people(frames: Frames) -> tuple[Tensor, Tensor]:
     _, person = frames.person.unique(return_inverse=True)
     weights, codes = (rows - person_means(rows, person)[person] for rows in _expressions_and_codes(frames))
     return weights, codes
-
-
-def _patterns(regressor: Tensor, photos: Tensor) -> Tensor:
-    """(57, D) how codes of photos (N, D) vary with the weights that a regressor (D, 57) predicts from them.
-
-    This is the pattern that belongs to a linear filter (Haufe et al. 2014).
-    """
-    covariance = regressor.T @ photos.T.cov()
-    variance = covariance @ regressor
-    ridge = PATTERN_RIDGE * variance.diagonal().mean() * torch.eye(len(variance))
-    return PATTERN_GAIN * torch.linalg.solve(variance + ridge, covariance)
 
 
 def _regression(inputs: Tensor, outputs: Tensor) -> Tensor:

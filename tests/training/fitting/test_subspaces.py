@@ -2,14 +2,12 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from core.config import DiffusionConfig
 from core.model.diffusion import Diffusion
 from core.types import CodePair
 from tests.training.frames import rendered_codes
 from training.data.batches import time_invariant
-from training.data.code_frames import PHOTOS, Frames
 from training.fitting.subspaces import fit_expressions, fit_identity
 
 PEOPLE, EACH = 100, 10
@@ -65,22 +63,3 @@ def test_expression_basis_predicts_weights_and_projects_out_the_rest(made, diffu
     assert (kept - wanted).norm() < 0.25 * light[0].norm() and (kept - wanted).norm() < 0.5 * wanted.norm()
     first = torch.eye(57)[:1]
     assert torch.equal(basis.displace(first), displacement[:1]) and torch.equal(basis.landmarks, landmarks)
-
-
-def test_expressions_change_codes_as_in_photos(made, diffusion):
-    """Expressions of photos have an effect that those of renders lack: teeth, for instance."""
-    frames, *_ = made
-    generator = torch.Generator().manual_seed(1)
-    basis, teeth, smile = diffusion.expression_basis, torch.zeros(512), torch.rand(400, 1, generator=generator)
-    teeth[::2] = torch.randn(256, generator=generator)
-    fit_expressions(diffusion, frames, torch.zeros(57, 3, 64, 64), torch.zeros(478, 2))
-    rendered = basis.directions[0].clone()
-    others = torch.randn(400, 512, generator=generator)
-    photos = rendered_codes(smile * (10 * rendered + teeth) + 0.01 * others, torch.arange(400) + 100, torch.arange(400))
-    photos.source[:] = PHOTOS
-    fit_expressions(diffusion, Frames.cat([frames, photos]), torch.zeros(57, 3, 64, 64), torch.zeros(478, 2))
-
-    def share(direction):
-        return F.cosine_similarity(direction, teeth, dim=0) - F.cosine_similarity(rendered, teeth, dim=0)
-
-    assert share(basis.directions[0]) > 0.05
