@@ -48,7 +48,7 @@ def shown(page) -> dict:
     page.wait_for_function("document.querySelector('#yaw input[type=range]')?.value === '-25'")
     page.wait_for_function("document.querySelector('#swap-albedo input[type=range]')?.value === '0.4'")
     page.wait_for_selector("#swap-donors button:nth-child(5)[aria-pressed=true]")
-    page.wait_for_selector("#identity-donors button:nth-child(1)[aria-pressed=true]")
+    page.wait_for_selector("#identity-donors button:nth-child(1)[aria-pressed=true]", state="attached")  # folded
     values = {name: page.locator(f"#{name} input[type=range]").input_value() for name in CONTROLS}
     choices = page.locator("#sections label.selected").all_text_contents()
     return values | {"render": settled(page, LIVE, ""), "blink": slider(page, "blink").input_value(),
