@@ -139,11 +139,13 @@ class Soak:
 
     async def _follow(self, visitor: Visitor, name: str, photo: str) -> None:
         answers = await visitor.together({one: visitor.values(one) for one in visitor.followers(name)})
-        shown = answers["show_factors"][0]["data"][:4]  # equation, numbers, refinement, warnings
+        equation, *numbers = answers["show_factors"][0]["data"][:4]  # these are numbers, refinement and warnings
+        shown = [equation["value"], equation["values"], *numbers]  # gradio adds addresses of its own objects
         self.crossed += self.shown.setdefault(photo, shown) != shown
 
     async def choose_donor(self, visitor: Visitor) -> None:
-        await visitor.ask("choose_donor", event={"index": random.randrange(len(EXAMPLES))})
+        donor = {"index": random.randrange(len(EXAMPLES))}
+        await visitor.ask("choose_donor", *visitor.values("choose_donor"), event=donor)
 
     async def refine(self, visitor: Visitor) -> None:
         await visitor.ask("refine_face", None, True)
