@@ -34,7 +34,7 @@ class Drive:
     film: tyro.conf.Positional[Path]
     """film of at most two minutes that the face follows"""
     out: Path
-    """film to write: .mp4 or .gif"""
+    """film to write: .mp4 or .gif; .glb: the photo's head, which moves as the film's face does"""
     face: int = 1
     """which face of the photo, 1 is the largest"""
     film_face: int = 1
@@ -93,8 +93,11 @@ class Drive:
         check_number("light", self.light, 0, 1)
         check_number("end", self.end, check_number("begin", self.begin, 0, math.inf), math.inf)
         ending = self.out.suffix.lower()
-        if ending not in (".mp4", ".gif") or (self.sound and ending == ".gif"):
-            raise ArgumentInvalid(f"--out must end in .mp4{'' if self.sound else ' or .gif'}, got {self.out.name!r}.")
+        if ending not in ((".mp4",) if self.sound else (".mp4", ".gif", ".glb")):
+            raise ArgumentInvalid(f"--out must end in .mp4{'' if self.sound else ', .gif or .glb'}, "
+                                  f"got {self.out.name!r}.")
+        if ending == ".glb" and self.absolute:
+            raise ArgumentInvalid("A head follows changes from the film's neutral frame: leave --absolute out.")
         if check_size(self.size) % 2 and ending == ".mp4":
             raise ArgumentInvalid(f"size must be even for MP4, got {self.size}.")
 
@@ -102,9 +105,26 @@ class Drive:
         from core.video.driving import frames_in, write_film
 
         span = self.begin, self.end
+        if self.out.suffix.lower() == ".glb":
+            self._write_head(model, face, track)
+            return
         count = len(frames_in(track, span))
         driven = model.drive(face, track, not self.absolute, self.expression, self.pose, self.light, self.size, span)
         write_film(_counted(driven, count), self.out, self.stamp, self.overwrite, self.film if self.sound else None)
+
+
+    def _write_head(self, model: LatentFace, face: TexturedFace, track: Track) -> None:
+        import numpy as np
+
+        from core.export.gltf import write_glb
+        from core.video.driving import frames_in
+        from core.video.head_animation import head_animation
+
+        head = model.head(face)
+        rest, gain = np.array(list(head.expression.values())), model.require_basis().gain.cpu().numpy()
+        animation = head_animation(track, frames_in(track, (self.begin, self.end)), rest, gain * self.expression,
+                                   self.pose)
+        write_glb(head.mesh(), self.out, self.overwrite, animation)
 
 
 def _counted(frames: Iterator[Frame], count: int) -> Iterator[Frame]:

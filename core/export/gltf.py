@@ -63,6 +63,18 @@ class MorphMesh:
     """Initial weights, [0, 1]."""
 
 
+@dataclass(frozen=True, eq=False)
+class Animation:
+    """A mesh over time; T frames."""
+
+    times: np.ndarray
+    """(T,) seconds, ascending."""
+    weights: np.ndarray
+    """(T, M) weights of the morph targets, in their order."""
+    rotations: np.ndarray
+    """(T, 4) unit quaternions x, y, z, w: the mesh turns about its origin."""
+
+
 class _Buffer:
     """Binary part of a GLB, with its views and accessors."""
 
@@ -113,13 +125,20 @@ class _Buffer:
         return self.accessor("VEC3", len(values), limits | {"sparse": entries})
 
 
+    def track(self, values: np.ndarray, bounds: bool = False) -> int:
+        view = self.view(np.ascontiguousarray(values, "<f4").tobytes())
+        limits = _bounds(values.reshape(-1, 1)) if bounds else {}
+        kind = "VEC4" if values.ndim == 2 else "SCALAR"
+        return self.accessor(kind, len(values), {"bufferView": view} | limits)
+
+
 def _bounds(values: np.ndarray) -> dict[str, list[float]]:
     values = values.astype(np.float32)
     return {"min": values.min(0).tolist(), "max": values.max(0).tolist()}
 
 
-def glb_bytes(mesh: MorphMesh, name: str = "head") -> bytes:
-    """A mesh as GLB 2.0, marked as synthetic in its metadata."""
+def glb_bytes(mesh: MorphMesh, name: str = "head", animation: Animation | None = None) -> bytes:
+    """A mesh, which may move, as GLB 2.0, marked as synthetic in its metadata."""
     buffer = _Buffer()
     attributes = {"POSITION": buffer.array(mesh.vertices, bounds=True), "NORMAL": buffer.array(mesh.normals),
                   "TEXCOORD_0": buffer.array(mesh.uv * [1, -1] + [0, 1])}
@@ -141,7 +160,7 @@ def glb_bytes(mesh: MorphMesh, name: str = "head") -> bytes:
                            "extensions": {"KHR_materials_variants": {"mappings": variants}}}
                           | ({"targets": targets} if targets else {}))
     weights = [float(mesh.weights.get(morph, 0)) for morph in mesh.morphs]
-    return _pack(buffer, {
+    return _pack(buffer, _animated(buffer, animation) | {
         "asset": {"version": "2.0", "generator": "LatentFace (synthetic)", "extras": SYNTHETIC},
         "extensionsUsed": ["KHR_materials_unlit", "KHR_materials_variants"],
         "extensions": {"KHR_materials_variants": {"variants": [{"name": "unlit"}, {"name": "lit"}]}},
@@ -150,6 +169,17 @@ def glb_bytes(mesh: MorphMesh, name: str = "head") -> bytes:
                    | ({"weights": weights, "extras": {"targetNames": list(mesh.morphs)}} if weights else {})],
         "materials": materials, "images": images, "samplers": [{"magFilter": 9729, "minFilter": 9987}],
         "textures": [{"source": k, "sampler": 0} for k in range(len(images))]})
+
+
+def _animated(buffer: _Buffer, animation: Animation | None) -> dict[str, Any]:
+    """The animation of the first node, as a part of the tree; empty without one."""
+    if animation is None:
+        return {}
+    time = buffer.track(animation.times, bounds=True)
+    outputs = {"weights": buffer.track(animation.weights.reshape(-1)), "rotation": buffer.track(animation.rotations)}
+    return {"animations": [{
+        "name": "film", "samplers": [{"input": time, "output": output} for output in outputs.values()],
+        "channels": [{"sampler": k, "target": {"node": 0, "path": path}} for k, path in enumerate(outputs)]}]}
 
 
 def _pack(buffer: _Buffer, tree: dict[str, Any]) -> bytes:
@@ -174,9 +204,9 @@ def jpeg_bytes(image: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def write_glb(mesh: MorphMesh, path: str | Path, overwrite: bool = False) -> None:
-    """Write a mesh as .glb; arguments and errors as of `core.files.writing`."""
-    write_bytes(path, glb_bytes(mesh), overwrite)
+def write_glb(mesh: MorphMesh, path: str | Path, overwrite: bool = False, animation: Animation | None = None) -> None:
+    """Write a mesh, which may move, as .glb; arguments and errors as of `core.files.writing`."""
+    write_bytes(path, glb_bytes(mesh, animation=animation), overwrite)
 
 
 def write_obj(mesh: MorphMesh, path: str | Path, overwrite: bool = False) -> None:

@@ -46,7 +46,7 @@ ANCHORED = 0.05
 """Weight with which everything but the front keeps its place."""
 LARGEST = 0.02
 """Displacement at which a landmark's pull saturates, camera-distance units (19 mm)."""
-SMOOTHINGS = 40
+SMOOTHINGS = 64
 """Largest number of times that a displacement is smoothed where it turns triangles over."""
 WIDER = 4
 """Smoothings after which the smoothed surroundings of turned triangles grow by one ring of vertices."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.export.gltf import LEAST, MorphMesh, Part, glb_bytes, write_glb, write_obj
+from core.export.gltf import LEAST, Animation, MorphMesh, Part, glb_bytes, write_glb, write_obj
 
 CORNERS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0.5]], np.float32)
 
@@ -81,3 +81,19 @@ def test_obj_shows_the_initial_expression_and_matt_materials(mesh, tmp_path):
     assert [line for line in lines if line.startswith("v ")][3] == "v 1.000000 1.000000 0.625000"
     assert [line for line in lines if line.startswith("f ")] == ["f 1/1/1 2/2/2 3/3/3", "f 2/2/2 4/4/4 3/3/3"]
     assert material.count("Ks 0 0 0") == 2 and "map_Kd skin.jpg" in material
+
+
+def test_an_animation_moves_weights_and_turns_the_mesh(mesh):
+    weights = np.array([[0, 0], [0.5, 0], [1, 0.25]])
+    rotations = np.array([[0, 0, 0, 1], [0, 0.6, 0, 0.8], [0, 1, 0, 0]])
+    tree, binary = parse(glb_bytes(mesh, animation=Animation(np.array([0, 0.04, 0.1]), weights, rotations)))
+    film, = tree["animations"]
+    found = {}
+    for channel in film["channels"]:
+        sampler = film["samplers"][channel["sampler"]]
+        time, output = (tree["accessors"][sampler[end]] for end in ("input", "output"))
+        assert (time["min"], time["count"]) == ([0], 3) and time["max"][0] == pytest.approx(0.1)
+        width = {"SCALAR": 1, "VEC4": 4}[output["type"]]
+        view = tree["bufferViews"][output["bufferView"]]
+        found[channel["target"]["path"]] = np.frombuffer(binary, "<f4", output["count"] * width, view["byteOffset"])
+    assert np.allclose(found["weights"], weights.ravel()) and np.allclose(found["rotation"], rotations.ravel())
