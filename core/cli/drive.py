@@ -94,7 +94,7 @@ class Drive:
         check_number("end", self.end, check_number("begin", self.begin, 0, math.inf), math.inf)
         ending = self.out.suffix.lower()
         if ending not in ((".mp4",) if self.sound else (".mp4", ".gif", ".glb")):
-            raise ArgumentInvalid(f"--out must end in .mp4{'' if self.sound else ', .gif or .glb'}, "
+            raise ArgumentInvalid(f"--out must end in .mp4{'' if self.sound else ' or .gif, or .glb for a head'}, "
                                   f"got {self.out.name!r}.")
         if ending == ".glb" and self.absolute:
             raise ArgumentInvalid("A head follows changes from the film's neutral frame: leave --absolute out.")
