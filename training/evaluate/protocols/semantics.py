@@ -16,6 +16,7 @@ from typing import cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from core.errors import ConfigError, WeightsMissing
@@ -111,10 +112,11 @@ def directions(autoencoder: Autoencoder, found: Tensor, codes: Tensor) -> dict[s
             (autoencoder.albedo_decoder, autoencoder.albedo_basis, count // 2))):
         first = cast(Tensor, decoder.head[0].weight)
         main = torch.linalg.svd(basis.inverse @ first.T, full_matrices=False).U[:, :wanted].T
-        halves.append(torch.cat([main, torch.zeros_like(main)][::1 if number == 0 else -1], 1))
+        before = number * autoencoder.config.code_size
+        halves.append(F.pad(main, (before, size - before - main.shape[1])))
     ways = {"pca": torch.linalg.svd(centered, full_matrices=False).Vh[:count], "sefa": torch.cat(halves),
             "random": torch.randn(count, size, generator=generator)}
-    ways = {name: torch.nn.functional.normalize(rows, dim=1) for name, rows in ways.items()}
+    ways = {name: F.normalize(rows, dim=1) for name, rows in ways.items()}
     return {"found": found} | {name: rows * (centered @ rows.T).std(0)[:, None] for name, rows in ways.items()}
 
 
