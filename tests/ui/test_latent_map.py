@@ -144,7 +144,7 @@ def test_the_keyboard_alone_reaches_and_does_everything(page):
         stops.append(focused(page).split(":")[0])
         page.keyboard.press("Tab")
     page.keyboard.press("Shift+Tab")
-    assert stops == ["API", "About", "Color by", "Axis across", "Move", "Lasso", "Show all", "Full screen",
+    assert stops == ["Time", "API", "About", "Color by", "Axis across", "Move", "Lasso", "Show all", "Full screen",
                      "show-thumbnails", "Identity", "Expression", "Whole code"]
     for key in ("ArrowDown", "Space", "ArrowUp", "ArrowUp", "Space"):  # faster than the answers
         page.keyboard.press(key)
