@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import re
 import statistics
 import tempfile
 import time
@@ -104,6 +105,16 @@ async def measure_memory(app: RunningApp, count: int) -> None:
           f"{late / early - 1:+.1%} (target ± 5 %)")
 
 
+def shown_face(answer: list) -> list:
+    """What an answer of `show_factors` says of the face: tiles, values under the pointer, numbers, refined, warnings.
+
+    Left out is what differs for one photo: the mask in the style, whose PNG holds the time (it is made of the depth,
+    which the values hold), and addresses of gradio's own objects beside `props`.
+    """
+    equation, *rest = answer[:4]
+    return [re.sub(r"<style>.*?</style>", "", equation["value"], flags=re.DOTALL), equation["props"]["values"], *rest]
+
+
 class Soak:
     """Visitors who do random things."""
 
@@ -139,8 +150,7 @@ class Soak:
 
     async def _follow(self, visitor: Visitor, name: str, photo: str) -> None:
         answers = await visitor.together({one: visitor.values(one) for one in visitor.followers(name)})
-        equation, *numbers = answers["show_factors"][0]["data"][:4]  # these are numbers, refinement and warnings
-        shown = [equation["value"], equation["values"], *numbers]  # gradio adds addresses of its own objects
+        shown = shown_face(answers["show_factors"][0]["data"])
         self.crossed += self.shown.setdefault(photo, shown) != shown
 
     async def choose_donor(self, visitor: Visitor) -> None:
