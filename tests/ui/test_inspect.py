@@ -164,12 +164,18 @@ def test_camera_frames_are_analyzed_and_one_is_kept(fresh):
     assert fresh.locator("#camera video").evaluate("video => video.srcObject") is None
 
 
+def start_camera(page) -> None:
+    """Start the camera, and wait until it runs: late answers of an earlier run may still change the face until then."""
+    page.locator("#camera button").first.click()
+    page.get_by_role("button", name="Stop camera").wait_for()
+
+
 def test_the_page_shows_one_face_while_the_camera_runs_and_after_it(open_page):
     with open_page() as page:
         button, albedo = page.locator("#camera button").first, "#equation .albedo img"
         own = source(page, albedo)
         for stop in (button, page.locator("#export summary")):
-            button.click()
+            start_camera(page)
             changed(page, albedo, own)
             assert not page.locator("#photo").is_visible() and page.locator("#enlarged").is_visible()
             stop.click()
@@ -177,7 +183,7 @@ def test_the_page_shows_one_face_while_the_camera_runs_and_after_it(open_page):
             page.locator("#photo").wait_for()
             page.locator("#enlarged").wait_for(state="hidden")
         page.locator("#export summary").click()
-        button.click()
+        start_camera(page)
         changed(page, albedo, own)
         upload(page, "photo.jpg", example(4))  # the fourth example, without a click
         page.get_by_role("button", name="Live camera").wait_for()
