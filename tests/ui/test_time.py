@@ -10,14 +10,22 @@ FACE = "#time-hero img.face"
 
 
 @pytest.fixture(scope="module")
-def page(open_page):
-    """The tab with the example film."""
+def film_page(open_page):
+    """A page with the example film."""
     with open_page() as page:
         page.get_by_role("tab", name="Time").click()
         page.wait_for_selector("#time-example")
         page.locator("#time-example").click()
         page.wait_for_selector("#timeline .plots[data-ready]")
         yield page
+
+
+@pytest.fixture
+def page(film_page):
+    """The tab with the example film; an earlier test may have left it."""
+    film_page.get_by_role("tab", name="Time").click()
+    film_page.locator("#timeline .strip").wait_for()
+    return film_page
 
 
 def at(page, part: float) -> None:
