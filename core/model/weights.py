@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -84,11 +85,9 @@ def load_diffusion(path: str | Path, fingerprint: str) -> Diffusion:
         WeightsDamaged: the file cannot be read, or belongs to another version of the model.
         WeightsMismatch: it was made for another autoencoder.
     """
-    config, state, metadata = _read(path, DiffusionConfig)
-    check_autoencoder(metadata, fingerprint, f"The diffusion weights {path} were made for another autoencoder: fetch "
-                      "both files together, train them again with `python -m training.train_diffusion`, or move this "
-                      "file away to go on without identity and expression.")
-    return _filled(Diffusion(config), state, path)
+    return _load_beside(path, fingerprint, DiffusionConfig, Diffusion, f"The diffusion weights {path} were made for "
+                        "another autoencoder: fetch both files together, train them again with `python -m "
+                        "training.train_diffusion`, or move this file away to go on without identity and expression.")
 
 
 def fine_path(path: str | Path) -> Path:
@@ -103,10 +102,9 @@ def load_fine(path: str | Path, fingerprint: str) -> FineStage:
         WeightsDamaged: the file cannot be read, or belongs to another version of the model.
         WeightsMismatch: it was made for another autoencoder.
     """
-    config, state, metadata = _read(path, FineConfig)
-    check_autoencoder(metadata, fingerprint, f"The fine stage {path} was made for another autoencoder: fetch both "
-                      "files together, or train it again with `python -m training.train_fine`.")
-    return _filled(FineStage(config), state, path)
+    return _load_beside(path, fingerprint, FineConfig, FineStage, f"The fine stage {path} was made for another "
+                        "autoencoder: fetch both files together, or train it again with `python -m "
+                        "training.train_fine`.")
 
 
 def semantics_path(path: str | Path) -> Path:
@@ -116,10 +114,9 @@ def semantics_path(path: str | Path) -> Path:
 
 def load_semantics(path: str | Path, fingerprint: str) -> SemanticBasis:
     """The found semantics of a file; arguments and errors as of `load_fine`."""
-    config, state, metadata = _read(path, SemanticsConfig)
-    check_autoencoder(metadata, fingerprint, f"The semantics {path} were found for another autoencoder: fetch both "
-                      "files together, or find them again with `python -m training.fit_semantics`.")
-    return _filled(SemanticBasis(config), state, path)
+    return _load_beside(path, fingerprint, SemanticsConfig, SemanticBasis, f"The semantics {path} were found for "
+                        "another autoencoder: fetch both files together, or find them again with `python -m "
+                        "training.fit_semantics`.")
 
 
 def head_path(path: str | Path) -> Path:
@@ -131,6 +128,14 @@ def check_autoencoder(metadata: dict[str, str], fingerprint: str, sentence: str)
     """Raise WeightsMismatch with a sentence where a file was not made for the autoencoder with a fingerprint."""
     if metadata.get("autoencoder") != fingerprint:
         raise WeightsMismatch(sentence)
+
+
+def _load_beside(path: str | Path, fingerprint: str, config_class: type, network: Callable[..., Network],
+                 sentence: str) -> Network:
+    """A network that belongs to the autoencoder with a fingerprint; `sentence` says so where it is another's."""
+    config, state, metadata = _read(path, config_class)
+    check_autoencoder(metadata, fingerprint, sentence)
+    return _filled(network(config), state, path)
 
 
 def _filled(network: Network, state: dict[str, Tensor], path: str | Path) -> Network:

@@ -99,8 +99,8 @@ def test_session_files_of_version_0_1_open(session):
 @pytest.mark.parametrize("detail", ["Photo", DECODED])
 def test_an_edited_face_is_exported_as_it_is_shown(detail, session, stack, tmp_path):
     edits = replace(stack, detail=detail)
-    picture = np.asarray(Image.open(export_file("picture", session, edits, False, tmp_path)))
-    assert np.array_equal(picture, render_face(session, edits, 512))
+    render = np.asarray(Image.open(export_file("picture", session, edits, False, tmp_path)))
+    assert np.array_equal(render, render_face(session, edits, 512))
     depth, original = (np.asarray(Image.open(export_file("depth", session, one, True, tmp_path)), int)
                        for one in (edits, Edits(pose=edits.pose)))
     assert depth.shape != original.shape or (depth != original).any()  # without the fine stage the map is smaller
